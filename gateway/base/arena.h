@@ -1,0 +1,23 @@
+/* arena: memory that is freed all at once, with a byte budget.
+ *
+ * One arena carries one submission, one query or one window. Memory is zeroed, aligned for any type and stays
+ * valid until reset or free. A request past the budget returns NULL (the caller reports EG_LIMIT), never
+ * aborts. Thread: one at a time; may be handed on with what it carries. */
+#ifndef EG_BASE_ARENA_H
+#define EG_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct eg_arena;
+
+struct eg_arena *eg_arena_new(size_t budget_bytes); /* NULL when out of memory */
+void *eg_arena_alloc(struct eg_arena *a, size_t size);
+void *eg_arena_copy(struct eg_arena *a, const void *p, size_t size);
+char *eg_arena_text(struct eg_arena *a, const char *p, size_t len); /* adds a NUL */
+char *eg_arena_printf(struct eg_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+size_t eg_arena_used(const struct eg_arena *a);
+void eg_arena_reset(
+        struct eg_arena *a); /* keeps the first block; wipes what was used (it held personal data) */
+void eg_arena_free(struct eg_arena *a); /* wipes; NULL is fine */
+
+#endif

@@ -1,0 +1,77 @@
+/* fault: kill points, seeded faults, the nth failure; an empty file unless EG_FAULT=1. Thread: any. */
+#include "base/fault.h"
+
+#ifdef EG_FAULT
+#include "base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char kill_name[64];      /* "" if none */
+static atomic_long kill_left;   /* passages until the kill */
+static const char *unsafe_name; /* NULL if none */
+static atomic_long fault_left;  /* calls until the fault; ≤ 0: disarmed, or over */
+static atomic_bool fault_was_hit;
+
+static void read_environment(void)
+{
+	const char *kill_text = getenv("ELDERGATE_KILL");
+	unsafe_name = getenv("ELDERGATE_UNSAFE");
+	if (!kill_text || !*kill_text)
+		return;
+	const char *colon = strrchr(kill_text, ':');
+	size_t len = colon ? (size_t)(colon - kill_text) : strlen(kill_text);
+	char *end = NULL;
+	long nth = colon ? strtol(colon + 1, &end, 10) : 1;
+	if (len == 0 || len >= sizeof kill_name || nth < 1 || (colon && *end)) {
+		/* A crash test with a point that cannot be hit must not pass for one that was. */
+		eg_log(EG_LOG_ERROR, "fault.bad_setting", EG_T("setting", "ELDERGATE_KILL"));
+		_exit(eg_rc_exit(EG_CONFIG));
+	}
+	memcpy(kill_name, kill_text, len);
+	atomic_store(&kill_left, nth);
+}
+
+void eg_kill_point(const char *name)
+{
+	pthread_once(&once, read_environment);
+	if (!kill_name[0] || strcmp(name, kill_name) != 0)
+		return;
+	if (atomic_fetch_sub(&kill_left, 1) != 1)
+		return;
+	kill(getpid(), SIGKILL);
+	for (;;)
+		pause(); /* not one instruction of ours behind the point */
+}
+
+bool eg_unsafe(const char *name)
+{
+	pthread_once(&once, read_environment);
+	return unsafe_name && strcmp(name, unsafe_name) == 0;
+}
+
+bool eg_fault(void)
+{
+	/* Without the first look an unarmed counter would run down to its minimum. */
+	if (atomic_load(&fault_left) <= 0 || atomic_fetch_sub(&fault_left, 1) != 1)
+		return false;
+	atomic_store(&fault_was_hit, true);
+	return true;
+}
+
+void eg_fault_arm(long nth)
+{
+	atomic_store(&fault_was_hit, false);
+	atomic_store(&fault_left, nth);
+}
+
+bool eg_fault_hit(void)
+{
+	return atomic_load(&fault_was_hit);
+}
+#endif
