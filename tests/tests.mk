@@ -14,6 +14,11 @@ TSAN_TESTS      = $(patsubst %.c,$(B)/%,$(sort $(wildcard $(TSAN_FLOORS:%=tests/
 # A file is analyzed again when its object is: then it or a header of its has changed.
 ANALYZED        = $(patsubst %.c,$(B)/%.tidy,$(sort $(wildcard gateway/*.c gateway/*/*.c adapters/*/*.c)))
 
+TEST_LANES += mutants
+.PHONY: mutants
+mutants: ## every planted fault in the person model must be caught
+	$(Q)tests/mutants $(B)
+
 .PHONY: test test-lanes check format layers analyze unit-tsan protos runners help
 test: deps-test ## builds all and runs the tests (installs what is missing)
 	$(Q)$(LANE_MAKE) programs
