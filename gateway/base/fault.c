@@ -4,6 +4,7 @@
 #ifdef EG_FAULT
 #include "base/log.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,13 +15,14 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char kill_name[64];      /* "" if none */
 static atomic_long kill_left;   /* passages until the kill */
+static pid_t kill_pid;          /* who dies; 0: this process */
 static const char *unsafe_name; /* NULL if none */
 static atomic_long fault_left;  /* calls until the fault; ≤ 0: disarmed, or over */
 static atomic_bool fault_was_hit;
 
 static void read_environment(void)
 {
-	const char *kill_text = getenv("ELDERGATE_KILL");
+	const char *kill_text = getenv("ELDERGATE_KILL"), *pid_text = getenv("ELDERGATE_KILL_PID");
 	unsafe_name = getenv("ELDERGATE_UNSAFE");
 	if (!kill_text || !*kill_text)
 		return;
@@ -28,12 +30,16 @@ static void read_environment(void)
 	size_t len = colon ? (size_t)(colon - kill_text) : strlen(kill_text);
 	char *end = NULL;
 	long nth = colon ? strtol(colon + 1, &end, 10) : 1;
-	if (len == 0 || len >= sizeof kill_name || nth < 1 || (colon && *end)) {
+	char *pid_end = NULL;
+	long pid = pid_text ? strtol(pid_text, &pid_end, 10) : 0;
+	if (len == 0 || len >= sizeof kill_name || nth < 1 || (colon && *end) || pid < 0 || pid > INT_MAX ||
+	    (pid_text && (pid < 2 || *pid_end))) {
 		/* A crash test with a point that cannot be hit must not pass for one that was. */
 		eg_log(EG_LOG_ERROR, "fault.bad_setting", EG_T("setting", "ELDERGATE_KILL"));
 		_exit(eg_rc_exit(EG_CONFIG));
 	}
 	memcpy(kill_name, kill_text, len);
+	kill_pid = (pid_t)pid;
 	atomic_store(&kill_left, nth);
 }
 
@@ -44,6 +50,10 @@ void eg_kill_point(const char *name)
 		return;
 	if (atomic_fetch_sub(&kill_left, 1) != 1)
 		return;
+	if (kill_pid) {
+		kill(kill_pid, SIGKILL);
+		return;
+	}
 	kill(getpid(), SIGKILL);
 	for (;;)
 		pause(); /* not one instruction of ours behind the point */

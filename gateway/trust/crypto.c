@@ -1,0 +1,332 @@
+/* crypto: see crypto.h. Digests, MACs, seals and signatures over OpenSSL 3.
+ *
+ * Algorithms are fetched once for the process. A cipher context belongs to a thread and is made on first use,
+ * because initialising one for each of many small seals would cost more than the seal. */
+#include "trust/crypto.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static struct {
+	pthread_once_t once;
+	pthread_key_t thread_key;
+	EVP_MD *sha256;
+	EVP_CIPHER *gcm, *ecb;
+	bool ok;
+} lib = {.once = PTHREAD_ONCE_INIT};
+
+/* One thread's contexts. */
+struct contexts {
+	EVP_MD_CTX *md;
+	EVP_CIPHER_CTX *cipher;
+};
+
+static void free_contexts(void *p)
+{
+	struct contexts *c = p;
+	EVP_MD_CTX_free(c->md);
+	EVP_CIPHER_CTX_free(c->cipher);
+	free(c);
+}
+
+static void forget_pool(void);
+
+static void fetch(void)
+{
+	lib.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+	lib.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	lib.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+	lib.ok = lib.sha256 && lib.gcm && lib.ecb &&
+	         pthread_key_create(&lib.thread_key, free_contexts) == 0 &&
+	         pthread_atfork(NULL, NULL, forget_pool) == 0;
+}
+
+static enum eg_rc fail(struct eg_err *err, const char *what)
+{
+	char text[160];
+	ERR_error_string_n(ERR_get_error(), text, sizeof text);
+	ERR_clear_error();
+	return eg_fail(err, EG_CRYPTO, "%s: %s", what, text);
+}
+
+enum eg_rc eg_crypto_open(struct eg_err *err)
+{
+	pthread_once(&lib.once, fetch);
+	return lib.ok ? EG_OK : fail(err, "the cryptographic library lacks SHA-256 or AES-256");
+}
+
+/* Digests have no way to report a failure that cannot happen once the algorithms are there; memory can run
+ * out. */
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "crypto: %s failed\n", what);
+	abort();
+}
+
+static struct contexts *contexts(void)
+{
+	must(eg_crypto_open(NULL) == EG_OK, "opening the library");
+	struct contexts *c = pthread_getspecific(lib.thread_key);
+	if (c)
+		return c;
+	c = calloc(1, sizeof *c);
+	must(c && (c->md = EVP_MD_CTX_new()) && (c->cipher = EVP_CIPHER_CTX_new()), "making a context");
+	must(pthread_setspecific(lib.thread_key, c) == 0, "keeping a context");
+	return c;
+}
+
+/* A thread draws from the system in larger steps. What was handed out is wiped, and a forked child forgets
+ * the rest: no byte is ever given twice. */
+enum { POOL = 4096, STEP = 256 }; /* getrandom never returns less than 256 bytes asked for */
+static _Thread_local struct {
+	uint8_t bytes[POOL];
+	size_t left;
+} pool;
+
+static void forget_pool(void)
+{
+	explicit_bzero(&pool, sizeof pool);
+}
+
+void eg_random(void *out, size_t len)
+{
+	uint8_t *to = out;
+	must(eg_crypto_open(NULL) == EG_OK, "opening the library");
+	while (len) {
+		if (!pool.left) {
+			for (size_t i = 0; i < POOL; i += STEP)
+				must(getrandom(pool.bytes + i, STEP, 0) == STEP, "getrandom");
+			pool.left = POOL;
+		}
+		size_t n = len < pool.left ? len : pool.left;
+		pool.left -= n;
+		memcpy(to, pool.bytes + pool.left, n);
+		explicit_bzero(pool.bytes + pool.left, n);
+		to += n;
+		len -= n;
+	}
+}
+
+bool eg_crypto_equal(const void *a, const void *b, size_t len)
+{
+	return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+static void update(EVP_MD_CTX *md, const struct eg_bytes *parts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (parts[i].len)
+			must(EVP_DigestUpdate(md, parts[i].p, parts[i].len), "SHA-256");
+}
+
+void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE])
+{
+	EVP_MD_CTX *md = contexts()->md;
+	must(EVP_DigestInit_ex2(md, lib.sha256, NULL), "SHA-256");
+	update(md, parts, n);
+	must(EVP_DigestFinal_ex(md, out, NULL), "SHA-256");
+}
+
+/* ---- HMAC-SHA-256 (RFC 2104) with the state after each padded key kept ---- */
+
+struct eg_mac {
+	EVP_MD_CTX *inner, *outer;
+};
+
+enum { BLOCK = 64 };
+
+static EVP_MD_CTX *padded(const uint8_t key[EG_KEY_SIZE], uint8_t pad)
+{
+	uint8_t block[BLOCK];
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	memset(block, pad, sizeof block);
+	for (unsigned i = 0; i < EG_KEY_SIZE; i++)
+		block[i] ^= key[i];
+	must(md && EVP_DigestInit_ex2(md, lib.sha256, NULL) && EVP_DigestUpdate(md, block, sizeof block),
+	     "HMAC");
+	OPENSSL_cleanse(block, sizeof block);
+	return md;
+}
+
+struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE])
+{
+	struct eg_mac *m = calloc(1, sizeof *m);
+	if (!m)
+		return NULL;
+	contexts(); /* fetches the algorithms */
+	m->inner = padded(key, 0x36);
+	m->outer = padded(key, 0x5c);
+	return m;
+}
+
+void eg_mac(const struct eg_mac *m, const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE])
+{
+	EVP_MD_CTX *md = contexts()->md;
+	must(EVP_MD_CTX_copy_ex(md, m->inner), "HMAC");
+	update(md, parts, n);
+	must(EVP_DigestFinal_ex(md, out, NULL), "HMAC");
+	must(EVP_MD_CTX_copy_ex(md, m->outer), "HMAC");
+	must(EVP_DigestUpdate(md, out, EG_HASH_SIZE), "HMAC");
+	must(EVP_DigestFinal_ex(md, out, NULL), "HMAC");
+}
+
+void eg_mac_free(struct eg_mac *m)
+{
+	if (!m)
+		return;
+	EVP_MD_CTX_free(m->inner);
+	EVP_MD_CTX_free(m->outer);
+	free(m);
+}
+
+/* ---- AES-256 ---- */
+
+enum eg_rc eg_gcm_seal(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
+                       struct eg_bytes plain, uint8_t *out, struct eg_err *err)
+{
+	EVP_CIPHER_CTX *c = contexts()->cipher;
+	int n = 0;
+	if (plain.len > 1u << 30 || aad.len > 1u << 30)
+		return eg_fail(err, EG_LIMIT, "more than 1 GiB cannot be sealed at once");
+	if (!EVP_EncryptInit_ex2(c, lib.gcm, key, nonce, NULL) ||
+	    (aad.len && !EVP_EncryptUpdate(c, NULL, &n, aad.p, (int)aad.len)) ||
+	    (plain.len && !EVP_EncryptUpdate(c, out, &n, plain.p, (int)plain.len)) ||
+	    !EVP_EncryptFinal_ex(c, out + plain.len, &n) ||
+	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, EG_GCM_TAG, out + plain.len))
+		return fail(err, "AES-256-GCM");
+	return EG_OK;
+}
+
+enum eg_rc eg_gcm_open(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
+                       struct eg_bytes sealed, uint8_t *out, struct eg_err *err)
+{
+	EVP_CIPHER_CTX *c = contexts()->cipher;
+	uint8_t tag[EG_GCM_TAG];
+	int n = 0;
+	if (sealed.len < EG_GCM_TAG || sealed.len > 1u << 30)
+		return eg_fail(err, EG_CORRUPT, "a sealed body is cut short");
+	size_t len = sealed.len - EG_GCM_TAG;
+	memcpy(tag, sealed.p + len, sizeof tag);
+	if (!EVP_DecryptInit_ex2(c, lib.gcm, key, nonce, NULL) ||
+	    (aad.len && !EVP_DecryptUpdate(c, NULL, &n, aad.p, (int)aad.len)) ||
+	    (len && !EVP_DecryptUpdate(c, out, &n, sealed.p, (int)len)) ||
+	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, EG_GCM_TAG, tag))
+		return fail(err, "AES-256-GCM");
+	if (EVP_DecryptFinal_ex(c, out + len, &n) <= 0) {
+		ERR_clear_error();
+		OPENSSL_cleanse(out, len);
+		return eg_fail(err, EG_CORRUPT, "a sealed body was altered, or belongs elsewhere");
+	}
+	return EG_OK;
+}
+
+enum eg_rc eg_block(const uint8_t key[EG_KEY_SIZE], bool encrypt, const uint8_t in[16], uint8_t out[16],
+                    struct eg_err *err)
+{
+	EVP_CIPHER_CTX *c = contexts()->cipher;
+	int n = 0;
+	if (!EVP_CipherInit_ex2(c, lib.ecb, key, NULL, encrypt, NULL) || !EVP_CIPHER_CTX_set_padding(c, 0) ||
+	    !EVP_CipherUpdate(c, out, &n, in, 16) || n != 16)
+		return fail(err, "AES-256");
+	return EG_OK;
+}
+
+/* ---- Ed25519 ---- */
+
+enum eg_rc eg_ed25519_public(const uint8_t seed[32], uint8_t public_key[32], struct eg_err *err)
+{
+	size_t len = 32;
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+	bool ok = key && EVP_PKEY_get_raw_public_key(key, public_key, &len) && len == 32;
+	EVP_PKEY_free(key);
+	return ok ? EG_OK : fail(err, "Ed25519 key");
+}
+
+enum eg_rc eg_ed25519_sign(const uint8_t seed[32], struct eg_bytes message, uint8_t signature[64],
+                           struct eg_err *err)
+{
+	size_t len = 64;
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = key && md && EVP_DigestSignInit(md, NULL, NULL, NULL, key) &&
+	          EVP_DigestSign(md, signature, &len, message.p, message.len) && len == 64;
+	EVP_MD_CTX_free(md);
+	EVP_PKEY_free(key);
+	return ok ? EG_OK : fail(err, "Ed25519 signature");
+}
+
+bool eg_ed25519_verify(const uint8_t public_key[32], struct eg_bytes message, const uint8_t signature[64])
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, 32);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = key && md && EVP_DigestVerifyInit(md, NULL, NULL, NULL, key) == 1 &&
+	          EVP_DigestVerify(md, signature, 64, message.p, message.len) == 1;
+	EVP_MD_CTX_free(md);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return ok;
+}
+
+/* ---- base64 (RFC 4648) ---- */
+
+void eg_base64(const uint8_t *p, size_t len, struct eg_buf *out)
+{
+	size_t size = (len + 2) / 3 * 4;
+	uint8_t *to = eg_buf_grow(out, size + 1); /* EVP adds a NUL */
+	if (!to)
+		return;
+	EVP_EncodeBlock(to, p, (int)len);
+	out->len--;
+}
+
+static int digit(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Strict: no white space, right padding, no stray bits, so that one value has one text. */
+static bool unbase64(struct eg_bytes text, struct eg_buf *out)
+{
+	if (text.len % 4)
+		return false;
+	for (size_t i = 0; i < text.len; i += 4) {
+		const uint8_t *c = text.p + i;
+		bool last = i + 4 == text.len;
+		unsigned pad = !last || c[3] != '=' ? 0 : c[2] == '=' ? 2 : 1;
+		uint32_t v = 0;
+		for (unsigned k = 0; k < 4; k++) {
+			int d = k < 4 - pad ? digit(c[k]) : 0;
+			if (d < 0)
+				return false;
+			v = v << 6 | (uint32_t)d;
+		}
+		if ((pad == 1 && v & 0xff) || (pad == 2 && v & 0xffff))
+			return false;
+		eg_buf_add_be(out, v >> 8 * pad, 3 - pad);
+	}
+	return !out->failed;
+}
+
+bool eg_unbase64(struct eg_bytes text, struct eg_buf *out)
+{
+	size_t before = out->len;
+	bool ok = unbase64(text, out);
+	if (!ok)
+		out->len = before;
+	return ok;
+}

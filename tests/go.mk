@@ -1,0 +1,11 @@
+# The log judged by independent Go code: see tests/run-go.
+
+.PHONY: go
+go: $(B)/tests/clients/make_samples ## independent Go code verifies checkpoints and proofs
+	$(Q)tests/run-go $< $(B)/clients-go
+
+TEST_LANES += go
+
+$(B)/tests/clients/make_samples: tests/clients/make_samples.c $(foreach f,$(below_trust),$(call lib,$(f)))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call libs_of,trust) $(call pc_libs,$(call pkgs,trust)) $(LDLIBS)
