@@ -1,0 +1,121 @@
+/* datasets: a list of a few dozen, searched once per submission. */
+#include "flow/datasets.h"
+
+#include "base/metric.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum eg_rc find(struct eg_datasets *d, const char *name, struct eg_dataset_state **out,
+                       struct eg_err *err)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (strcmp(d->v[i].name, name) == 0) {
+			*out = &d->v[i];
+			return EG_OK;
+		}
+	if (d->n == d->cap) {
+		unsigned cap = d->cap ? 2 * d->cap : 16;
+		struct eg_dataset_state *more = realloc(d->v, cap * sizeof *more);
+		if (!more)
+			return eg_fail(err, EG_NO_MEMORY, "no memory for one more dataset");
+		d->v = more;
+		d->cap = cap;
+	}
+	*out = &d->v[d->n++];
+	**out = (struct eg_dataset_state){0};
+	snprintf((*out)->name, sizeof(*out)->name, "%s", name);
+	return EG_OK;
+}
+
+enum eg_rc eg_datasets_open(struct eg_datasets *d, struct eg_conn *c, struct eg_err *err)
+{
+	struct eg_arena *a = eg_arena_new((size_t)16 << 20);
+	struct eg_dataset_row *rows = NULL;
+	unsigned n = 0;
+	*d = (struct eg_datasets){0};
+	if (!a)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to read the datasets");
+	enum eg_rc rc = eg_list_datasets(c, a, &rows, &n, err);
+	for (unsigned i = 0; i < n && rc == EG_OK; i++) {
+		struct eg_dataset_state *s = NULL;
+		rc = find(d, rows[i].name, &s, err);
+		if (rc)
+			break;
+		s->kept = rows[i];
+		s->kept.name = NULL; /* the array moves when it grows: the name is set where it is used */
+		s->now = s->kept;
+	}
+	eg_arena_free(a);
+	if (rc)
+		eg_datasets_close(d);
+	return rc;
+}
+
+void eg_datasets_close(struct eg_datasets *d)
+{
+	free(d->v);
+	*d = (struct eg_datasets){0};
+}
+
+enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, const struct eg_work *works,
+                             unsigned n, int64_t now_us, struct eg_err *err)
+{
+	char name[2 * EG_NAME_MAX + 1];
+	struct eg_dataset_state *s = NULL;
+	snprintf(name, sizeof name, "%s/%s", t->who->name, t->submission.dataset->name);
+	enum eg_rc rc = find(d, name, &s, err);
+	if (rc)
+		return rc;
+	s->dirty = true;
+	s->now.records += n;
+	if (t->submission.last_seq)
+		s->now.seq = t->submission.last_seq;
+	for (unsigned i = 0; i < n; i++) {
+		int64_t event = works[i].item->claim.event_time;
+		s->now.rejects += works[i].rejected;
+		if (works[i].item->outcome == EG_QUARANTINED)
+			continue;
+		if (event > now_us + EG_CLOCK_SKEW)
+			event = now_us + EG_CLOCK_SKEW;
+		if (event > s->now.event_time)
+			s->now.event_time = event;
+	}
+	return EG_OK;
+}
+
+void eg_datasets_put(struct eg_datasets *d, struct eg_tx *tx)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		if (!d->v[i].dirty)
+			continue;
+		struct eg_dataset_row row = d->v[i].now;
+		row.name = d->v[i].name;
+		eg_tx_put_dataset(tx, &row);
+	}
+}
+
+void eg_datasets_keep(struct eg_datasets *d)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		d->v[i].kept = d->v[i].now;
+		d->v[i].dirty = false;
+	}
+}
+
+void eg_datasets_back(struct eg_datasets *d)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		d->v[i].now = d->v[i].kept;
+		d->v[i].dirty = false;
+	}
+}
+
+void eg_datasets_measure(const struct eg_datasets *d, int64_t now_us)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->v[i].kept.event_time)
+			eg_metric_set(EG_M_DATASET_LAG, d->v[i].name,
+			              (double)(now_us - d->v[i].kept.event_time) / (double)EG_SECOND);
+}

@@ -1,0 +1,572 @@
+/* feed: see feed.h.
+ *
+ * A sub's window:   idle --build--> logging --commit--> handed to the sink --eg_feed_more--> idle
+ *                     ^                 |
+ *                     +----failed-------+   (the position moves only when a window is handed over)
+ *
+ * The list of subs is the feed thread's alone; others reach a sub through its flags, which the lock guards.
+ */
+#include "flow/feed.h"
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/thread.h"
+#include "flow/exlog.h"
+#include "flow/feed_window.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	WINDOW_BYTES = 16 << 20, /* arena budget of one window */
+	PAGE_BYTES = 32 << 20,   /* arena budget of the page of entries shared by live subs */
+	TICKET_BYTES = 16 << 10, /* of a delivery whose window lives elsewhere */
+	POLL_US = 1000000        /* hints may be lost */
+};
+
+/* Where a recipient is: in a snapshot while row >= 0, else live. */
+struct position {
+	uint64_t seq;
+	int64_t row;      /* -1: live */
+	bool log_changed; /* to be told first */
+};
+
+struct window {
+	unsigned n;
+	struct eg_feed_item *items;
+	struct position next;
+};
+
+struct eg_sub {
+	struct eg_sub *next;
+	struct eg_feed *feed;
+	struct eg_scope scope;
+	struct eg_sink sink;
+	struct position at;
+	struct window window; /* being logged */
+	int64_t told_mono;    /* when it last heard anything */
+	enum eg_rc end;       /* set: it is over */
+	struct eg_err end_err;
+	bool logging; /* a ticket is with the writer */
+	/* guarded by the feed's lock */
+	bool idle, dropped;
+	struct eg_ticket *logged; /* came back from the writer */
+};
+
+/* The newest page of entries that a live sub asked for: most of them are at the same place. */
+struct page {
+	struct eg_arena *arena;
+	uint64_t after;
+	unsigned n;
+	struct eg_entry *entries;
+};
+
+struct eg_feed {
+	struct eg_feed_options o;
+	struct eg_wake *wake;
+	struct eg_thread *thread;
+	struct eg_exlog *log;
+	struct page page;
+	struct eg_sub *subs; /* the thread's */
+	pthread_mutex_t lock;
+	struct eg_sub *incoming; /* guarded */
+	unsigned n_subs;         /* guarded */
+	bool stopping;           /* guarded */
+};
+
+/* ---- positions ---- */
+
+static enum eg_rc resolve(const struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o,
+                          struct position *out, struct eg_err *err)
+{
+	uint64_t head = 0;
+	enum eg_rc rc = eg_read_begin(c, err);
+	if (rc)
+		return rc;
+	rc = eg_get_head(c, &head, err);
+	eg_read_end(c);
+	*out = (struct position){.row = -1};
+	if (rc)
+		return rc;
+	switch (o->start) {
+	case EG_START_TIME:
+		return eg_seq_before_time(c, o->time, &out->seq, err);
+	case EG_START_CURSOR:
+		if (memcmp(o->log_id, eg_writer_log_id(f->o.writer), sizeof o->log_id) != 0) {
+			*out = (struct position){.seq = head, .row = 0, .log_changed = true};
+			return EG_OK;
+		}
+		if (o->seq > head)
+			return eg_fail_field(err, EG_OUT_OF_RANGE, "start.cursor.seq",
+			                     "the cursor is %" PRIu64 ", the log's head is %" PRIu64
+			                     ": begin with a snapshot",
+			                     o->seq, head);
+		*out = (struct position){.seq = o->seq, .row = o->row > 0 ? o->row : -1};
+		return EG_OK;
+	case EG_START_SNAPSHOT:
+		*out = (struct position){.seq = head};
+		return EG_OK;
+	}
+	return eg_fail_field(err, EG_INVALID, "start", "a start is needed: snapshot, cursor or time");
+}
+
+/* ---- windows ---- */
+
+static enum eg_rc log_changed(const struct eg_feed *f, const struct position *at, struct eg_arena *a,
+                              struct window *w, struct eg_err *err)
+{
+	w->items = eg_arena_alloc(a, sizeof *w->items);
+	if (!w->items)
+		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
+	*w->items = (struct eg_feed_item){
+	        .kind = EG_ITEM_LOG_CHANGED, .cursor_seq = at->seq, .time = eg_now_us()};
+	memcpy(w->items->event.log_id, eg_writer_log_id(f->o.writer), 16);
+	w->n = 1;
+	w->next = (struct position){.seq = at->seq, .row = at->row};
+	return EG_OK;
+}
+
+static enum eg_rc states(const struct eg_feed *f, struct eg_conn *c, const struct eg_scope *s,
+                         const struct position *at, unsigned max, struct eg_arena *a, struct window *w,
+                         struct eg_err *err)
+{
+	bool end = false;
+	w->items = eg_arena_alloc(a, max * sizeof *w->items);
+	if (!w->items)
+		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
+	w->next = *at;
+	enum eg_rc rc = eg_window_states(f->o.vault, c, s, eg_writer_log_id(f->o.writer), at->seq,
+	                                 &w->next.row, max, a, w->items, &w->n, &end, err);
+	if (!rc && end)
+		w->next.row = -1; /* everything since the seq at its start follows */
+	return rc;
+}
+
+static enum eg_rc events(const struct eg_feed *f, const struct eg_scope *s, const struct eg_entry *entries,
+                         unsigned n, unsigned max, struct eg_arena *a, struct window *w, struct eg_err *err)
+{
+	unsigned consumed = 0;
+	w->items = eg_arena_alloc(a, max * sizeof *w->items);
+	if (!w->items)
+		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
+	enum eg_rc rc = eg_window_events(f->o.vault, s, eg_writer_log_id(f->o.writer), entries, n, max, a,
+	                                 w->items, &w->n, &consumed, err);
+	if (!rc)
+		w->next = (struct position){.seq = entries[consumed - 1].header.seq, .row = -1};
+	return rc;
+}
+
+/* What the log will say of the window. */
+static void describe(struct eg_ticket *t, const struct eg_scope *s, const struct window *w)
+{
+	const struct eg_feed_item *first = &w->items[0], *last = &w->items[w->n - 1];
+	bool snapshot = first->kind == EG_ITEM_STATE;
+	t->operator_name = s->operator_name;
+	t->purpose = s->purpose->code;
+	t->window = (struct eg_window){
+	        .subscriber = s->who->name,
+	        .first_seq = snapshot ? 0 : first->cursor_seq,
+	        .last_seq = snapshot ? 0 : last->cursor_seq,
+	        .first_row = first->cursor_row,
+	        .last_row = last->cursor_row,
+	        .filter = s->filter_text,
+	        .policy_version = s->policy->version,
+	};
+}
+
+/* ---- the thread ---- */
+
+static void logged(struct eg_ticket *t)
+{
+	struct eg_sub *s = t->done_arg;
+	struct eg_feed *f = s->feed;
+	pthread_mutex_lock(&f->lock);
+	s->logged = t;
+	pthread_mutex_unlock(&f->lock);
+	eg_wake(f->wake);
+}
+
+static void hand_over(struct eg_sub *s, const struct window *w)
+{
+	pthread_mutex_lock(&s->feed->lock);
+	s->idle = false;
+	pthread_mutex_unlock(&s->feed->lock);
+	s->at = w->next;
+	s->told_mono = eg_mono_us();
+	s->sink.take(s->sink.arg, eg_writer_log_id(s->feed->o.writer), w->items, w->n);
+}
+
+/* Entries after this position, from the shared page if it has them. *n may be 0: the head. */
+static enum eg_rc entries_after(struct eg_feed *f, uint64_t after, struct eg_entry **out, unsigned *n,
+                                struct eg_err *err)
+{
+	struct page *p = &f->page;
+	if (after < p->after || after >= p->after + p->n) {
+		p->n = 0;
+		p->after = after;
+		eg_arena_reset(p->arena);
+		eg_exlog_seek(f->log, after);
+		enum eg_rc rc =
+		        eg_exlog_next(f->log, f->o.window_events, true, p->arena, &p->entries, &p->n, err);
+		if (rc && rc != EG_EMPTY) {
+			p->n = 0;
+			return rc;
+		}
+	}
+	*out = p->entries + (after - p->after);
+	*n = p->n - (unsigned)(after - p->after);
+	return EG_OK;
+}
+
+static bool progress(struct eg_sub *s)
+{
+	if (eg_mono_us() - s->told_mono < s->feed->o.progress_us)
+		return false;
+	struct eg_feed_item item = {.kind = EG_ITEM_PROGRESS,
+	                            .cursor_seq = s->at.seq,
+	                            .cursor_row = s->at.row > 0 ? s->at.row : 0};
+	item.time = eg_now_us();
+	memcpy(item.event.log_id, eg_writer_log_id(s->feed->o.writer), 16);
+	struct window w = {.n = 1, .items = &item, .next = s->at};
+	hand_over(s, &w);
+	return true;
+}
+
+/* At the head, with nothing else to tell? Looked at before anything is made for a window. */
+static enum eg_rc at_head(struct eg_sub *s, bool *yes, struct eg_err *err)
+{
+	struct eg_entry *entries;
+	unsigned n = 1;
+	enum eg_rc rc = EG_OK;
+	if (!s->at.log_changed && s->at.row < 0)
+		rc = entries_after(s->feed, s->at.seq, &entries, &n, err);
+	*yes = !n;
+	return rc;
+}
+
+static enum eg_rc next_window(struct eg_sub *s, struct eg_arena *a, struct window *w, struct eg_err *err)
+{
+	struct eg_feed *f = s->feed;
+	struct eg_entry *entries;
+	unsigned n;
+	if (s->at.log_changed)
+		return log_changed(f, &s->at, a, w, err);
+	if (s->at.row >= 0)
+		return states(f, eg_exlog_conn(f->log), &s->scope, &s->at, f->o.window_events, a, w, err);
+	enum eg_rc rc = entries_after(f, s->at.seq, &entries, &n, err);
+	return rc ? rc : events(f, &s->scope, entries, n, f->o.window_events, a, w, err);
+}
+
+static bool over(struct eg_sub *s, enum eg_rc rc, const struct eg_err *err)
+{
+	s->end = rc;
+	s->end_err = *err;
+	return true;
+}
+
+/* Builds the next window and gives it to the writer to be logged; true: the sub moved, and may have more to
+ * do at once. */
+static bool build(struct eg_sub *s)
+{
+	struct window w = {0};
+	struct eg_err err = {0};
+	bool head = false;
+	enum eg_rc rc = at_head(s, &head, &err);
+	if (rc)
+		return over(s, rc, &err);
+	if (head)
+		return progress(s);
+	/* The window lives in the ticket that logs it. */
+	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, WINDOW_BYTES, s->scope.policy, s->scope.who);
+	if (!t)
+		return over(s, eg_fail(&err, EG_NO_MEMORY, "no memory for a window"), &err);
+	rc = next_window(s, t->arena, &w, &err);
+	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
+		describe(t, &s->scope, &w);
+		t->done = logged;
+		t->done_arg = s;
+		s->window = w;
+		rc = eg_intake_put(s->feed->o.intake, t, 0, &err);
+		if (!rc) {
+			s->logging = true;
+			return true;
+		}
+	} else if (!rc && w.n) {
+		hand_over(s, &w);
+	} else if (!rc) {
+		s->at = w.next;
+		progress(s); /* far behind, with nothing in scope: it still hears */
+	}
+	eg_ticket_free(t);
+	if (rc == EG_DEADLINE)
+		return false; /* the lane is full; the writer's next commit wakes us */
+	return rc ? over(s, rc, &err) : true;
+}
+
+/* A window came back from the writer. */
+static void finish_logging(struct eg_sub *s, struct eg_ticket *t)
+{
+	s->logging = false;
+	if (!t->rc) {
+		hand_over(s, &s->window);
+	} else if (!eg_rc_retryable(t->rc) || t->rc == EG_CLOSED) {
+		s->end = t->rc;
+		s->end_err = t->err;
+	} else {
+		eg_log_err(EG_LOG_WARN, "feed.delivery_not_logged", &t->err);
+	}
+	eg_ticket_free(t);
+}
+
+/* One turn of one sub; true: it moved. *gone: it is to be taken off. */
+static bool serve(struct eg_sub *s, bool stopping, bool *gone)
+{
+	struct eg_feed *f = s->feed;
+	pthread_mutex_lock(&f->lock);
+	struct eg_ticket *t = s->logged;
+	bool dropped = s->dropped, idle = s->idle;
+	s->logged = NULL;
+	pthread_mutex_unlock(&f->lock);
+	if (t && dropped) {
+		s->logging = false;
+		eg_ticket_free(t);
+	} else if (t) {
+		finish_logging(s, t);
+		return true;
+	}
+	*gone = !s->logging && (dropped || stopping || s->end);
+	if (*gone || s->logging || !idle)
+		return *gone;
+	return build(s);
+}
+
+static void take_off(struct eg_sub **at)
+{
+	struct eg_sub *s = *at;
+	struct eg_feed *f = s->feed;
+	*at = s->next;
+	pthread_mutex_lock(&f->lock);
+	bool dropped = s->dropped;
+	eg_metric_set(EG_M_SUBSCRIBERS, NULL, --f->n_subs);
+	pthread_mutex_unlock(&f->lock);
+	if (!dropped && !s->end)
+		s->end = eg_fail(&s->end_err, EG_CLOSED,
+		                 "the gateway is shutting down: resume from the last cursor");
+	s->sink.ended(s->sink.arg, s->end, &s->end_err);
+	eg_scope_close(&s->scope);
+	free(s);
+}
+
+static bool adopt(struct eg_feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	struct eg_sub *s = f->incoming;
+	bool stopping = f->stopping;
+	f->incoming = NULL;
+	pthread_mutex_unlock(&f->lock);
+	while (s) {
+		struct eg_sub *next = s->next;
+		s->next = f->subs;
+		f->subs = s;
+		s = next;
+	}
+	return stopping;
+}
+
+static void run(void *arg)
+{
+	struct eg_feed *f = arg;
+	for (;;) {
+		uint64_t seen = eg_wake_seen(f->wake);
+		bool stopping = adopt(f), moved = false;
+		for (struct eg_sub **at = &f->subs; *at;) {
+			bool gone = false;
+			moved |= serve(*at, stopping, &gone);
+			if (gone)
+				take_off(at);
+			else
+				at = &(*at)->next;
+		}
+		if (stopping && !f->subs)
+			return;
+		if (!moved) {
+			int64_t wait = f->o.progress_us < POLL_US ? f->o.progress_us : POLL_US;
+			eg_wake_wait(f->wake, seen, eg_mono_us() + wait);
+		}
+	}
+}
+
+/* ---- outside ---- */
+
+static void free_feed(struct eg_feed *f)
+{
+	eg_exlog_close(f->log);
+	eg_arena_free(f->page.arena);
+	eg_wake_free(f->wake);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, struct eg_err *err)
+{
+	struct eg_feed *f = calloc(1, sizeof *f);
+	enum eg_rc rc;
+	if (!f)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for the feed");
+	f->o = *o;
+	f->o.window_events = o->window_events ? o->window_events : 1000;
+	f->o.progress_us = o->progress_us ? o->progress_us : 5 * EG_SECOND;
+	f->o.max_subs = o->max_subs ? o->max_subs : 2000;
+	pthread_mutex_init(&f->lock, NULL);
+	f->wake = eg_wake_new();
+	f->page.arena = eg_arena_new(PAGE_BYTES);
+	if (!f->wake || !f->page.arena)
+		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the feed");
+	else
+		rc = eg_exlog_open(&f->log, o->store, o->vault, 0, err);
+	if (!rc && !eg_wake_forward(eg_writer_head(o->writer), f->wake))
+		rc = eg_fail(err, EG_INTERNAL, "too many listeners at the writer's head");
+	if (!rc && (rc = eg_thread_start(&f->thread, "feed", run, f, err)))
+		eg_wake_forward_stop(eg_writer_head(o->writer), f->wake);
+	if (rc) {
+		free_feed(f);
+		return rc;
+	}
+	*out = f;
+	return EG_OK;
+}
+
+void eg_feed_stop(struct eg_feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->stopping = true;
+	pthread_mutex_unlock(&f->lock);
+	eg_wake(f->wake);
+	eg_thread_join(f->thread);
+	eg_wake_forward_stop(eg_writer_head(f->o.writer), f->wake);
+	free_feed(f);
+}
+
+enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct eg_sink sink,
+                       struct eg_sub **out, struct eg_err *err)
+{
+	struct eg_conn *c = NULL;
+	struct eg_sub *s = calloc(1, sizeof *s);
+	enum eg_rc rc;
+	if (!s)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a subscriber");
+	s->feed = f;
+	s->sink = sink;
+	s->idle = true;
+	s->told_mono = eg_mono_us();
+	if ((rc = eg_scope_open(&s->scope, o, err)) || (rc = eg_store_reader(f->o.store, &c, err)) ||
+	    (rc = resolve(f, c, o, &s->at, err)))
+		goto out;
+	pthread_mutex_lock(&f->lock);
+	if (f->stopping) {
+		rc = eg_fail(err, EG_CLOSED, "the gateway is shutting down");
+	} else if (f->n_subs == f->o.max_subs) {
+		rc = eg_fail(err, EG_BUSY, "%u subscribers are the limit (limits.subscribers)",
+		             f->o.max_subs);
+	} else {
+		*out = s; /* before the thread can end it */
+		s->next = f->incoming;
+		f->incoming = s;
+		eg_metric_set(EG_M_SUBSCRIBERS, NULL, ++f->n_subs);
+	}
+	pthread_mutex_unlock(&f->lock);
+	if (!rc)
+		eg_wake(f->wake);
+out:
+	if (c)
+		eg_conn_close(c);
+	if (rc) {
+		eg_scope_close(&s->scope);
+		free(s);
+	}
+	return rc;
+}
+
+void eg_feed_more(struct eg_feed *f, struct eg_sub *s)
+{
+	pthread_mutex_lock(&f->lock);
+	s->idle = true;
+	pthread_mutex_unlock(&f->lock);
+	eg_wake(f->wake);
+}
+
+void eg_feed_drop(struct eg_feed *f, struct eg_sub *s)
+{
+	pthread_mutex_lock(&f->lock);
+	s->dropped = true;
+	pthread_mutex_unlock(&f->lock);
+	eg_wake(f->wake);
+}
+
+enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
+                        struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *head,
+                        struct eg_err *err)
+{
+	struct eg_scope scope = {0};
+	struct position at;
+	struct window w = {0};
+	struct eg_log_row *rows = NULL;
+	unsigned n_rows = 0;
+	*n = 0;
+	*head = false;
+	enum eg_rc rc = eg_scope_open(&scope, o, err);
+	if (!rc)
+		rc = resolve(f, c, o, &at, err);
+	if (rc)
+		goto out;
+	if (max > f->o.window_events)
+		max = f->o.window_events;
+	if (at.log_changed) {
+		rc = log_changed(f, &at, a, &w, err);
+	} else if (at.row >= 0) {
+		rc = states(f, c, &scope, &at, max, a, &w, err);
+	} else if (!(rc = eg_read_begin(c, err))) {
+		rc = eg_list_entries(c, at.seq, max, WINDOW_BYTES / 4, a, &rows, &n_rows, err);
+		eg_read_end(c);
+		struct eg_entry *entries = eg_arena_alloc(a, (n_rows + 1) * sizeof *entries);
+		if (!rc && !entries)
+			rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
+		for (unsigned i = 0; i < n_rows && !rc; i++)
+			rc = eg_entry_open(f->o.vault, &rows[i], true, true, a, &entries[i], err);
+		*head = !rc && !n_rows;
+		w.next = at;
+		if (!rc && n_rows)
+			rc = events(f, &scope, entries, n_rows, max, a, &w, err);
+	}
+	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
+		struct eg_ticket *t =
+		        eg_ticket_new(EG_TICKET_DELIVERY, TICKET_BYTES, scope.policy, scope.who);
+		if (t)
+			describe(t, &scope, &w);
+		rc = t ? eg_intake_put_and_wait(f->o.intake, t, eg_mono_us() + 10 * EG_SECOND, err)
+		       : eg_fail(err, EG_NO_MEMORY, "no memory for a delivery");
+		eg_ticket_free(t);
+	}
+	if (rc)
+		goto out;
+	/* The page always ends with where to go on, whether or not anything was in scope. */
+	struct eg_feed_item *items = eg_arena_alloc(a, (w.n + 1) * sizeof *items);
+	if (!items) {
+		rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
+		goto out;
+	}
+	if (w.n)
+		memcpy(items, w.items, w.n * sizeof *items);
+	items[w.n] = (struct eg_feed_item){.kind = EG_ITEM_PROGRESS,
+	                                   .cursor_seq = w.next.seq,
+	                                   .cursor_row = w.next.row > 0 ? w.next.row : 0,
+	                                   .time = eg_now_us()};
+	memcpy(items[w.n].event.log_id, eg_writer_log_id(f->o.writer), 16);
+	*out = items;
+	*n = w.n + 1;
+out:
+	eg_scope_close(&scope);
+	return rc;
+}

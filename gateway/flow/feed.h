@@ -1,0 +1,90 @@
+/* feed: hands events to subscribers, each from its own cursor, at its own pace.
+ *
+ * One thread serves them all; each waits either for its sink to take more or for the log to grow. A window
+ * (at most 1,000 events) leaves only after the log entry that records its delivery is committed. A subscriber
+ * that does not read holds one window and its cursor, nothing else. A snapshot is read in pages by row and
+ * followed by everything since the seq at its start. Thread: the feed's own; add, more and drop may be called
+ * from any. */
+#ifndef EG_FLOW_FEED_H
+#define EG_FLOW_FEED_H
+
+#include "flow/event.h"
+#include "flow/intake.h"
+#include "flow/writer.h"
+
+struct eg_feed;
+struct eg_sub;
+
+struct eg_filter {
+	unsigned n_life, n_regions, n_fields;
+	enum eg_life *life;   /* before or after is one of these */
+	const char **regions; /* prefix of the address region code */
+	unsigned *fields;     /* one of these view fields changed */
+	unsigned kinds;       /* bit set of event kinds; 0: all */
+};
+
+enum eg_start { EG_START_SNAPSHOT = 1, EG_START_CURSOR = 2, EG_START_TIME = 3 };
+
+struct eg_sub_options {
+	const struct eg_policy *policy; /* a reference is taken */
+	const struct eg_identity_rule *who;
+	const struct eg_purpose_rule *purpose;
+	const char *operator_name;
+	enum eg_start start;
+	uint8_t log_id[16]; /* cursor: of the log it belongs to */
+	uint64_t seq;       /* cursor: events after this; a snapshot begun before: its start */
+	int64_t row;        /* cursor inside a snapshot: rows after this; 0: not inside */
+	int64_t time;       /* events at or after */
+	struct eg_filter filter;
+};
+
+enum eg_feed_item_kind {
+	EG_ITEM_EVENT = 1,
+	EG_ITEM_STATE = 2,
+	EG_ITEM_LEFT_SCOPE = 3,
+	EG_ITEM_PROGRESS = 4,
+	EG_ITEM_LOG_CHANGED = 5
+};
+
+/* One item of a window. STATE: a person of the snapshot: event.fields hold the whole permitted view. */
+struct eg_feed_item {
+	enum eg_feed_item_kind kind;
+	struct eg_event event;
+	uint64_t cursor_seq; /* resume after this */
+	int64_t cursor_row;  /* inside a snapshot */
+	int64_t time;        /* PROGRESS: the log is known up to here */
+};
+
+/* Where windows go. take copies what it keeps. Called on the feed's thread; must not block. After a take the
+ * sub sends nothing until eg_feed_more. ended: the sub is over (rc says why), called once, last. */
+struct eg_sink {
+	void *arg;
+	void (*take)(void *arg, const uint8_t log_id[16], const struct eg_feed_item *items, unsigned n);
+	void (*ended)(void *arg, enum eg_rc rc, const struct eg_err *err);
+};
+
+struct eg_feed_options {
+	struct eg_store *store;
+	struct eg_vault *vault;
+	struct eg_intake *intake;
+	struct eg_writer *writer;
+	unsigned window_events; /* default 1000 */
+	int64_t progress_us;    /* default 5 s */
+	unsigned max_subs;      /* default 2000 */
+};
+
+enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, struct eg_err *err);
+void eg_feed_stop(struct eg_feed *f); /* ends every sub with EG_CLOSED */
+/* EG_BUSY: too many. The filter and strings are copied. */
+enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct eg_sink sink,
+                       struct eg_sub **out, struct eg_err *err);
+void eg_feed_more(struct eg_feed *f, struct eg_sub *s);
+void eg_feed_drop(struct eg_feed *f,
+                  struct eg_sub *s); /* the sink is called no more once ended() was called */
+/* One page of the same, for ListChanges: on the caller's thread, at most max items, delivery logged before it
+ * returns. */
+enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
+                        struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *at_head,
+                        struct eg_err *err);
+
+#endif

@@ -1,0 +1,198 @@
+/* feed_window: see feed_window.h. */
+#include "flow/feed_window.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SCOPE_BYTES = 256 << 10, PROBE_BYTES = 64 << 10 };
+
+static const char *filter_text(struct eg_arena *a, const struct eg_filter *f)
+{
+	struct eg_buf b = {0};
+	char name[80];
+	eg_buf_printf(&b, "kinds=%x", f->kinds);
+	for (unsigned i = 0; i < f->n_life; i++)
+		eg_buf_printf(&b, " life=%s", eg_life_name(f->life[i]));
+	for (unsigned i = 0; i < f->n_regions; i++)
+		eg_buf_printf(&b, " region=%s", f->regions[i]);
+	for (unsigned i = 0; i < f->n_fields; i++)
+		eg_buf_printf(&b, " field=%s", eg_view_field_name(f->fields[i], name));
+	char *text = b.failed ? NULL : eg_arena_text(a, (const char *)b.p, b.len);
+	eg_buf_free(&b);
+	return text;
+}
+
+enum eg_rc eg_scope_open(struct eg_scope *s, const struct eg_sub_options *o, struct eg_err *err)
+{
+	*s = (struct eg_scope){.arena = eg_arena_new(SCOPE_BYTES)};
+	struct eg_arena *a = s->arena;
+	const struct eg_filter *f = &o->filter;
+	if (!a)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a subscriber");
+	s->filter = *f;
+	s->filter.life = eg_arena_copy(a, f->life, f->n_life * sizeof *f->life);
+	s->filter.fields = eg_arena_copy(a, f->fields, f->n_fields * sizeof *f->fields);
+	s->filter.regions = eg_arena_alloc(a, (f->n_regions + 1) * sizeof *f->regions);
+	bool whole =
+	        s->filter.regions && (s->filter.life || !f->n_life) && (s->filter.fields || !f->n_fields);
+	for (unsigned i = 0; i < f->n_regions && whole; i++)
+		whole = (s->filter.regions[i] = eg_arena_text(a, f->regions[i], strlen(f->regions[i]))) !=
+		        NULL;
+	s->operator_name = eg_arena_text(a, o->operator_name, strlen(o->operator_name));
+	s->filter_text = whole ? filter_text(a, &s->filter) : NULL;
+	if (!whole || !s->operator_name || !s->filter_text) {
+		eg_arena_free(a);
+		s->arena = NULL;
+		return eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+	}
+	s->policy = eg_policy_ref(o->policy);
+	s->who = o->who;
+	s->purpose = o->purpose;
+	eg_audience_of(o->who, s->audience);
+	return EG_OK;
+}
+
+void eg_scope_close(struct eg_scope *s)
+{
+	if (!s->arena)
+		return;
+	eg_policy_unref(s->policy);
+	eg_arena_free(s->arena);
+	s->arena = NULL;
+}
+
+/* Is a person with this state in the filter's scope? */
+static bool in_scope(const struct eg_filter *f, enum eg_life life, struct eg_bytes region)
+{
+	bool ok = !f->n_life;
+	for (unsigned i = 0; i < f->n_life && !ok; i++)
+		ok = f->life[i] == life;
+	if (!ok || !f->n_regions)
+		return ok;
+	for (unsigned i = 0; i < f->n_regions; i++) {
+		size_t len = strlen(f->regions[i]);
+		if (region.len >= len && memcmp(region.p, f->regions[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is this kind of change wanted? */
+static bool wanted(const struct eg_filter *f, const struct eg_event *e)
+{
+	if (f->kinds && !(f->kinds & 1u << e->kind))
+		return false;
+	if (!f->n_fields)
+		return true;
+	for (unsigned i = 0; i < f->n_fields; i++)
+		for (unsigned k = 0; k < e->n_changed; k++)
+			if (f->fields[i] == e->changed[k])
+				return true;
+	return false;
+}
+
+/* Whether and how the recipient hears of it. A merged person has no state of its own any more: what was in
+ * scope says so. */
+static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg_event *e)
+{
+	bool before = e->life_before && in_scope(f, e->life_before, e->region_before);
+	bool after = e->has_merged_into ? before : in_scope(f, e->life_after, e->region_after);
+	if (after)
+		return wanted(f, e) ? EG_ITEM_EVENT : 0;
+	return before ? EG_ITEM_LEFT_SCOPE : 0;
+}
+
+enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const uint8_t log_id[16],
+                            const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
+                            struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
+                            struct eg_err *err)
+{
+	*n_items = *consumed = 0;
+	for (; *consumed < n && *n_items < max; (*consumed)++) {
+		const struct eg_entry *e = &entries[*consumed];
+		struct eg_feed_item *item = &items[*n_items];
+		*item = (struct eg_feed_item){.cursor_seq = e->header.seq, .time = e->header.time};
+		enum eg_rc rc = eg_event_of(v, s->audience, log_id, e, s->purpose->fields,
+		                            s->purpose->n_fields, a, &item->event, err);
+		if (rc == EG_EMPTY)
+			continue;
+		if (rc)
+			return rc;
+		item->kind = told_as(&s->filter, &item->event);
+		if (item->kind == EG_ITEM_LEFT_SCOPE)
+			item->event.n_fields = 0; /* no longer the recipient's to see */
+		if (item->kind)
+			(*n_items)++;
+	}
+	return EG_OK;
+}
+
+enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
+                            const uint8_t log_id[16], uint64_t start_seq, int64_t *row, unsigned max,
+                            struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items, bool *end,
+                            struct eg_err *err)
+{
+	struct eg_person_row *rows;
+	unsigned n;
+	enum eg_rc rc = eg_read_begin(c, err);
+	*n_items = 0;
+	if (rc)
+		return rc;
+	rc = eg_list_persons(c, *row, max, a, &rows, &n, err);
+	eg_read_end(c);
+	if (rc)
+		return rc;
+	*end = n < max;
+	for (unsigned i = 0; i < n; i++) {
+		struct eg_feed_item *item = &items[*n_items];
+		*item = (struct eg_feed_item){
+		        .kind = EG_ITEM_STATE, .cursor_seq = start_seq, .cursor_row = rows[i].row};
+		rc = eg_state_of(v, s->audience, log_id, &rows[i], NULL, s->purpose->fields,
+		                 s->purpose->n_fields, a, &item->event, err);
+		if (rc)
+			return rc;
+		*row = rows[i].row;
+		if (in_scope(&s->filter, item->event.life_after, item->event.region_after))
+			(*n_items)++;
+	}
+	return EG_OK;
+}
+
+static enum eg_rc time_of(struct eg_conn *c, uint64_t seq, struct eg_arena *a, int64_t *time,
+                          struct eg_err *err)
+{
+	struct eg_log_row row;
+	struct eg_header h;
+	eg_arena_reset(a);
+	enum eg_rc rc = eg_get_entry(c, seq, a, &row, err);
+	if (rc)
+		return rc == EG_EMPTY ? eg_fail(err, EG_CORRUPT, "the log has no entry %" PRIu64, seq) : rc;
+	if (!(rc = eg_header_read(row.header, &h, err)))
+		*time = h.time;
+	return rc;
+}
+
+enum eg_rc eg_seq_before_time(struct eg_conn *c, int64_t time_us, uint64_t *seq, struct eg_err *err)
+{
+	uint64_t low = 0, high = 0; /* time(low) < time_us <= time(high + 1) */
+	struct eg_arena *a = eg_arena_new(PROBE_BYTES);
+	if (!a)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to look up a time");
+	enum eg_rc rc = eg_read_begin(c, err);
+	if (!rc) {
+		rc = eg_get_head(c, &high, err);
+		while (!rc && low < high) {
+			uint64_t mid = low + (high - low + 1) / 2;
+			int64_t t = 0;
+			rc = time_of(c, mid, a, &t, err);
+			if (t < time_us)
+				low = mid;
+			else
+				high = mid - 1;
+		}
+		eg_read_end(c);
+	}
+	*seq = low;
+	eg_arena_free(a);
+	return rc;
+}

@@ -1,0 +1,19 @@
+/* judge: what intake makes of one record: its reasons, identity, tokens, digest, canonical bytes.
+ *
+ * Thread: any. Nothing of it depends on other records or on the store. */
+#ifndef EG_FLOW_JUDGE_H
+#define EG_FLOW_JUDGE_H
+
+#include "flow/intake.h"
+
+/* The content of an assertion as its source key's list keeps it: digest, join key or proposal, current. seq
+ * is left. */
+void eg_version_of_claim(const struct eg_vault *v, const struct eg_claim *c, struct eg_version *out);
+
+/* Fills the judged part of an item but for its sealed bytes. The record's canonical bytes are appended to
+ * canon, and item->canon.len tells how many; its pointer is the caller's to set. EG_LIMIT when the arena's
+ * budget is spent. */
+enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct eg_item *item, int64_t now_us,
+                         size_t max_record_bytes, struct eg_buf *canon, struct eg_err *err);
+
+#endif

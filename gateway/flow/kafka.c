@@ -1,0 +1,382 @@
+/* kafka: see kafka.h. */
+#include "flow/kafka.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_TIMEOUT_MS = 10000, POLL_MS = 100, MAX_PARTITIONS = 1000 };
+
+struct eg_kafka {
+	rd_kafka_t *rk;
+	int timeout_ms;
+	unsigned outstanding; /* messages without a delivery report */
+	rd_kafka_resp_err_t delivery_error;
+};
+
+static enum eg_rc rc_of(rd_kafka_resp_err_t e)
+{
+	switch (e) {
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+		return EG_DENIED;
+	case RD_KAFKA_RESP_ERR__TIMED_OUT:
+	case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+		return EG_DEADLINE;
+	default:
+		return EG_UNAVAILABLE;
+	}
+}
+
+static enum eg_rc fail(struct eg_err *err, rd_kafka_resp_err_t e, const char *what)
+{
+	return eg_fail(err, rc_of(e), "kafka: %s: %s", what, rd_kafka_err2str(e));
+}
+
+static enum eg_rc fail_error(struct eg_err *err, rd_kafka_error_t *e, const char *what)
+{
+	enum eg_rc rc =
+	        eg_fail(err, rc_of(rd_kafka_error_code(e)), "kafka: %s: %s", what, rd_kafka_error_string(e));
+	rd_kafka_error_destroy(e);
+	return rc;
+}
+
+static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+	struct eg_kafka *k = opaque;
+	(void)rk;
+	k->outstanding--;
+	if (m->err && !k->delivery_error)
+		k->delivery_error = m->err;
+}
+
+static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	(void)rk;
+	eg_log(level <= 4 ? EG_LOG_WARN : EG_LOG_DEBUG, "kafka.client", EG_T("facility", facility),
+	       EG_T("text", text));
+}
+
+static enum eg_rc configure(rd_kafka_conf_t *conf, const char *const *settings, struct eg_err *err)
+{
+	char why[256];
+	for (unsigned i = 0; settings && settings[i]; i += 2)
+		if (rd_kafka_conf_set(conf, settings[i], settings[i + 1], why, sizeof why) !=
+		    RD_KAFKA_CONF_OK)
+			return eg_fail(err, EG_CONFIG, "kafka setting %s: %s", settings[i], why);
+	return EG_OK;
+}
+
+enum eg_rc eg_kafka_open(struct eg_kafka **out, const struct eg_kafka_options *o, struct eg_err *err)
+{
+	char timeout[16], why[256];
+	struct eg_kafka *k = calloc(1, sizeof *k);
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	if (!k || !conf) {
+		free(k);
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a Kafka producer");
+	}
+	k->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
+	snprintf(timeout, sizeof timeout, "%d", k->timeout_ms);
+	const char *const ours[] = {"bootstrap.servers",
+	                            o->bootstrap,
+	                            "transactional.id",
+	                            o->transactional_id,
+	                            "enable.idempotence",
+	                            "true",
+	                            "acks",
+	                            "all",
+	                            "max.in.flight",
+	                            "5",
+	                            "linger.ms",
+	                            "2",
+	                            "compression.codec",
+	                            "zstd",
+	                            "partitioner",
+	                            "murmur2_random",
+	                            "message.timeout.ms",
+	                            timeout,
+	                            "transaction.timeout.ms",
+	                            timeout,
+	                            "reconnect.backoff.max.ms",
+	                            "2000",
+	                            NULL};
+	enum eg_rc rc = configure(conf, ours, err);
+	if (!rc)
+		rc = configure(conf, o->settings, err);
+	rd_kafka_conf_set_opaque(conf, k);
+	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+	rd_kafka_conf_set_log_cb(conf, log_line);
+	if (!rc && !(k->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why)))
+		rc = eg_fail(err, EG_CONFIG, "kafka: %s", why);
+	if (rc) {
+		rd_kafka_conf_destroy(conf);
+		free(k);
+		return rc;
+	}
+	*out = k;
+	return EG_OK;
+}
+
+void eg_kafka_close(struct eg_kafka *k)
+{
+	if (!k)
+		return;
+	/* What is still queued belongs to a transaction that will not be committed. */
+	rd_kafka_purge(k->rk,
+	               RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+	while (k->outstanding)
+		rd_kafka_poll(k->rk, POLL_MS);
+	rd_kafka_destroy(k->rk);
+	free(k);
+}
+
+enum eg_rc eg_kafka_init(struct eg_kafka *k, struct eg_err *err)
+{
+	rd_kafka_error_t *e = rd_kafka_init_transactions(k->rk, k->timeout_ms);
+	return e ? fail_error(err, e, "init_transactions") : EG_OK;
+}
+
+enum eg_rc eg_kafka_know(struct eg_kafka *k, const char *const *topics, unsigned n, struct eg_err *err)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct rd_kafka_metadata *md;
+		rd_kafka_topic_t *t = rd_kafka_topic_new(k->rk, topics[i], NULL);
+		rd_kafka_resp_err_t e =
+		        t ? rd_kafka_metadata(k->rk, 0, t, &md, k->timeout_ms) : rd_kafka_last_error();
+		if (!e) {
+			e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+			rd_kafka_metadata_destroy(md);
+		}
+		if (t)
+			rd_kafka_topic_destroy(t);
+		if (e)
+			return fail(err, e, topics[i]);
+	}
+	return EG_OK;
+}
+
+enum eg_rc eg_kafka_begin(struct eg_kafka *k, struct eg_err *err)
+{
+	rd_kafka_error_t *e = rd_kafka_begin_transaction(k->rk);
+	return e ? fail_error(err, e, "begin_transaction") : EG_OK;
+}
+
+enum eg_rc eg_kafka_produce(struct eg_kafka *k, const struct eg_kafka_message *m, struct eg_err *err)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(m->n_headers);
+	rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR_NO_ERROR;
+	for (unsigned i = 0; i < m->n_headers && !e; i++)
+		e = rd_kafka_header_add(headers, m->headers[i].name, -1, m->headers[i].value.p,
+		                        (ssize_t)m->headers[i].value.len);
+	for (;;) {
+		if (!e)
+			e = rd_kafka_producev(k->rk, RD_KAFKA_V_TOPIC(m->topic),
+			                      RD_KAFKA_V_KEY(m->key.p, m->key.len),
+			                      RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.len),
+			                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+			                      RD_KAFKA_V_TIMESTAMP(m->time_us / 1000),
+			                      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+		if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			break;
+		rd_kafka_poll(k->rk, POLL_MS); /* delivery reports make room */
+		e = k->delivery_error;
+	}
+	if (e) {
+		rd_kafka_headers_destroy(headers);
+		return fail(err, e, m->topic);
+	}
+	k->outstanding++;
+	rd_kafka_poll(k->rk, 0);
+	return EG_OK;
+}
+
+enum eg_rc eg_kafka_flush(struct eg_kafka *k, struct eg_err *err)
+{
+	/* message.timeout.ms bounds this: every message gets a report by then. */
+	rd_kafka_flush(k->rk, 0);
+	while (k->outstanding)
+		rd_kafka_poll(k->rk, POLL_MS);
+	return k->delivery_error ? fail(err, k->delivery_error, "delivery") : EG_OK;
+}
+
+enum eg_rc eg_kafka_commit(struct eg_kafka *k, struct eg_err *err)
+{
+	rd_kafka_error_t *e = rd_kafka_commit_transaction(k->rk, -1);
+	return e ? fail_error(err, e, "commit_transaction") : EG_OK;
+}
+
+/* ---- topics ---- */
+
+static enum eg_rc created(rd_kafka_queue_t *q, int timeout_ms, struct eg_err *err)
+{
+	rd_kafka_event_t *ev = rd_kafka_queue_poll(q, timeout_ms);
+	enum eg_rc rc = EG_OK;
+	if (!ev)
+		return eg_fail(err, EG_DEADLINE, "kafka: no answer to create topics");
+	if (rd_kafka_event_error(ev)) {
+		rc = eg_fail(err, EG_UNAVAILABLE, "kafka: create topics: %s",
+		             rd_kafka_event_error_string(ev));
+	} else {
+		size_t n = 0;
+		const rd_kafka_topic_result_t **r =
+		        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(ev), &n);
+		for (size_t i = 0; i < n && !rc; i++) {
+			rd_kafka_resp_err_t e = rd_kafka_topic_result_error(r[i]);
+			if (e && e != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+				rc = fail(err, e, rd_kafka_topic_result_name(r[i]));
+		}
+	}
+	rd_kafka_event_destroy(ev);
+	return rc;
+}
+
+enum eg_rc eg_kafka_make_topics(struct eg_kafka *k, const struct eg_kafka_topic *t, unsigned n,
+                                struct eg_err *err)
+{
+	enum { MOST = 8 };
+	char why[256];
+	rd_kafka_NewTopic_t *topics[MOST];
+	unsigned made = 0;
+	enum eg_rc rc = EG_OK;
+	if (n > MOST)
+		return eg_fail(err, EG_INTERNAL, "more than %d topics", MOST);
+	rd_kafka_queue_t *q = rd_kafka_queue_new(k->rk);
+	for (; made < n; made++) {
+		topics[made] = rd_kafka_NewTopic_new(t[made].name, t[made].partitions, t[made].replication,
+		                                     why, sizeof why);
+		if (!topics[made]) {
+			rc = eg_fail(err, EG_CONFIG, "kafka topic %s: %s", t[made].name, why);
+			break;
+		}
+		if (t[made].compacted)
+			rd_kafka_NewTopic_set_config(topics[made], "cleanup.policy", "compact");
+	}
+	if (!rc) {
+		rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(k->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+		rd_kafka_AdminOptions_set_operation_timeout(o, k->timeout_ms, why, sizeof why);
+		rd_kafka_CreateTopics(k->rk, topics, n, o, q);
+		rc = created(q, 2 * k->timeout_ms, err);
+		rd_kafka_AdminOptions_destroy(o);
+	}
+	rd_kafka_NewTopic_destroy_array(topics, made);
+	rd_kafka_queue_destroy(q);
+	return rc;
+}
+
+static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, int timeout_ms, int *n, struct eg_err *err)
+{
+	const struct rd_kafka_metadata *md;
+	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+	rd_kafka_resp_err_t e = t ? rd_kafka_metadata(rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
+	if (!e) {
+		e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+		*n = e ? 0 : md->topics[0].partition_cnt;
+		rd_kafka_metadata_destroy(md);
+	}
+	if (t)
+		rd_kafka_topic_destroy(t);
+	if (e)
+		return fail(err, e, topic);
+	return *n > MAX_PARTITIONS ? eg_fail(err, EG_LIMIT, "topic %s has too many partitions", topic)
+	                           : EG_OK;
+}
+
+enum eg_rc eg_kafka_has_messages(struct eg_kafka *k, const char *topic, bool *has, struct eg_err *err)
+{
+	int n = 0;
+	enum eg_rc rc = partitions_of(k->rk, topic, k->timeout_ms, &n, err);
+	*has = false;
+	for (int i = 0; i < n && !rc; i++) {
+		int64_t low = 0, high = 0;
+		rd_kafka_resp_err_t e =
+		        rd_kafka_query_watermark_offsets(k->rk, topic, i, &low, &high, k->timeout_ms);
+		if (e)
+			return fail(err, e, topic);
+		*has |= high > 0; /* deleted ones count too */
+	}
+	return rc;
+}
+
+/* Reads every assigned partition to its end. */
+static enum eg_rc read_to_end(rd_kafka_t *rk, const char *key, int partitions, int timeout_ms,
+                              struct eg_buf *value, bool *found, struct eg_err *err)
+{
+	int64_t deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
+	int ends = 0;
+	while (ends < partitions) {
+		rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, POLL_MS);
+		if (!m && eg_mono_us() > deadline)
+			return eg_fail(err, EG_DEADLINE,
+			               "kafka: the relay's topic could not be read to its end");
+		if (!m)
+			continue;
+		deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
+		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+			ends++;
+		} else if (m->err) {
+			enum eg_rc rc = fail(err, m->err, "reading the relay's topic");
+			rd_kafka_message_destroy(m);
+			return rc;
+		} else if (m->key_len == strlen(key) && memcmp(m->key, key, m->key_len) == 0) {
+			eg_buf_reset(value);
+			eg_buf_add(value, m->payload, m->len);
+			*found = true;
+		}
+		rd_kafka_message_destroy(m);
+	}
+	return value->failed ? eg_fail(err, EG_NO_MEMORY, "no memory to read the relay's topic") : EG_OK;
+}
+
+enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, const char *key,
+                         struct eg_buf *value, struct eg_err *err)
+{
+	char why[256];
+	int n = 0;
+	bool found = false;
+	int timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	const char *const ours[] = {"bootstrap.servers",
+	                            o->bootstrap,
+	                            "group.id",
+	                            "eldergate-relay-mark",
+	                            "enable.auto.commit",
+	                            "false",
+	                            "isolation.level",
+	                            "read_committed",
+	                            "enable.partition.eof",
+	                            "true",
+	                            "auto.offset.reset",
+	                            "earliest",
+	                            NULL};
+	enum eg_rc rc = configure(conf, ours, err);
+	/* Security settings must hold here too; a producer-only one is not accepted by meaning, but does no
+	 * harm. */
+	if (!rc)
+		rc = configure(conf, o->settings, err);
+	rd_kafka_conf_set_log_cb(conf, log_line);
+	rd_kafka_t *rk = rc ? NULL : rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+	if (!rk) {
+		rd_kafka_conf_destroy(conf);
+		return rc ? rc : eg_fail(err, EG_CONFIG, "kafka: %s", why);
+	}
+	rc = partitions_of(rk, topic, timeout_ms, &n, err);
+	if (!rc) {
+		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+		for (int i = 0; i < n; i++)
+			rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+		rd_kafka_resp_err_t e = rd_kafka_assign(rk, list);
+		rd_kafka_topic_partition_list_destroy(list);
+		rc = e ? fail(err, e, topic) : read_to_end(rk, key, n, timeout_ms, value, &found, err);
+	}
+	rd_kafka_destroy(rk);
+	if (!rc && !found)
+		return EG_EMPTY;
+	return rc;
+}

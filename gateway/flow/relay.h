@@ -1,0 +1,47 @@
+/* relay: publishes the log's events to Kafka, exactly once, in log order per person.
+ *
+ * Two transactional producers used in turn; init_transactions on both, then the mark is read from the
+ * compacted relay topic (read_committed, to its end), then publishing. Each transaction carries events and
+ * the new mark. The topic's mark is the truth. On any delivery error or unknown outcome: destroy both, start
+ * again; it never skips on. Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in
+ * metrics. */
+#ifndef EG_FLOW_RELAY_H
+#define EG_FLOW_RELAY_H
+
+#include "flow/event.h"
+#include "flow/writer.h"
+
+struct eg_relay;
+
+struct eg_relay_options {
+	struct eg_store *store;
+	struct eg_vault *vault;
+	struct eg_writer *writer;
+	const char *bootstrap;        /* "host:port,..." */
+	const char *topic_prefix;     /* "elder" → elder.changes.v1, elder.state.v1, elder.relay.v1 */
+	const char *transactional_id; /* base; "-a" and "-b" are added */
+	const char *const *settings;  /* further librdkafka settings: name, value, ..., NULL */
+	const char *source_uri;       /* ce_source */
+	int partitions, replication;  /* of topics it creates when they are missing; 0: it creates none */
+	unsigned max_events;          /* per transaction; default 2000 */
+	bool development;             /* a broker without real transactions: named non-durable in the log */
+	const unsigned *fields;       /* view fields that the topics may carry */
+	unsigned n_fields;
+	/* Encodes the message values (the edge's protobuf); changes and state. */
+	enum eg_rc (*encode_event)(const struct eg_event *e, struct eg_buf *out, struct eg_err *err);
+	enum eg_rc (*encode_state)(const struct eg_event *e, struct eg_buf *out, struct eg_err *err);
+};
+
+enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *o, struct eg_err *err);
+void eg_relay_stop(struct eg_relay *r,
+                   int64_t mono_deadline_us); /* finishes the transaction under way if it can */
+
+struct eg_relay_status {
+	bool connected;
+	uint64_t mark;                 /* last seq committed to the topic */
+	int64_t oldest_unpublished_us; /* time of the oldest entry not yet published; 0: none */
+	char last_error[256];
+};
+void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out);
+
+#endif

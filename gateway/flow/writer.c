@@ -1,0 +1,551 @@
+/* writer: the loop: take tickets, commit them once, answer them, wake the log's readers.
+ *
+ *   waiting --tickets--> filling --ok--> committing --durable--> answering --> waiting
+ *      |                    |                |failed
+ *      | (idle: sign)       +--failed--------+--> rolled back: the disk is full or fails: all are answered so
+ *      | (closed: stop)                                        else, and several: each ticket in a commit of
+ * its own
+ *
+ * A failed commit leaves nothing: the store rolls back, the tail and the datasets go back to where they were,
+ * the workset is dropped. On a full disk only reads go on, out of the store's reserve; when that is spent,
+ * they stop too: no log, no read. Seeded fault of fault builds, for the checker to catch: ack_before_commit.
+ * Thread: "writer"; start and stop: the owner's. Locks: marks_lock, for marks. */
+#include "flow/writer.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/thread.h"
+#include "flow/commit.h"
+#include "trust/checkpoint.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_RECORDS    1024
+#define DEFAULT_CHECKPOINT EG_SECOND
+#define TICKETS_MAX        1024 /* of one commit */
+#define MARKS_MAX          64
+#define IDLE_US            EG_SECOND           /* how often the idle writer looks at its timers */
+#define COMMIT_BUDGET      ((size_t)512 << 20) /* memory of one commit */
+
+struct mark {
+	char name[EG_NAME_MAX];
+	uint64_t seq, kept; /* as reported; as committed */
+};
+
+struct eg_writer {
+	struct eg_writer_options o;
+	struct eg_conn *conn;
+	struct eg_queue *queue;
+	struct eg_wake *head;
+	struct eg_thread *thread;
+	struct eg_tail tail;
+	struct eg_commit commit;
+	uint8_t log_id[16];
+	char origin[128];
+	struct eg_ticket *tickets[TICKETS_MAX];
+	uint64_t signed_size; /* of the newest checkpoint */
+	int64_t signed_at;    /* monotonic */
+	int64_t persons;
+	int64_t open_cases[EG_CASE_NO_IDENTITY + 1];
+	pthread_mutex_t marks_lock;
+	struct mark marks[MARKS_MAX];
+	unsigned n_marks;
+};
+
+/* ---- marks ---- */
+
+void eg_writer_mark(struct eg_writer *w, const char *name, uint64_t seq)
+{
+	unsigned i = 0;
+	pthread_mutex_lock(&w->marks_lock);
+	while (i < w->n_marks && strcmp(w->marks[i].name, name) != 0)
+		i++;
+	if (i == w->n_marks && i < MARKS_MAX) {
+		w->marks[i] = (struct mark){.kept = UINT64_MAX};
+		snprintf(w->marks[i].name, sizeof w->marks[i].name, "%s", name);
+		w->n_marks++;
+	}
+	if (i < MARKS_MAX)
+		w->marks[i].seq = seq;
+	pthread_mutex_unlock(&w->marks_lock);
+}
+
+/* A copy of those that moved, so that the lock is not held over the store. */
+static unsigned moved_marks(struct eg_writer *w, struct mark out[MARKS_MAX])
+{
+	unsigned n = 0;
+	pthread_mutex_lock(&w->marks_lock);
+	for (unsigned i = 0; i < w->n_marks; i++)
+		if (w->marks[i].seq != w->marks[i].kept)
+			out[n++] = w->marks[i];
+	pthread_mutex_unlock(&w->marks_lock);
+	return n;
+}
+
+static void keep_marks(struct eg_writer *w, const struct mark *marks, unsigned n)
+{
+	pthread_mutex_lock(&w->marks_lock);
+	for (unsigned k = 0; k < n; k++)
+		for (unsigned i = 0; i < w->n_marks; i++)
+			if (strcmp(w->marks[i].name, marks[k].name) == 0)
+				w->marks[i].kept = marks[k].seq;
+	pthread_mutex_unlock(&w->marks_lock);
+	for (unsigned k = 0; k < n; k++)
+		eg_metric_set(EG_M_MARK_SEQ, marks[k].name, (double)marks[k].seq);
+}
+
+/* ---- one transaction ---- */
+
+static bool checkpoint_due(const struct eg_writer *w)
+{
+	return w->tail.seq > w->signed_size && eg_mono_us() - w->signed_at >= w->o.checkpoint_us;
+}
+
+/* Signs the tree as this transaction leaves it; the note leaves the process only if the transaction is
+ * committed. */
+static enum eg_rc sign(struct eg_writer *w, struct eg_tx *tx, struct eg_err *err)
+{
+	struct eg_checkpoint c = {.size = w->tail.seq};
+	struct eg_buf note = {0};
+	snprintf(c.origin, sizeof c.origin, "%s", w->origin);
+	eg_merkle_root(w->tail.tree, c.root);
+	enum eg_rc rc = eg_checkpoint_sign(w->o.vault, &c, &note, err);
+	if (rc == EG_OK && note.failed)
+		rc = eg_fail(err, EG_NO_MEMORY, "a checkpoint could not be written");
+	if (rc == EG_OK)
+		eg_tx_put_checkpoint(tx, c.size, w->tail.time, eg_buf_bytes(&note));
+	eg_buf_free(&note);
+	return rc;
+}
+
+static void measure_commit(struct eg_writer *w, uint64_t entries, int64_t took_us)
+{
+	const struct eg_merge *m = &w->commit.merge;
+	eg_metric_add(EG_M_COMMITS, NULL, 1);
+	eg_metric_add(EG_M_COMMIT_ENTRIES, NULL, (double)entries);
+	eg_metric_observe(EG_M_COMMIT_TIME, NULL, (double)took_us / (double)EG_SECOND);
+	eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
+	eg_metric_set(EG_M_WAL_BYTES, NULL, (double)eg_store_wal_bytes(w->o.store));
+	w->persons += (int64_t)m->created;
+	eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
+	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_NO_IDENTITY; k++) {
+		w->open_cases[k] += m->opened[k];
+		if (m->opened[k])
+			eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
+			              (double)w->open_cases[k]);
+	}
+	eg_datasets_measure(&w->commit.datasets, eg_now_us());
+}
+
+static void answer(struct eg_writer *w, struct eg_ticket **tickets, unsigned n, enum eg_rc rc,
+                   const struct eg_err *why)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct eg_ticket *t = tickets[i];
+		if (rc) {
+			t->rc = rc;
+			t->err = *why;
+			t->seq = 0;
+		}
+		memcpy(t->log_id, w->log_id, sizeof t->log_id);
+		if (t->done)
+			t->done(t);
+		else
+			eg_ticket_free(t);
+	}
+}
+
+/* A rolled back transaction must have left the log where it was. */
+static void check_head(struct eg_writer *w)
+{
+	struct eg_err err = {0};
+	uint64_t head = 0;
+	if (eg_get_head(w->conn, &head, &err) == EG_OK && head != w->tail.seq) {
+		eg_fail(&err, EG_INTERNAL, "a failed commit left %llu entries in the log",
+		        (unsigned long long)(head - w->tail.seq));
+		err.fatal = true;
+		w->o.fatal(&err);
+	}
+}
+
+/* Commits n tickets, or none of them. With n 0: a checkpoint and marks alone. */
+static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsigned n, bool want_sign,
+                          struct eg_err *err)
+{
+	struct eg_commit *c = &w->commit;
+	struct mark marks[MARKS_MAX];
+	unsigned n_marks;
+	bool signs = false;
+	int64_t began = eg_mono_us();
+
+	*err = (struct eg_err){0};
+	eg_arena_reset(c->merge.arena);
+	c->tickets = tickets;
+	c->n_tickets = n;
+	struct eg_tx tx = eg_tx_begin(w->o.store);
+	enum eg_rc rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
+	if (rc == EG_OK && tx.rc == EG_OK)
+		rc = eg_commit_fill(c, &tx, w->conn, err);
+	n_marks = moved_marks(w, marks);
+	for (unsigned i = 0; i < n_marks; i++)
+		eg_tx_put_mark(&tx, marks[i].name, marks[i].seq);
+	if (rc == EG_OK && tx.rc == EG_OK && (checkpoint_due(w) || want_sign) &&
+	    w->tail.seq > w->signed_size) {
+		signs = true;
+		rc = sign(w, &tx, err);
+	}
+	if (rc && tx.rc == EG_OK) {
+		tx.rc = rc;
+		tx.err = *err;
+	}
+	eg_kill_point("writer.before_commit");
+	if (eg_unsafe("ack_before_commit") && tx.rc == EG_OK) {
+		answer(w, tickets, n, EG_OK, NULL);
+		c->n_works = c->n_tickets = n = 0;
+	}
+	rc = eg_tx_end(&tx, err);
+	if (rc) {
+		eg_tail_back(&w->tail);
+		eg_datasets_back(&c->datasets);
+		if (!err->fatal)
+			check_head(w);
+		return rc;
+	}
+	uint64_t entries = w->tail.seq - w->tail.kept_seq;
+	eg_tail_keep(&w->tail);
+	eg_commit_keep(c);
+	keep_marks(w, marks, n_marks);
+	if (signs) {
+		w->signed_size = w->tail.seq;
+		w->signed_at = eg_mono_us();
+	}
+	measure_commit(w, entries, eg_mono_us() - began);
+	eg_kill_point("writer.after_commit_before_receipt");
+	answer(w, tickets, n, EG_OK, NULL);
+	if (entries)
+		eg_wake(w->head);
+	return EG_OK;
+}
+
+/* ---- failures ---- */
+
+static bool is_read(const struct eg_ticket *t)
+{
+	return t->kind == EG_TICKET_QUERY || t->kind == EG_TICKET_DELIVERY;
+}
+
+/* Moves the reads to the front, each kind in its order; how many they are. */
+static unsigned reads_first(struct eg_ticket **tickets, unsigned n)
+{
+	unsigned reads = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct eg_ticket *t = tickets[i];
+		if (!is_read(t))
+			continue;
+		memmove(&tickets[reads + 1], &tickets[reads], (i - reads) * sizeof(struct eg_ticket *));
+		tickets[reads++] = t;
+	}
+	return reads;
+}
+
+static void stop_if_fatal(struct eg_writer *w, const struct eg_err *err)
+{
+	if (!err->fatal)
+		return;
+	eg_log_err(EG_LOG_ERROR, "writer.fatal", err);
+	w->o.fatal(err);
+	abort(); /* fatal must not return */
+}
+
+/* Can another try with fewer tickets do better? Not where the disk or the memory of the machine is the
+ * trouble. */
+static bool one_may_be_bad(enum eg_rc rc)
+{
+	return rc != EG_NO_SPACE && rc != EG_IO && rc != EG_BUSY && rc != EG_NO_MEMORY;
+}
+
+static void process(struct eg_writer *w, unsigned n)
+{
+	struct eg_err err;
+	enum eg_rc rc = attempt(w, w->tickets, n, false, &err);
+	if (rc == EG_OK)
+		return;
+	stop_if_fatal(w, &err);
+	eg_log_err(EG_LOG_ERROR, "writer.commit_failed", &err);
+	unsigned reads = rc == EG_NO_SPACE ? reads_first(w->tickets, n) : 0;
+	if (reads && eg_store_spend_reserve(w->o.store)) {
+		struct eg_err again;
+		enum eg_rc read_rc = attempt(w, w->tickets, reads, false, &again);
+		stop_if_fatal(w, &again);
+		if (read_rc)
+			answer(w, w->tickets, reads, read_rc, &again);
+		answer(w, w->tickets + reads, n - reads, rc, &err);
+		return;
+	}
+	if (n == 1 || !one_may_be_bad(rc)) {
+		answer(w, w->tickets, n, rc, &err);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) { /* one bad ticket does not spoil the others */
+		rc = attempt(w, &w->tickets[i], 1, false, &err);
+		stop_if_fatal(w, &err);
+		if (rc)
+			answer(w, &w->tickets[i], 1, rc, &err);
+	}
+}
+
+/* ---- the loop ---- */
+
+static void measure_queue(struct eg_writer *w)
+{
+	static const char *const names[EG_QUEUE_LANES] = {"urgent", "read", "live", "bulk"};
+	struct eg_queue_depth d = eg_queue_depth(w->queue);
+	for (unsigned i = 0; i < EG_QUEUE_LANES; i++) {
+		eg_metric_set(EG_M_QUEUE_ITEMS, names[i], (double)d.items[i]);
+		eg_metric_set(EG_M_QUEUE_BYTES, names[i], (double)d.bytes[i]);
+	}
+}
+
+/* Tickets for one commit: one by one, so that what is left keeps its place behind what comes into an earlier
+ * lane. */
+static unsigned take(struct eg_writer *w, int64_t deadline)
+{
+	unsigned n = 0, records = 0;
+	void *item = NULL;
+	while (n < TICKETS_MAX && records < w->o.max_records &&
+	       eg_queue_get(w->queue, &item, 1, n ? 0 : deadline)) {
+		w->tickets[n] = item;
+		records += w->tickets[n]->kind == EG_TICKET_SUBMISSION ? w->tickets[n]->submission.n : 1;
+		n++;
+	}
+	measure_queue(w);
+	return n;
+}
+
+static void idle(struct eg_writer *w, bool last)
+{
+	struct mark marks[MARKS_MAX];
+	struct eg_err err;
+	bool due = checkpoint_due(w) || (last && w->tail.seq > w->signed_size);
+	eg_datasets_measure(&w->commit.datasets, eg_now_us());
+	if (!due && !moved_marks(w, marks))
+		return;
+	if (attempt(w, NULL, 0, last, &err)) {
+		stop_if_fatal(w, &err);
+		eg_log_err(EG_LOG_ERROR, "writer.checkpoint_failed", &err);
+		w->signed_at = eg_mono_us(); /* not again at once */
+	}
+}
+
+static void run(void *arg)
+{
+	struct eg_writer *w = arg;
+	for (;;) {
+		int64_t now = eg_mono_us(), deadline = now + IDLE_US;
+		if (w->tail.seq > w->signed_size && w->signed_at + w->o.checkpoint_us < deadline)
+			deadline = w->signed_at + w->o.checkpoint_us;
+		unsigned n = take(w, deadline > now ? deadline : now + 1);
+		if (n)
+			process(w, n);
+		else if (eg_queue_closed(w->queue))
+			break;
+		else
+			idle(w, false);
+	}
+	idle(w, true);
+}
+
+/* ---- start and stop ---- */
+
+static void abort_on_fatal(const struct eg_err *err)
+{
+	(void)err;
+	abort();
+}
+
+/* The first entry of a new log. */
+static enum eg_rc start_log(struct eg_writer *w, struct eg_err *err)
+{
+	struct eg_header h = {.kind = EG_ENTRY_START, .format = 1};
+	eg_random(w->log_id, sizeof w->log_id);
+	h.log_id = (struct eg_bytes){w->log_id, sizeof w->log_id};
+	struct eg_tx tx = eg_tx_begin(w->o.store);
+	enum eg_rc rc = tx.rc;
+	if (rc == EG_OK)
+		rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
+	eg_tail_id(&w->tail, h.entry_id);
+	if (rc == EG_OK)
+		rc = eg_tail_append(&w->tail, &h, (struct eg_bytes){0}, NULL, err);
+	eg_tx_put_meta(&tx, "log_id", h.log_id);
+	if (rc && tx.rc == EG_OK) {
+		tx.rc = rc;
+		tx.err = *err;
+	}
+	rc = eg_tx_end(&tx, err);
+	if (rc == EG_OK)
+		eg_tail_keep(&w->tail);
+	else
+		eg_tail_back(&w->tail);
+	return rc;
+}
+
+static enum eg_rc read_log_id(struct eg_writer *w, struct eg_err *err)
+{
+	struct eg_bytes id = {0};
+	enum eg_rc rc = eg_get_meta(w->conn, "log_id", w->commit.merge.arena, &id, err);
+	if (rc == EG_EMPTY || (rc == EG_OK && id.len != sizeof w->log_id))
+		return eg_fail(err, EG_CORRUPT, "the log has entries but no id");
+	if (rc == EG_OK)
+		memcpy(w->log_id, id.p, sizeof w->log_id);
+	return rc;
+}
+
+static enum eg_rc read_newest_checkpoint(struct eg_writer *w, struct eg_err *err)
+{
+	struct eg_bytes note;
+	int64_t time;
+	enum eg_rc rc =
+	        eg_get_checkpoint(w->conn, 0, w->commit.merge.arena, &w->signed_size, &time, &note, err);
+	if (rc == EG_EMPTY) {
+		w->signed_size = 0;
+		rc = EG_OK;
+	}
+	return rc;
+}
+
+static enum eg_rc count_cases(struct eg_writer *w, struct eg_err *err)
+{
+	struct eg_arena *a = w->commit.merge.arena;
+	struct eg_case_row *rows;
+	unsigned n;
+	int64_t after = 0;
+	do {
+		eg_arena_reset(a);
+		enum eg_rc rc = eg_list_cases(w->conn, after, 0, EG_CASE_OPEN, 1000, a, &rows, &n, err);
+		if (rc)
+			return rc;
+		for (unsigned i = 0; i < n; i++) {
+			after = rows[i].row;
+			if (rows[i].kind >= EG_CASE_VERSION_CONFLICT && rows[i].kind <= EG_CASE_NO_IDENTITY)
+				w->open_cases[rows[i].kind]++;
+		}
+	} while (n);
+	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_NO_IDENTITY; k++)
+		eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
+		              (double)w->open_cases[k]);
+	return EG_OK;
+}
+
+static enum eg_rc open_log(struct eg_writer *w, struct eg_err *err)
+{
+	int64_t open_cases = 0;
+	enum eg_rc rc = eg_tail_open(&w->tail, w->o.vault, w->conn, err);
+	if (rc)
+		return rc;
+	rc = w->tail.seq ? read_log_id(w, err) : start_log(w, err);
+	if (rc == EG_OK)
+		rc = read_newest_checkpoint(w, err);
+	if (rc == EG_OK)
+		rc = eg_datasets_open(&w->commit.datasets, w->conn, err);
+	if (rc == EG_OK)
+		rc = eg_count(w->conn, &w->persons, &open_cases, err);
+	if (rc == EG_OK && open_cases)
+		rc = count_cases(w, err);
+	return rc;
+}
+
+static void name_origin(struct eg_writer *w)
+{
+	char hex[33];
+	if (w->o.origin && *w->o.origin) {
+		snprintf(w->origin, sizeof w->origin, "%s", w->o.origin);
+		return;
+	}
+	eg_hex(w->log_id, sizeof w->log_id, hex);
+	snprintf(w->origin, sizeof w->origin, "eldergate.%s", hex);
+}
+
+static void writer_free(struct eg_writer *w)
+{
+	eg_tail_close(&w->tail);
+	eg_datasets_close(&w->commit.datasets);
+	eg_buf_free(&w->commit.merge.scratch);
+	eg_arena_free(w->commit.merge.arena);
+	eg_wake_free(w->head);
+	pthread_mutex_destroy(&w->marks_lock);
+	free(w);
+}
+
+enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_options *o, struct eg_err *err)
+{
+	struct eg_writer *w = calloc(1, sizeof *w);
+	*out = NULL;
+	if (!w)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for the writer");
+	pthread_mutex_init(&w->marks_lock, NULL);
+	w->o = *o;
+	if (!w->o.max_records)
+		w->o.max_records = DEFAULT_RECORDS;
+	if (w->o.checkpoint_us <= 0)
+		w->o.checkpoint_us = DEFAULT_CHECKPOINT;
+	if (!w->o.fatal)
+		w->o.fatal = abort_on_fatal;
+	w->conn = eg_store_writer(o->store);
+	w->queue = eg_intake_queue(o->intake);
+	w->head = eg_wake_new();
+	w->commit.merge.vault = o->vault;
+	w->commit.merge.authority = o->authority;
+	w->commit.merge.tail = &w->tail;
+	w->commit.merge.arena = eg_arena_new(COMMIT_BUDGET);
+	enum eg_rc rc = EG_OK;
+	if (!w->head || !w->commit.merge.arena)
+		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the writer");
+	if (rc == EG_OK)
+		rc = open_log(w, err);
+	if (rc == EG_OK) {
+		name_origin(w);
+		eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
+		eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
+		eg_arena_reset(w->commit.merge.arena);
+		rc = eg_thread_start(&w->thread, "writer", run, w, err);
+	}
+	if (rc)
+		writer_free(w);
+	else
+		*out = w;
+	return rc;
+}
+
+void eg_writer_drain(struct eg_writer *w)
+{
+	eg_intake_close(w->o.intake);
+	eg_thread_join(w->thread);
+	w->thread = NULL;
+}
+
+void eg_writer_stop(struct eg_writer *w)
+{
+	if (!w)
+		return;
+	eg_writer_drain(w);
+	writer_free(w);
+}
+
+struct eg_wake *eg_writer_head(struct eg_writer *w)
+{
+	return w->head;
+}
+
+const uint8_t *eg_writer_log_id(const struct eg_writer *w)
+{
+	return w->log_id;
+}
+
+const char *eg_writer_origin(const struct eg_writer *w)
+{
+	return w->origin;
+}

@@ -1,0 +1,477 @@
+/* The feed: every subscriber converges to the state, at its own pace, and hears nothing before the log says
+ * so. */
+#include "road.h"
+
+#include "flow/feed.h"
+
+#include <pthread.h>
+
+enum { ID = 1, NAME = 3, REGION = 11, STATUS = 15, DEATH = 18 };
+enum { MOST = 20000 };
+
+/* What one subscriber was told. */
+struct told {
+	struct road *road;
+	struct eg_feed *feed;
+	struct eg_sub *sub;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	bool greedy; /* asks for more by itself */
+	bool ended;
+	enum eg_rc end;
+	unsigned takes, n;
+	struct copy {
+		enum eg_feed_item_kind kind;
+		uint8_t ref[16];
+		int64_t version, row;
+		uint64_t seq;
+		enum eg_life life;
+		unsigned n_fields;
+	} items[MOST];
+};
+
+static void take(void *arg, const uint8_t log_id[16], const struct eg_feed_item *items, unsigned n)
+{
+	struct told *t = arg;
+	assert_memory_equal(log_id, eg_writer_log_id(t->road->writer), 16);
+	pthread_mutex_lock(&t->lock);
+	t->takes++;
+	for (unsigned i = 0; i < n; i++) {
+		assert_true(t->n < MOST);
+		struct copy *c = &t->items[t->n++];
+		*c = (struct copy){.kind = items[i].kind,
+		                   .version = items[i].event.person_version,
+		                   .seq = items[i].cursor_seq,
+		                   .row = items[i].cursor_row,
+		                   .life = items[i].event.life_after,
+		                   .n_fields = items[i].event.n_fields};
+		memcpy(c->ref, items[i].event.person_ref, 16);
+	}
+	bool greedy = t->greedy;
+	struct eg_sub *sub = t->sub;
+	pthread_cond_broadcast(&t->more);
+	pthread_mutex_unlock(&t->lock);
+	if (greedy && sub)
+		eg_feed_more(t->feed, sub);
+}
+
+static void ended(void *arg, enum eg_rc rc, const struct eg_err *err)
+{
+	struct told *t = arg;
+	(void)err;
+	pthread_mutex_lock(&t->lock);
+	t->ended = true;
+	t->end = rc;
+	t->sub = NULL;
+	pthread_cond_broadcast(&t->more);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static struct eg_purpose_rule *everything(void)
+{
+	static unsigned fields[] = {EG_VIEW_FIELD(EG_REGISTRATION, NAME),
+	                            EG_VIEW_FIELD(EG_REGISTRATION, REGION)};
+	static struct eg_purpose_rule p = {
+	        .code = "test", .legal_basis = "generated", .n_fields = 2, .fields = fields};
+	return &p;
+}
+
+static struct eg_feed *feed_of(struct road *r, int64_t progress_us, unsigned window)
+{
+	struct eg_err err = {0};
+	struct eg_feed *f = NULL;
+	struct eg_feed_options o = {.store = r->store,
+	                            .vault = r->vault,
+	                            .intake = r->intake,
+	                            .writer = r->writer,
+	                            .window_events = window,
+	                            .progress_us = progress_us};
+	assert_ok(eg_feed_start(&f, &o, &err), err);
+	return f;
+}
+
+static struct eg_sub_options options(struct road *r, enum eg_start start)
+{
+	return (struct eg_sub_options){.policy = r->policy,
+	                               .who = eg_policy_by_name(r->policy, "platform"),
+	                               .purpose = everything(),
+	                               .operator_name = "platform",
+	                               .start = start};
+}
+
+static enum eg_rc follow(struct told *t, struct road *r, struct eg_feed *f, const struct eg_sub_options *o,
+                         bool greedy, struct eg_err *err)
+{
+	memset(t, 0, sizeof *t);
+	t->road = r;
+	t->feed = f;
+	t->greedy = greedy;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->more, &attr);
+	pthread_condattr_destroy(&attr);
+	struct eg_sink sink = {.arg = t, .take = take, .ended = ended};
+	struct eg_sub *sub = NULL;
+	enum eg_rc rc = eg_feed_add(f, o, sink, &sub, err);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&t->lock);
+	bool told = t->takes > 0 && !t->ended;
+	t->sub = t->ended ? NULL : sub;
+	pthread_mutex_unlock(&t->lock);
+	if (told && greedy) /* the first window came before the sub was known here */
+		eg_feed_more(f, sub);
+	return EG_OK;
+}
+
+static void leave(struct told *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->sub)
+		eg_feed_drop(t->feed, t->sub);
+	while (!t->ended)
+		pthread_cond_wait(&t->more, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+	pthread_cond_destroy(&t->more);
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* Waits until cond(t) holds; 30 s is for a broken feed only. */
+#define await(t, cond)                                                                                       \
+	do {                                                                                                 \
+		struct timespec by_ = eg_mono_deadline(eg_mono_us() + 30 * EG_SECOND);                       \
+		pthread_mutex_lock(&(t)->lock);                                                              \
+		while (!(cond))                                                                              \
+			if (pthread_cond_timedwait(&(t)->more, &(t)->lock, &by_))                            \
+				fail_msg("never came: %s", #cond);                                           \
+		pthread_mutex_unlock(&(t)->lock);                                                            \
+	} while (0)
+
+/* n persons, or a further version of each. */
+static void people(struct road *r, unsigned n, int64_t version, const char *region)
+{
+	struct eg_ticket *t = road_batch(r, "police", "hukou", n);
+	for (unsigned i = 0; i < n; i++) {
+		char key[32];
+		snprintf(key, sizeof key, "k%u", i);
+		struct eg_item *item = road_add(t, key, version, EG_ASSERT);
+		road_text(t, item, ID, road_id18(t, i));
+		road_text(t, item, NAME, i % 2 ? "王一" : "李二");
+		road_text(t, item, REGION, region);
+		road_int(item, STATUS, 1);
+	}
+	road_send(r, t);
+	eg_ticket_free(t);
+}
+
+/* Does the upserted copy equal the store's persons? Called under the subscriber's lock. */
+static bool converged(struct told *t)
+{
+	struct eg_err err = {0};
+	struct eg_person_row *rows;
+	unsigned n, good = 0;
+	struct eg_arena *a = eg_arena_new(64 << 20);
+	assert_ok(eg_list_persons(t->road->reader, 0, 10000, a, &rows, &n, &err), err);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t ref[16];
+		int64_t newest = 0;
+		assert_ok(eg_vault_ref(t->road->vault, "identity/platform", rows[i].id, ref, &err), err);
+		for (unsigned k = 0; k < t->n; k++)
+			if (memcmp(t->items[k].ref, ref, 16) == 0 && t->items[k].version > newest)
+				newest = t->items[k].version;
+		good += newest == rows[i].version;
+	}
+	eg_arena_free(a);
+	return good == n && n > 0;
+}
+
+static struct told told, other;
+
+static void snapshot_then_live(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 64);
+	people(r, 300, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	people(r, 300, 2, "330304");
+	await(&told, converged(&told));
+	unsigned states = 0;
+	for (unsigned i = 0; i < told.n; i++) {
+		states += told.items[i].kind == EG_ITEM_STATE;
+		if (told.items[i].kind == EG_ITEM_STATE)
+			assert_int_equal(told.items[i].n_fields, 2);
+	}
+	assert_int_equal(states, 300);
+	leave(&told);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void a_cursor_resumes(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	people(r, 200, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_CURSOR);
+	memcpy(o.log_id, eg_writer_log_id(r->writer), 16);
+	assert_ok(follow(&told, r, f, &o, false, &err), err);
+	await(&told, told.takes == 1);
+	leave(&told);
+	assert_int_equal(told.n, 50 - 1); /* the START entry was looked at, too */
+	o.seq = told.items[told.n - 1].seq;
+	assert_ok(follow(&other, r, f, &o, true, &err), err);
+	await(&other, other.n >= 200 - told.n);
+	leave(&other);
+	assert_int_equal(other.items[0].seq, o.seq + 1);
+	for (unsigned i = 1; i < other.n; i++)
+		assert_true(other.items[i].seq > other.items[i - 1].seq);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void a_snapshot_resumes_inside(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	people(r, 200, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&told, r, f, &o, false, &err), err);
+	await(&told, told.takes == 1);
+	leave(&told);
+	o.start = EG_START_CURSOR;
+	memcpy(o.log_id, eg_writer_log_id(r->writer), 16);
+	o.seq = told.items[told.n - 1].seq;
+	o.row = told.items[told.n - 1].row;
+	assert_int_equal(o.row, 50);
+	assert_ok(follow(&other, r, f, &o, true, &err), err);
+	await(&other, other.n >= 150);
+	leave(&other);
+	assert_int_equal(other.items[0].row, 51);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void a_wrong_cursor_is_told(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	people(r, 10, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_CURSOR);
+	memcpy(o.log_id, eg_writer_log_id(r->writer), 16);
+	o.seq = road_head(r) + 1;
+	assert_int_equal(follow(&told, r, f, &o, true, &err), EG_OUT_OF_RANGE);
+	assert_string_equal(err.field, "start.cursor.seq");
+	o.log_id[0] ^= 1; /* of another log: told, then a snapshot */
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.n >= 11);
+	leave(&told);
+	assert_int_equal(told.items[0].kind, EG_ITEM_LOG_CHANGED);
+	for (unsigned i = 1; i <= 10; i++)
+		assert_int_equal(told.items[i].kind, EG_ITEM_STATE);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void time_starts_there(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 500);
+	people(r, 20, 1, "330302");
+	uint64_t before = road_head(r);
+	int64_t now = road_entry(r, before).header.time + 1;
+	while (eg_now_us() <= now)
+		;
+	people(r, 20, 2, "330304");
+	struct eg_sub_options o = options(r, EG_START_TIME);
+	o.time = now;
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.n >= 20);
+	leave(&told);
+	assert_int_equal(told.items[0].seq, before + 1);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void a_slow_reader_holds_one_window(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND / 10, 50);
+	people(r, 400, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&told, r, f, &o, false, &err), err); /* never asks for more */
+	assert_ok(follow(&other, r, f, &o, true, &err), err);
+	people(r, 400, 2, "330304");
+	await(&other, converged(&other));
+	assert_int_equal(told.takes, 1);
+	assert_true(told.n <= 50);
+	leave(&told);
+	leave(&other);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void a_filter_tells_who_left(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	const char *regions[] = {"3303"};
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	o.filter = (struct eg_filter){.n_regions = 1, .regions = regions};
+	people(r, 5, 1, "330302");
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.n >= 5);
+	people(r, 5, 2, "530112"); /* they move away */
+	await(&told, told.n >= 10);
+	people(r, 5, 3, "530122"); /* and on: no concern of ours */
+	people(r, 5, 4, "330304"); /* and back */
+	await(&told, told.n >= 15);
+	leave(&told);
+	for (unsigned i = 0; i < 15; i++) {
+		assert_int_equal(told.items[i].kind, i < 5    ? EG_ITEM_STATE
+		                                     : i < 10 ? EG_ITEM_LEFT_SCOPE
+		                                              : EG_ITEM_EVENT);
+		if (i >= 5 && i < 10)
+			assert_int_equal(told.items[i].n_fields, 0);
+	}
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void progress_is_told(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND / 20, 50);
+	struct eg_sub_options o = options(r, EG_START_TIME);
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.takes >= 3);
+	leave(&told);
+	for (unsigned i = 0; i < told.n; i++)
+		assert_int_equal(told.items[i].kind, EG_ITEM_PROGRESS);
+	assert_int_equal(road_head(r), 1); /* progress is no delivery */
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+/* Deliveries are entries of the log, and cover what was handed over. */
+static void deliveries_are_logged(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	people(r, 120, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_TIME);
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.n >= 120);
+	leave(&told);
+	uint64_t head = road_head(r), last = 0;
+	unsigned deliveries = 0;
+	for (uint64_t seq = 1; seq <= head; seq++) {
+		struct eg_entry e = road_entry(r, seq);
+		if (e.header.kind != EG_ENTRY_DELIVERY)
+			continue;
+		deliveries++;
+		struct eg_canon_reader windows = eg_canon_read(e.claim_part);
+		while (eg_canon_next(&windows)) {
+			struct eg_canon_reader w = eg_canon_read(windows.value);
+			uint64_t first = 0, end = 0;
+			while (eg_canon_next(&w)) {
+				if (w.tag == 2)
+					first = (uint64_t)eg_canon_as_int(&w);
+				if (w.tag == 3)
+					end = (uint64_t)eg_canon_as_int(&w);
+			}
+			assert_true(first > last && end >= first);
+			last = end;
+		}
+		assert_false(windows.bad);
+	}
+	assert_true(deliveries >= 3);
+	assert_int_equal(last, told.items[told.n - 1].seq);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void pages_are_the_same_feed(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	struct eg_conn *c = NULL;
+	people(r, 130, 1, "330302");
+	assert_ok(eg_store_reader(r->store, &c, &err), err);
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	struct eg_arena *a = eg_arena_new(64 << 20);
+	unsigned states = 0, pages = 0;
+	bool at_head = false;
+	while (!at_head) {
+		struct eg_feed_item *items;
+		unsigned n;
+		eg_arena_reset(a);
+		assert_ok(eg_feed_page(f, c, &o, 40, a, &items, &n, &at_head, &err), err);
+		for (unsigned i = 0; i < n; i++)
+			states += items[i].kind == EG_ITEM_STATE;
+		assert_int_equal(items[n - 1].kind, EG_ITEM_PROGRESS);
+		o.start = EG_START_CURSOR;
+		memcpy(o.log_id, eg_writer_log_id(r->writer), 16);
+		o.seq = items[n - 1].cursor_seq;
+		o.row = items[n - 1].cursor_row;
+		assert_true(++pages < 50);
+	}
+	assert_int_equal(states, 130);
+	eg_arena_free(a);
+	eg_conn_close(c);
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+static void stop_ends_everyone(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	people(r, 200, 1, "330302");
+	struct eg_sub_options o = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	assert_ok(follow(&other, r, f, &o, false, &err), err);
+	eg_feed_stop(f);
+	assert_true(told.ended && other.ended);
+	assert_int_equal(told.end, EG_CLOSED);
+	leave(&told);
+	leave(&other);
+	road_close(r, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(snapshot_then_live),        cmocka_unit_test(a_cursor_resumes),
+	        cmocka_unit_test(a_snapshot_resumes_inside), cmocka_unit_test(a_wrong_cursor_is_told),
+	        cmocka_unit_test(time_starts_there),         cmocka_unit_test(a_slow_reader_holds_one_window),
+	        cmocka_unit_test(a_filter_tells_who_left),   cmocka_unit_test(progress_is_told),
+	        cmocka_unit_test(deliveries_are_logged),     cmocka_unit_test(pages_are_the_same_feed),
+	        cmocka_unit_test(stop_ends_everyone),
+	};
+	return cmocka_run_group_tests(tests, road_read_seed, NULL);
+}
