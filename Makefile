@@ -36,7 +36,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS_$(SAN))
 LDLIBS   += -pthread -lm
 
 # The floors, ground first: a floor links (and includes) itself and those below.
-FLOORS := base model trust store flow edge
+FLOORS := base model trust store flow edge cli
 lib     = $(B)/lib$(1).a
 src     = $(sort $(filter-out $(PROGRAM_SRC),$(wildcard gateway/$(1)/*.c)))
 obj     = $(patsubst %.c,$(B)/%.o,$(1))
@@ -46,12 +46,14 @@ below_trust := trust model base
 below_store := store trust model base
 below_flow  := flow store trust model base
 below_edge  := edge flow store trust model base
+# The command line, for its unit tests: the top, beside main.
+below_cli   := cli edge flow store trust model base
 pkgs        = $(foreach f,$(below_$(1)),$(PKGS_$(f)))
 pc_libs     = $(if $(1),$(shell pkg-config --libs $(1)))
 pc_cflags  := -I/usr/include
 
 # Sources with a main() of their own, outside the floors' libraries.
-PROGRAM_SRC := gateway/flow/dev_broker.c
+PROGRAM_SRC := gateway/flow/dev_broker.c gateway/cli/eldergate.c
 
 PROTOS   := $(sort $(wildcard proto/eldergate/v1/*.proto)) $(sort $(wildcard proto/google/rpc/*.proto))
 GRPC_PROTO_DIR := /usr/share/grpc-proto
@@ -84,8 +86,8 @@ libs_of = $(foreach f,$(below_$(1)),$(call lib,$(f)))
 $(B)/eldergated: $(call obj,$(wildcard gateway/*.c)) $(call libs_of,edge)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge) $(PKGS_main)) $(LDLIBS)
 
-$(B)/eldergate: $(call obj,$(wildcard gateway/cli/*.c)) $(call libs_of,edge)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge) $(PKGS_main)) $(LDLIBS)
+$(B)/eldergate: $(call obj,gateway/cli/eldergate.c) $(call libs_of,cli)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,cli)) $(LDLIBS)
 
 $(B)/eldergate-devbroker: $(call obj,gateway/flow/dev_broker.c) $(call lib,base)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,rdkafka) $(LDLIBS)

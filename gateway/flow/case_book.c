@@ -334,8 +334,6 @@ static enum eg_rc gather_wants(struct settling *x, const struct eg_wanted *wante
  * keys do. */
 static bool stays(const struct settling *x, const struct eg_ws_case *k, struct eg_ws_person *only)
 {
-	if (k == x->c->decided)
-		return false;
 	if (k->wanted == x->step)
 		return true;
 	switch (k->body.kind) {
@@ -343,7 +341,7 @@ static bool stays(const struct settling *x, const struct eg_ws_case *k, struct e
 	case EG_CASE_POLICE_LAG:       /* closed by its timer */
 		return true;
 	case EG_CASE_LIFE_DISPUTED:
-		return !only->now.merged && !(only->step == x->step && x->changed[only->index]);
+		return !(only->step == x->step && x->changed[only->index]); /* merged away: changed too */
 	case EG_CASE_DOUBLE_REGISTRATION:
 	case EG_CASE_NUMBER_SHARED:
 	case EG_CASE_AMBIGUOUS_KEY:
@@ -391,8 +389,6 @@ static enum eg_rc settle_want(struct settling *x, struct want *w, struct eg_err 
 		if (rc)
 			return rc;
 	}
-	if (w->k == x->c->decided)
-		return EG_OK;
 	if (w->k->row.state != EG_CASE_OPEN) {
 		w->k->body.kind = w->w->kind;
 		w->k->body.n_tokens = w->w->n;

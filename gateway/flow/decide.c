@@ -157,7 +157,7 @@ static enum eg_rc append_decision(struct deciding *d, struct eg_err *err)
 	if (rc)
 		return rc;
 	d->t->seq = h.seq;
-	d->cause = (struct eg_cause){.ticket = d->t, .seq = h.seq, .decided = d->k};
+	d->cause = (struct eg_cause){.ticket = d->t, .seq = h.seq};
 	body->decision = (int)x->kind;
 	body->note = eg_bytes_of(x->note);
 	body->decided_by =

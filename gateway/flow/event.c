@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { CODE_DIGITS_MAX = 12 };
+
 static bool may_see(const unsigned *fields, unsigned n, unsigned field)
 {
 	while (n) {
@@ -91,6 +93,30 @@ enum eg_rc eg_event_of(struct eg_vault *v, const char *audience, const uint8_t l
 		memcpy(out->merged_into, out->other, sizeof out->merged_into);
 	}
 	return fields_of(f, fields, n, a, out, err);
+}
+
+/* ASCII, and nothing as long as the number of an identity document: the longest code of a place has 12
+ * digits, the shortest number 15. */
+static bool is_code(struct eg_bytes text)
+{
+	unsigned digits = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.p[i];
+		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+		if (digits > CODE_DIGITS_MAX || (!digits && !letter && (!c || !strchr(" ,-./:_", c))))
+			return false;
+	}
+	return true;
+}
+
+void eg_event_keep_codes(struct eg_event *e)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < e->n_fields; i++)
+		if (is_code(e->fields[i].value.text))
+			e->fields[kept++] = e->fields[i];
+	e->n_fields = kept;
 }
 
 void eg_audience_of(const struct eg_identity_rule *who, char out[EG_NAME_MAX + 16])

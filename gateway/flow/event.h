@@ -46,6 +46,11 @@ enum eg_rc eg_event_of(struct eg_vault *v, const char *audience, const uint8_t l
                        const struct eg_entry *e, const unsigned *fields, unsigned n, struct eg_arena *a,
                        struct eg_event *out, struct eg_err *err);
 
+/* Leaves out the values of code fields that are no codes: where no list is kept, an agency may have written a
+ * name or a number there, and what is on a topic cannot be taken back. For events that leave the gateway's
+ * grants, on Kafka; the changed field's name stays. */
+void eg_event_keep_codes(struct eg_event *e);
+
 /* The audience whose references an identity sees: one each, so that two recipients cannot join by them. */
 void eg_audience_of(const struct eg_identity_rule *who, char out[EG_NAME_MAX + 16]);
 

@@ -304,42 +304,39 @@ enum eg_rc eg_kafka_has_messages(struct eg_kafka *k, const char *topic, bool *ha
 	return rc;
 }
 
+typedef enum eg_rc each_message(void *arg, struct eg_bytes key, struct eg_bytes value, struct eg_err *err);
+
 /* Reads every assigned partition to its end. */
-static enum eg_rc read_to_end(rd_kafka_t *rk, const char *key, int partitions, int timeout_ms,
-                              struct eg_buf *value, bool *found, struct eg_err *err)
+static enum eg_rc read_to_end(rd_kafka_t *rk, const char *topic, int partitions, int timeout_ms,
+                              each_message *each, void *arg, struct eg_err *err)
 {
 	int64_t deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
+	enum eg_rc rc = EG_OK;
 	int ends = 0;
-	while (ends < partitions) {
+	while (ends < partitions && !rc) {
 		rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, POLL_MS);
 		if (!m && eg_mono_us() > deadline)
-			return eg_fail(err, EG_DEADLINE,
-			               "kafka: the relay's topic could not be read to its end");
+			return eg_fail(err, EG_DEADLINE, "kafka: topic %s could not be read to its end", topic);
 		if (!m)
 			continue;
 		deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
-		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 			ends++;
-		} else if (m->err) {
-			enum eg_rc rc = fail(err, m->err, "reading the relay's topic");
-			rd_kafka_message_destroy(m);
-			return rc;
-		} else if (m->key_len == strlen(key) && memcmp(m->key, key, m->key_len) == 0) {
-			eg_buf_reset(value);
-			eg_buf_add(value, m->payload, m->len);
-			*found = true;
-		}
+		else if (m->err)
+			rc = fail(err, m->err, topic);
+		else
+			rc = each(arg, (struct eg_bytes){m->key, m->key_len},
+			          (struct eg_bytes){m->payload, m->len}, err);
 		rd_kafka_message_destroy(m);
 	}
-	return value->failed ? eg_fail(err, EG_NO_MEMORY, "no memory to read the relay's topic") : EG_OK;
+	return rc;
 }
 
-enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, const char *key,
-                         struct eg_buf *value, struct eg_err *err)
+enum eg_rc eg_kafka_read(const struct eg_kafka_options *o, const char *topic, each_message *each, void *arg,
+                         struct eg_err *err)
 {
 	char why[256];
 	int n = 0;
-	bool found = false;
 	int timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	const char *const ours[] = {"bootstrap.servers",
@@ -373,10 +370,33 @@ enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, co
 			rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
 		rd_kafka_resp_err_t e = rd_kafka_assign(rk, list);
 		rd_kafka_topic_partition_list_destroy(list);
-		rc = e ? fail(err, e, topic) : read_to_end(rk, key, n, timeout_ms, value, &found, err);
+		rc = e ? fail(err, e, topic) : read_to_end(rk, topic, n, timeout_ms, each, arg, err);
 	}
 	rd_kafka_destroy(rk);
-	if (!rc && !found)
-		return EG_EMPTY;
 	return rc;
+}
+
+struct wanted {
+	const char *key;
+	struct eg_buf *value;
+	bool found;
+};
+
+static enum eg_rc keep_newest(void *arg, struct eg_bytes key, struct eg_bytes value, struct eg_err *err)
+{
+	struct wanted *w = arg;
+	if (!eg_bytes_equal(key, eg_bytes_of(w->key)))
+		return EG_OK;
+	eg_buf_reset(w->value);
+	eg_buf_add(w->value, value.p, value.len);
+	w->found = true;
+	return w->value->failed ? eg_fail(err, EG_NO_MEMORY, "no memory to read a topic") : EG_OK;
+}
+
+enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, const char *key,
+                         struct eg_buf *value, struct eg_err *err)
+{
+	struct wanted w = {.key = key, .value = value};
+	enum eg_rc rc = eg_kafka_read(o, topic, keep_newest, &w, err);
+	return !rc && !w.found ? EG_EMPTY : rc;
 }

@@ -57,6 +57,13 @@ enum eg_rc eg_kafka_make_topics(struct eg_kafka *k, const struct eg_kafka_topic 
  * none. */
 enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, const char *key,
                          struct eg_buf *value, struct eg_err *err);
+/* Reads the topic from its beginning to where it ends now (read_committed): one partition's messages in their
+ * order. each may be called for no message. key and value live until it returns; it ends the reading by an
+ * error. */
+enum eg_rc eg_kafka_read(const struct eg_kafka_options *o, const char *topic,
+                         enum eg_rc (*each)(void *arg, struct eg_bytes key, struct eg_bytes value,
+                                            struct eg_err *err),
+                         void *arg, struct eg_err *err);
 /* Does the topic hold any message at all? */
 enum eg_rc eg_kafka_has_messages(struct eg_kafka *k, const char *topic, bool *has, struct eg_err *err);
 

@@ -71,7 +71,6 @@ struct eg_cause {
 	struct eg_header head; /* of that CHANGE */
 	struct eg_bytes claim; /* of that CHANGE: C ‖ sealed */
 	struct eg_item *item;  /* is told the open cases of its source key; NULL: a decision */
-	const struct eg_ws_case *decided; /* by this step: it closes whatever the claims call for */
 };
 
 /* What the record did to its source key. */

@@ -209,6 +209,8 @@ static enum eg_rc gather(struct eg_relay *r, struct eg_event *events, unsigned *
 		for (unsigned i = 0; i < n_entries; i++) {
 			rc = eg_event_of(r->o.vault, "kafka", eg_writer_log_id(r->o.writer), &entries[i],
 			                 r->o.fields, r->o.n_fields, r->arena, &events[*n], err);
+			if (!rc)
+				eg_event_keep_codes(&events[*n]);
 			if (!rc && !(*n)++)
 				set_oldest(r, events[0].time);
 			if (rc && rc != EG_EMPTY)

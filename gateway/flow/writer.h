@@ -21,7 +21,6 @@ struct eg_writer_options {
 	const char *origin;                      /* checkpoint origin; NULL: "eldergate.<log id>" */
 	unsigned max_records;                    /* per commit; default 1024 */
 	int64_t checkpoint_us;                   /* default 1 s */
-	int64_t police_lag_us;                   /* POLICE_LAG grace; default 30 days; 0: off */
 	void (*fatal)(const struct eg_err *err); /* must not return */
 };
 

@@ -21,28 +21,40 @@ enum {
 	T_FIELD = 0x1000
 };
 
-static void put_head(struct eg_buf *b, unsigned tag, size_t len)
+static void put_be(uint8_t *to, uint64_t v, unsigned bytes)
 {
-	if (tag == 0 || tag > TAG_MAX || len > UINT32_MAX) {
+	for (unsigned i = bytes; i--; v >>= 8)
+		to[i] = (uint8_t)v;
+}
+
+/* The head of an item and room for its value; NULL if failed. One reservation: nothing in the gateway is
+ * written more often. */
+static uint8_t *put_head(struct eg_buf *b, unsigned tag, size_t len)
+{
+	uint8_t *p = NULL;
+	if (tag == 0 || tag > TAG_MAX || len > UINT32_MAX)
 		b->failed = true;
-		return;
-	}
-	eg_buf_add_be(b, tag, 2);
-	eg_buf_add_be(b, len, 4);
+	else
+		p = eg_buf_grow(b, HEAD + len);
+	if (!p)
+		return NULL;
+	put_be(p, tag, 2);
+	put_be(p + 2, len, 4);
+	return p + HEAD;
 }
 
 void eg_canon_bytes(struct eg_buf *b, unsigned tag, struct eg_bytes v)
 {
-	if (v.len == 0)
-		return;
-	put_head(b, tag, v.len);
-	eg_buf_add(b, v.p, v.len);
+	uint8_t *to = v.len ? put_head(b, tag, v.len) : NULL;
+	if (to)
+		memcpy(to, v.p, v.len);
 }
 
 void eg_canon_int_always(struct eg_buf *b, unsigned tag, int64_t v)
 {
-	put_head(b, tag, INT_SIZE);
-	eg_buf_add_be(b, (uint64_t)v, INT_SIZE);
+	uint8_t *to = put_head(b, tag, INT_SIZE);
+	if (to)
+		put_be(to, (uint64_t)v, INT_SIZE);
 }
 
 void eg_canon_int(struct eg_buf *b, unsigned tag, int64_t v)

@@ -22,9 +22,8 @@ struct eg_store_options {
 	int64_t wal_pages;     /* checkpoint above this many WAL pages (4 KiB each); default 65536 */
 	int64_t cache_kib;     /* page cache of the writer; default 65536 */
 	int64_t reserve_bytes; /* preallocated for read entries on a full disk; default 16 MiB */
-	const char *
-	        vfs; /* SQLite VFS below ours; NULL: SQLite's default. Tests put the power-loss layer there */
-	bool read_only; /* for `log verify`: changes no byte of the directory */
+	const char *vfs;       /* SQLite VFS below ours; NULL: its default. Tests lose power there */
+	bool read_only;        /* for `log verify`: changes no byte of the directory */
 };
 
 /* Opens or makes DIR/eldergate.db; takes the directory's lock (EG_BUSY when another daemon has it). */

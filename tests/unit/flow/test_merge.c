@@ -387,6 +387,16 @@ static void quarantine_and_correction(void **state)
 	                 EG_UNCHANGED);
 	assert_int_equal(again, fixed);
 	assert_int_equal(road_head(r), head + 1);
+	/* a faulty newer one is answered by one still newer, be it only a confirmation */
+	eg_ticket_free(road_one(r, "police", "hukou", "k", 5, ID, "110105194912310021", NAME, "王建国", 0));
+	assert_ok(eg_list_rejects(r->reader, "police", 0, EG_REJECT_OPEN, 10, r->arena, &rejects, &n, &err),
+	          err);
+	assert_int_equal(n, 1);
+	assert_int_equal(road_outcome(road_one(r, "police", "hukou", "k", 6, ID, WANG, 0), NULL),
+	                 EG_UNCHANGED);
+	assert_ok(eg_list_rejects(r->reader, "police", 0, EG_REJECT_OPEN, 10, r->arena, &rejects, &n, &err),
+	          err);
+	assert_int_equal(n, 0);
 	/* a faulty older version that comes late asks for nothing */
 	assert_int_equal(road_outcome(road_one(r, "police", "hukou", "k", 2, ID, "110105194912310021", NAME,
 	                                       "王建国", 0),

@@ -377,7 +377,7 @@ static unsigned portraits(struct road *r, struct portrait *out)
 		for (unsigned k = 0; k < p.n_cases; k++) {
 			struct eg_case_body body;
 			assert_int_equal(road_case(r, p.cases[k], &body).state, EG_CASE_OPEN);
-			x->cases[k] = body.kind;
+			x->cases[k] = (int)body.kind;
 		}
 		qsort(x->cases, p.n_cases, sizeof(int), cmp_int);
 	}

@@ -1,0 +1,326 @@
+/* conf_policy: identity files (*.yaml), one agency, subscriber or operator each, become the policy.
+ *
+ *   name: police-wenzhou
+ *   roles: [agency]                    # agency, subscriber, operator, auditor, admin
+ *   pin: sha256:9f86d0...              # SPKI pin of its client certificate; several files never share one
+ *   uid: 1000                          # or: a local user, over the Unix socket
+ *   records_per_second: 0              # 0: no limit
+ *   submit:
+ *     - {dataset: registration, section: registration, rhythm: 1d}
+ *   read:
+ *     - purpose: subsidy-check
+ *       legal_basis: "..."
+ *       until: 2030-01-01              # optional
+ *       fields: [registration.name]    # life status is always given
+ */
+#include "conf_policy.h"
+
+#include "base/arena.h"
+#include "conf_yaml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDENTITIES = 10000, MAX_LIST = 1000, ARENA_BYTES = 64 << 20 };
+
+struct reader {
+	struct eg_yaml y;
+	struct eg_arena *arena;
+	struct eg_err *err;
+};
+
+#define FAIL(node, ...) eg_yaml_fail(&r->y, (node), r->err, __VA_ARGS__)
+
+static enum eg_rc name_of(struct reader *r, yaml_node_t *node, const char *what, char out[EG_NAME_MAX])
+{
+	const char *text = eg_yaml_text(&r->y, node, what, r->err);
+	if (!text)
+		return EG_CONFIG;
+	size_t len = strlen(text), good = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+	if (!len || len >= EG_NAME_MAX || good != len || strchr("._-", text[0]))
+		return FAIL(node, "%s must be 1 to %d of a-z 0-9 . _ - and begin with a letter or digit",
+		            what, EG_NAME_MAX - 1);
+	memcpy(out, text, len + 1);
+	return EG_OK;
+}
+
+/* Calls each for every item of a sequence. */
+static enum eg_rc each_item(struct reader *r, yaml_node_t *seq, const char *what, unsigned *n,
+                            enum eg_rc (*each)(struct reader *, yaml_node_t *, void *, unsigned), void *arg)
+{
+	if (seq->type != YAML_SEQUENCE_NODE)
+		return FAIL(seq, "%s must be a list", what);
+	*n = 0;
+	for (yaml_node_item_t *i = seq->data.sequence.items.start; i < seq->data.sequence.items.top; i++) {
+		if (*n == MAX_LIST)
+			return FAIL(seq, "%s has more than %d items", what, MAX_LIST);
+		enum eg_rc rc = each(r, eg_yaml_node(&r->y, *i), arg, (*n)++);
+		if (rc)
+			return rc;
+	}
+	return EG_OK;
+}
+
+static unsigned count(const yaml_node_t *seq)
+{
+	return seq->type == YAML_SEQUENCE_NODE
+	               ? (unsigned)(seq->data.sequence.items.top - seq->data.sequence.items.start)
+	               : 0;
+}
+
+static enum eg_rc each_key(struct reader *r, yaml_node_t *map, const char *what,
+                           enum eg_rc (*each)(struct reader *, const char *, yaml_node_t *, yaml_node_t *,
+                                              void *),
+                           void *arg)
+{
+	if (map->type != YAML_MAPPING_NODE)
+		return FAIL(map, "%s must be a mapping of keys to values", what);
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		yaml_node_t *key = eg_yaml_node(&r->y, p->key);
+		const char *name = eg_yaml_text(&r->y, key, "a key", r->err);
+		enum eg_rc rc = name ? each(r, name, key, eg_yaml_node(&r->y, p->value), arg) : EG_CONFIG;
+		if (rc)
+			return rc;
+	}
+	return EG_OK;
+}
+
+static enum eg_rc role(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+{
+	static const struct {
+		const char *name;
+		enum eg_role role;
+	} roles[] = {{"agency", EG_ROLE_AGENCY},
+	             {"subscriber", EG_ROLE_SUBSCRIBER},
+	             {"operator", EG_ROLE_OPERATOR},
+	             {"auditor", EG_ROLE_AUDITOR},
+	             {"admin", EG_ROLE_ADMIN}};
+	const char *text = eg_yaml_text(&r->y, node, "a role", r->err);
+	(void)i;
+	if (!text)
+		return EG_CONFIG;
+	for (unsigned k = 0; k < sizeof roles / sizeof *roles; k++)
+		if (strcmp(text, roles[k].name) == 0) {
+			*(unsigned *)arg |= roles[k].role;
+			return EG_OK;
+		}
+	return FAIL(node, "no role '%s': it is one of agency, subscriber, operator, auditor, admin", text);
+}
+
+static enum eg_rc field(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+{
+	const char *text = eg_yaml_text(&r->y, node, "a field", r->err);
+	if (!text)
+		return EG_CONFIG;
+	unsigned f = eg_view_field_by_name(text);
+	if (!f)
+		return FAIL(node, "no field '%s': fields are named section.field, such as registration.name",
+		            text);
+	((unsigned *)arg)[i] = f;
+	return EG_OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+	return x < y ? -1 : x > y;
+}
+
+static enum eg_rc dataset_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+{
+	struct eg_dataset_rule *d = arg;
+	if (strcmp(key, "dataset") == 0)
+		return name_of(r, v, "dataset", d->name);
+	const char *text = eg_yaml_text(&r->y, v, key, r->err);
+	int64_t n;
+	if (!text)
+		return EG_CONFIG;
+	if (strcmp(key, "section") == 0) {
+		d->section = eg_section_by_name(text);
+		return d->section
+		               ? EG_OK
+		               : FAIL(v, "no section '%s': it is registration, assistance, funeral or care",
+		                      text);
+	}
+	if (strcmp(key, "rhythm") == 0) {
+		if (!eg_parse_time(text, &n) || n < EG_SECOND)
+			return FAIL(v, "rhythm must be a time of at least 1s, such as 1d");
+		d->rhythm_s = n / EG_SECOND;
+		return EG_OK;
+	}
+	if (strcmp(key, "deaths_first") == 0) {
+		if (!eg_parse_bool(text, &n))
+			return FAIL(v, "deaths_first must be true or false");
+		d->deaths_first = n != 0;
+		return EG_OK;
+	}
+	return FAIL(at, "unknown key '%s': here are dataset, section, rhythm, deaths_first", key);
+}
+
+static enum eg_rc dataset(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+{
+	struct eg_dataset_rule *d = (struct eg_dataset_rule *)arg + i;
+	enum eg_rc rc = each_key(r, node, "an item of submit", dataset_key, d);
+	if (!rc && (!d->name[0] || !d->section))
+		rc = FAIL(node, "an item of submit needs dataset and section");
+	return rc;
+}
+
+static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+{
+	struct eg_purpose_rule *p = arg;
+	enum eg_rc rc;
+	if (strcmp(key, "purpose") == 0)
+		return name_of(r, v, "purpose", p->code);
+	if (strcmp(key, "fields") == 0) {
+		p->fields = eg_arena_alloc(r->arena, (count(v) + 1) * sizeof *p->fields);
+		if (!p->fields)
+			return eg_fail(r->err, EG_NO_MEMORY, "out of memory for identity files");
+		rc = each_item(r, v, "fields", &p->n_fields, field, p->fields);
+		if (!rc)
+			qsort(p->fields, p->n_fields, sizeof *p->fields, by_number);
+		return rc;
+	}
+	const char *text = eg_yaml_text(&r->y, v, key, r->err);
+	if (!text)
+		return EG_CONFIG;
+	if (strcmp(key, "legal_basis") == 0) {
+		if (!text[0] || strlen(text) >= sizeof p->legal_basis)
+			return FAIL(v, "legal_basis must have 1 to %zu bytes", sizeof p->legal_basis - 1);
+		memcpy(p->legal_basis, text, strlen(text) + 1);
+		return EG_OK;
+	}
+	if (strcmp(key, "until") == 0) {
+		struct eg_date d;
+		if (!eg_date_parse(text, &d) || !d.day)
+			return FAIL(v, "until must be a date such as 2030-01-31; the grant ends at its end");
+		/* a civil date of Asia/Shanghai, up to and including that day */
+		p->until_us = ((int64_t)eg_date_days(d) + 1) * 86400 * EG_SECOND - 28800 * EG_SECOND;
+		return EG_OK;
+	}
+	return FAIL(at, "unknown key '%s': here are purpose, legal_basis, until, fields", key);
+}
+
+static enum eg_rc purpose(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+{
+	struct eg_purpose_rule *p = (struct eg_purpose_rule *)arg + i;
+	enum eg_rc rc = each_key(r, node, "an item of read", purpose_key, p);
+	if (!rc && (!p->code[0] || !p->legal_basis[0]))
+		rc = FAIL(node, "an item of read needs purpose and legal_basis");
+	return rc;
+}
+
+static enum eg_rc identity_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+{
+	struct eg_identity_rule *id = arg;
+	const char *text;
+	int64_t n;
+	if (strcmp(key, "name") == 0)
+		return name_of(r, v, "name", id->name);
+	if (strcmp(key, "roles") == 0) {
+		unsigned ignored;
+		return each_item(r, v, "roles", &ignored, role, &id->roles);
+	}
+	if (strcmp(key, "submit") == 0) {
+		id->datasets = eg_arena_alloc(r->arena, (count(v) + 1) * sizeof *id->datasets);
+		return id->datasets ? each_item(r, v, "submit", &id->n_datasets, dataset, id->datasets)
+		                    : eg_fail(r->err, EG_NO_MEMORY, "out of memory for identity files");
+	}
+	if (strcmp(key, "read") == 0) {
+		id->purposes = eg_arena_alloc(r->arena, (count(v) + 1) * sizeof *id->purposes);
+		return id->purposes ? each_item(r, v, "read", &id->n_purposes, purpose, id->purposes)
+		                    : eg_fail(r->err, EG_NO_MEMORY, "out of memory for identity files");
+	}
+	if (!(text = eg_yaml_text(&r->y, v, key, r->err)))
+		return EG_CONFIG;
+	if (strcmp(key, "pin") == 0) {
+		if (strncmp(text, "sha256:", 7) != 0 || strlen(text) != 7 + 2 * EG_HASH_SIZE ||
+		    !eg_unhex(text + 7, id->pin, EG_HASH_SIZE))
+			return FAIL(v, "pin must be sha256: and 64 hexadecimal digits");
+		id->has_pin = true;
+		return EG_OK;
+	}
+	if (strcmp(key, "uid") == 0) {
+		if (!eg_parse_int(text, &n) || n < 0 || n > UINT32_MAX)
+			return FAIL(v, "uid must be a number of a local user");
+		id->uid = (uint32_t)n;
+		id->has_uid = true;
+		return EG_OK;
+	}
+	if (strcmp(key, "records_per_second") == 0) {
+		if (!eg_parse_int(text, &n) || n < 0 || n > 10000000)
+			return FAIL(v, "records_per_second must be 0 to 10000000");
+		id->records_per_second = (uint32_t)n;
+		return EG_OK;
+	}
+	return FAIL(at, "unknown key '%s': here are name, roles, pin, uid, records_per_second, submit, read",
+	            key);
+}
+
+static enum eg_rc identity(struct eg_arena *arena, const char *path, struct eg_identity_rule *id,
+                           struct eg_err *err)
+{
+	struct reader r = {.arena = arena, .err = err};
+	enum eg_rc rc = eg_yaml_open(&r.y, path, err);
+	if (rc)
+		return rc;
+	yaml_node_t *root = yaml_document_get_root_node(&r.y.doc);
+	if (!root)
+		rc = eg_yaml_fail(&r.y, NULL, err, "the file is empty");
+	else
+		rc = each_key(&r, root, "an identity", identity_key, id);
+	if (!rc && (!id->name[0] || !id->roles))
+		rc = eg_yaml_fail(&r.y, root, err, "an identity needs name and roles");
+	if (!rc && !id->has_pin && !id->has_uid)
+		rc = eg_yaml_fail(&r.y, root, err, "an identity needs a pin or a uid");
+	eg_yaml_close(&r.y);
+	return rc;
+}
+
+static int is_yaml(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+	return e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
+}
+
+enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, unsigned n_topic_fields,
+                               int64_t version, const struct eg_policy **out, struct eg_err *err)
+{
+	struct eg_policy p = {.version = version, .n_topic_fields = n_topic_fields};
+	struct dirent **files = NULL;
+	enum eg_rc rc = EG_OK;
+	struct eg_arena *arena = eg_arena_new(ARENA_BYTES);
+	int n = scandir(dir, &files, is_yaml, alphasort);
+	if (n < 0 && errno == ENOENT)
+		n = 0;
+	if (n < 0) {
+		rc = eg_fail(err, EG_CONFIG, "%s: %s", dir, strerror(errno));
+		goto out;
+	}
+	if (n > MAX_IDENTITIES) {
+		rc = eg_fail(err, EG_CONFIG, "%s: more than %d identity files", dir, MAX_IDENTITIES);
+		goto out;
+	}
+	p.identities = arena ? eg_arena_alloc(arena, ((size_t)n + 1) * sizeof *p.identities) : NULL;
+	p.topic_fields =
+	        arena ? eg_arena_copy(arena, topic_fields, n_topic_fields * sizeof *topic_fields) : NULL;
+	if (!p.identities || (n_topic_fields && !p.topic_fields)) {
+		rc = eg_fail(err, EG_NO_MEMORY, "out of memory for identity files");
+		goto out;
+	}
+	for (int i = 0; i < n && !rc; i++) {
+		char path[1024];
+		snprintf(path, sizeof path, "%s/%s", dir, files[i]->d_name);
+		rc = identity(arena, path, &p.identities[p.n++], err);
+	}
+	if (!rc)
+		rc = eg_policy_new(&p, out, err);
+out:
+	for (int i = 0; i < n; i++)
+		free(files[i]);
+	free(files);
+	eg_arena_free(arena);
+	return rc;
+}

@@ -1,0 +1,31 @@
+/* identity: who a call is from, as the policy knows them: by the pin of the certificate or the local user.
+ *
+ * Nothing is read from metadata. Thread: any. */
+#ifndef EG_EDGE_IDENTITY_H
+#define EG_EDGE_IDENTITY_H
+
+#include "edge/grpc_call.h"
+#include "edge/status.h"
+#include "trust/policy.h"
+
+struct eg_caller {
+	const struct eg_policy *policy;     /* a reference; owned */
+	const struct eg_identity_rule *who; /* of that policy; NULL: not known */
+	enum eg_peer_kind kind;
+	uint8_t pin[EG_HASH_SIZE];
+	uint32_t uid;
+};
+
+/* EG_UNAUTHENTICATED: the policy knows no such identity; the caller is then not opened. */
+enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const struct eg_policy *policy,
+                          struct eg_fault *f);
+/* The same peer under another policy. EG_UNAUTHENTICATED: it is gone; the caller stays as it was. */
+enum eg_rc eg_caller_renew(struct eg_caller *c, const struct eg_policy *policy, struct eg_fault *f);
+void eg_caller_close(struct eg_caller *c);
+
+enum eg_rc eg_caller_role(const struct eg_caller *c, unsigned roles, struct eg_fault *f); /* EG_DENIED */
+/* The grant for a purpose. EG_DENIED: PURPOSE_NOT_PERMITTED or GRANT_EXPIRED. */
+enum eg_rc eg_caller_purpose(const struct eg_caller *c, const char *code, const struct eg_purpose_rule **out,
+                             struct eg_fault *f);
+
+#endif

@@ -1,0 +1,366 @@
+/* main: eldergated, the daemon: it puts the road together, waits for a signal and takes the road apart in
+ * road order.
+ *
+ *   starting → serving → (SIGHUP: policy reloaded) → draining → gone
+ *
+ * Draining goes the way records go: the edge takes no more, intake closes, the writer commits what is queued,
+ * the relay publishes what it can until the grace period ends. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "conf.h"
+#include "edge/edge.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef EG_VERSION
+#define EG_VERSION "0.1.0"
+#endif
+
+const char *argp_program_version = "eldergated " EG_VERSION;
+
+enum { MAX_OVERRIDES = 100 };
+
+struct arguments {
+	const char *config;
+	const char *overrides[MAX_OVERRIDES];
+	unsigned n_overrides;
+	bool check, print;
+};
+
+static const struct argp_option options[] = {
+        {"config", 'c', "FILE", 0, "Configuration file (YAML); without it the built-in defaults hold", 0},
+        {"set", 's', "KEY=VALUE", 0, "Override one setting, such as --set listen.tls=127.0.0.1:7443", 0},
+        {"check-config", 1, NULL, 0,
+         "Check the configuration and the identity files, then exit (78 if they are wrong)", 0},
+        {"print-config", 2, NULL, 0, "Print every setting, its value and where it came from, then exit", 0},
+        {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	switch (key) {
+	case 'c':
+		a->config = arg;
+		return 0;
+	case 's':
+		if (a->n_overrides == MAX_OVERRIDES)
+			argp_error(state, "--set at most %d times", MAX_OVERRIDES);
+		a->overrides[a->n_overrides++] = arg;
+		return 0;
+	case 1:
+		a->check = true;
+		return 0;
+	case 2:
+		a->print = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected '%s'", arg);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+struct gateway {
+	struct eg_conf *conf;
+	struct eg_store *store;
+	struct eg_vault *vault;
+	struct eg_intake *intake;
+	struct eg_writer *writer;
+	struct eg_feed *feed;
+	struct eg_relay *relay;
+	struct eg_edge *edge;
+	struct eg_http *http;
+};
+
+static void fatal(const struct eg_err *err)
+{
+	eg_log_err(EG_LOG_ERROR, "daemon.fatal", err);
+	_exit(eg_rc_exit(err->rc));
+}
+
+/* No core, no ptrace by others: memory holds keys and names. */
+static void harden(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	umask(077);
+	/* A flood of connections must meet our limits before the process's. */
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static enum eg_rc key_get(void *arg, const char *name, uint8_t wrapped[60], struct eg_err *err)
+{
+	enum eg_rc rc = eg_get_key(eg_store_writer(arg), name, wrapped, err);
+	return rc == EG_EMPTY ? EG_NOT_FOUND : rc;
+}
+
+static enum eg_rc key_put(void *arg, unsigned n, const char *const *names, const uint8_t (*wrapped)[60],
+                          struct eg_err *err)
+{
+	struct eg_tx tx = eg_tx_begin(arg);
+	for (unsigned i = 0; i < n; i++)
+		eg_tx_put_key(&tx, names[i], wrapped[i]);
+	return eg_tx_end(&tx, err);
+}
+
+static enum eg_rc key_list(void *arg, const char *prefix, void (*each)(void *, const char *), void *each_arg,
+                           struct eg_err *err)
+{
+	return eg_list_keys(eg_store_writer(arg), prefix, each, each_arg, err);
+}
+
+static void refresh_gauges(void *arg)
+{
+	const struct gateway *g = arg;
+	eg_metric_set(EG_M_WAL_BYTES, NULL, (double)eg_store_wal_bytes(g->store));
+	if (g->relay) {
+		struct eg_relay_status s;
+		eg_relay_status(g->relay, &s);
+		double age =
+		        s.oldest_unpublished_us ? (double)(eg_now_us() - s.oldest_unpublished_us) / 1e6 : 0;
+		eg_metric_set(EG_M_MARK_SEQ, "kafka", (double)s.mark);
+		eg_metric_set(EG_M_UNPUBLISHED_AGE, NULL, age);
+		/* Entries that are no events may lie behind the mark with nothing to publish among them. */
+		double head = eg_metric_get(EG_M_LOG_SEQ, NULL);
+		eg_metric_set(EG_M_UNPUBLISHED, NULL, age > 0 ? head - (double)s.mark : 0);
+	}
+}
+
+static enum eg_rc start_relay(struct gateway *g, struct eg_err *err)
+{
+	const struct eg_conf *c = g->conf;
+	if (!*c->kafka_bootstrap) {
+		eg_log(EG_LOG_INFO, "relay.off", EG_T("reason", "kafka.bootstrap is empty"));
+		return EG_OK;
+	}
+	struct eg_relay_options o = {
+	        .store = g->store,
+	        .vault = g->vault,
+	        .writer = g->writer,
+	        .bootstrap = c->kafka_bootstrap,
+	        .topic_prefix = c->kafka_prefix,
+	        .transactional_id = c->kafka_txid,
+	        .settings = c->kafka_settings,
+	        .source_uri = c->kafka_source,
+	        .partitions = (int)c->kafka_partitions,
+	        .replication = (int)c->kafka_replication,
+	        .max_events = (unsigned)c->kafka_max_events,
+	        .development = c->kafka_development,
+	        .fields = c->policy->topic_fields,
+	        .n_fields = c->policy->n_topic_fields,
+	        .encode_event = eg_encode_event,
+	        .encode_state = eg_encode_state,
+	};
+	return eg_relay_start(&g->relay, &o, err);
+}
+
+static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
+{
+	const struct eg_conf *c = g->conf;
+	struct eg_edge_options o = {
+	        .unix_path = c->listen_unix,
+	        .tls_address = c->listen_tls,
+	        .tls_certificate = c->tls_certificate,
+	        .tls_key = c->tls_key,
+	        .tls_client_ca = c->tls_client_ca,
+	        .handshake_us = c->tls_handshake,
+	        .pollers = (unsigned)c->grpc_pollers,
+	        .workers = (unsigned)c->grpc_workers,
+	        .max_streams = (unsigned)c->grpc_max_streams,
+	        .in_flight_batches = (unsigned)c->grpc_in_flight,
+	        .max_message = (size_t)c->grpc_max_message,
+	        .max_metadata = (size_t)c->grpc_max_metadata,
+	        .batch_records = (unsigned)c->batch_records,
+	        .batch_bytes = (size_t)c->batch_bytes,
+	        .record_bytes = (size_t)c->record_bytes,
+	        .query_timeout_us = c->query_timeout,
+	        .store = g->store,
+	        .vault = g->vault,
+	        .intake = g->intake,
+	        .writer = g->writer,
+	        .feed = g->feed,
+	        .relay = g->relay,
+	        .relay_development = c->kafka_development,
+	        .policy = c->policy,
+	        .version = EG_VERSION,
+	};
+	return eg_edge_start(&g->edge, &o, err);
+}
+
+static enum eg_rc start(struct gateway *g, struct eg_err *err)
+{
+	const struct eg_conf *c = g->conf;
+	char root_key[512];
+	enum eg_rc rc;
+	if (mkdir(c->data, 0700) != 0 && errno != EEXIST)
+		return eg_fail_errno(err, "data directory %s", c->data);
+	snprintf(root_key, sizeof root_key, "%s/root.key", c->data);
+	struct eg_store_options so = {.dir = c->data,
+	                              .wal_pages = c->wal_pages,
+	                              .cache_kib = c->cache_bytes / 1024,
+	                              .reserve_bytes = c->reserve_bytes};
+	struct eg_intake_options io = {
+	        .lane = {.items = (size_t)c->lane_items, .bytes = (size_t)c->lane_bytes},
+	        .max_records = (unsigned)c->batch_records,
+	        .max_batch_bytes = (size_t)c->batch_bytes,
+	        .max_record_bytes = (size_t)c->record_bytes,
+	};
+	if ((rc = eg_crypto_open(err)) || (rc = eg_store_open(&g->store, &so, err)))
+		return rc;
+	struct eg_vault_keys keys = {.arg = g->store, .get = key_get, .put = key_put, .list = key_list};
+	if ((rc = eg_vault_open(&g->vault, root_key, true, keys, err)))
+		return rc;
+	io.vault = g->vault;
+	if (!(g->intake = eg_intake_new(&io)))
+		return eg_fail(err, EG_NO_MEMORY, "no memory for the intake queues");
+	struct eg_writer_options wo = {
+	        .store = g->store,
+	        .vault = g->vault,
+	        .intake = g->intake,
+	        .origin = *c->origin ? c->origin : NULL,
+	        .max_records = (unsigned)c->writer_records,
+	        .checkpoint_us = c->checkpoint_us,
+	        .fatal = fatal,
+	};
+	if ((rc = eg_writer_start(&g->writer, &wo, err)))
+		return rc;
+	struct eg_feed_options fo = {
+	        .store = g->store,
+	        .vault = g->vault,
+	        .intake = g->intake,
+	        .writer = g->writer,
+	        .window_events = (unsigned)c->feed_window,
+	        .progress_us = c->feed_progress,
+	        .max_subs = (unsigned)c->max_subscribers,
+	};
+	if ((rc = eg_feed_start(&g->feed, &fo, err)) || (rc = start_relay(g, err)) ||
+	    (rc = start_edge(g, err)))
+		return rc;
+	if (*c->listen_metrics)
+		rc = eg_http_start(&g->http, c->listen_metrics, refresh_gauges, g, err);
+	return rc;
+}
+
+/* Takes down whatever start() put up, in road order. */
+static void stop(struct gateway *g)
+{
+	int64_t deadline = eg_mono_us() + g->conf->shutdown_grace;
+	if (g->edge)
+		eg_edge_stop(g->edge, deadline);
+	if (g->feed)
+		eg_feed_stop(g->feed);
+	if (g->intake)
+		eg_intake_close(g->intake);
+	eg_http_stop(g->http); /* before what its gauges look at goes */
+	if (g->writer)
+		eg_writer_drain(g->writer);
+	if (g->relay)
+		eg_relay_stop(g->relay, deadline);
+	if (g->writer)
+		eg_writer_stop(g->writer);
+	if (g->edge)
+		eg_edge_free(g->edge);
+	eg_intake_free(g->intake);
+	eg_vault_close(g->vault);
+	if (g->store)
+		eg_store_close(g->store);
+}
+
+static void reload(struct gateway *g)
+{
+	struct eg_err err = {0};
+	const struct eg_policy *fresh;
+	if (eg_conf_reload_policy(g->conf, &fresh, &err)) {
+		eg_log_err(EG_LOG_ERROR, "policy.reload_refused", &err);
+		return;
+	}
+	eg_edge_policy(g->edge, fresh);
+	eg_log(EG_LOG_INFO, "policy.reloaded", EG_I("version", fresh->version), EG_I("identities", fresh->n));
+	eg_policy_unref(fresh);
+}
+
+static void serve(struct gateway *g, const sigset_t *signals)
+{
+	for (;;) {
+		int got = 0;
+		if (sigwait(signals, &got) != 0)
+			continue;
+		if (got == SIGHUP) {
+			reload(g);
+			continue;
+		}
+		eg_log(EG_LOG_INFO, "daemon.draining", EG_T("signal", strsignal(got)));
+		return;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+	        .options = options,
+	        .parser = parse,
+	        .doc = "The Eldergate daemon: exchanges elders' records with other government "
+	               "systems, keeps one verifiable log, streams the changes."};
+	static const char *const levels[] = {"debug", "info", "warn", "error"};
+	struct arguments a = {0};
+	struct gateway g = {0};
+	struct eg_err err = {0};
+	unsigned level = 0;
+	sigset_t signals;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	harden();
+	eg_log_open("eldergated", EG_LOG_INFO, false);
+	if (eg_conf_load(&g.conf, a.config, a.overrides, a.n_overrides, &err)) {
+		fprintf(stderr, "eldergated: %s\n", err.text);
+		return eg_rc_exit(err.rc);
+	}
+	if (a.print)
+		eg_conf_print(g.conf, stdout);
+	if (a.check)
+		printf("configuration ok: %u identities\n", g.conf->policy->n);
+	if (a.print || a.check) {
+		eg_conf_free(g.conf);
+		return 0;
+	}
+	while (strcmp(levels[level], g.conf->log_level) != 0)
+		level++;
+	eg_log_open("eldergated", (enum eg_log_level)level, g.conf->log_journald);
+
+	/* Before any thread: they inherit the mask, so signals wait for serve(). */
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+	enum eg_rc rc = start(&g, &err);
+	if (rc) {
+		eg_log_err(EG_LOG_ERROR, "daemon.start_failed", &err);
+	} else {
+		eg_log(EG_LOG_INFO, "daemon.ready", EG_T("version", EG_VERSION),
+		       EG_T("unix", g.conf->listen_unix), EG_I("tls_port", eg_edge_tls_port(g.edge)),
+		       EG_I("identities", g.conf->policy->n));
+		serve(&g, &signals);
+	}
+	stop(&g);
+	eg_conf_free(g.conf);
+	if (!rc)
+		eg_log(EG_LOG_INFO, "daemon.stopped");
+	return rc ? eg_rc_exit(rc) : 0;
+}

@@ -1,0 +1,28 @@
+# Lanes that run the real programs: tests/system (one gateway each), tests/crash (killed at named points).
+
+SYSTEM_TESTS := $(filter-out %/test_descriptors.py,$(sort $(wildcard tests/system/test_*.py)))
+# Kills of `make test`; CI runs a hundred.
+CRASH_CYCLES ?= 20
+
+TEST_LANES += system crash
+
+.PHONY: system crash crash-kafka checker
+system: programs python-stubs ## the programs as their users meet them
+	$(Q)rc=0; for t in $(SYSTEM_TESTS); do echo "== $$t"; B=$(B) $$t || rc=1; done; exit $$rc
+
+# Kill points exist only in a fault build.
+crash: ## kill -9 at named points, judged by the checker; the checker itself against planted faults
+	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
+	$(Q)B=$(B)-fault tests/crash/test_checker.py
+	$(Q)B=$(B)-fault tests/crash/cycles.py --dev-broker --cycles $(CRASH_CYCLES)
+
+# The real broker: SKIPPED where Kafka cannot be had.
+crash-kafka: ## the same against Apache Kafka, which is killed at the relay's points too
+	$(Q)deploy/install-dependencies kafka || :
+	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
+	$(Q)B=$(B)-fault tests/crash/cycles.py --kafka --cycles $(CRASH_CYCLES)
+
+# The example client with today's grpcio: SKIPPED where PyPI cannot be reached.
+.PHONY: python
+python: programs ## the Python example client against a real gateway
+	$(Q)B=$(B) tests/clients/python/run
