@@ -1,0 +1,225 @@
+/* demo_world: the place where the demo happens: a directory, identities, a broker, the daemon, connections.
+ */
+#include "cli/demo.h"
+
+#include "cli/file.h"
+#include "eldergate/v1/admin.pb-c.h"
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOG_MAX = 64 << 20, OPEN_DIRS = 16, END_US = 5000000 };
+
+void demo_step(const char *title)
+{
+	static unsigned n;
+	printf("\n%u. %s\n", ++n, title);
+	fflush(stdout);
+}
+
+void demo_say(const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	fputs("   ", stdout);
+	vprintf(fmt, args);
+	putchar('\n');
+	va_end(args);
+	fflush(stdout);
+}
+
+enum eg_rc demo_wrong(struct eg_err *err, const char *fmt, ...)
+{
+	char text[280];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	return eg_fail(err, EG_INTERNAL, "the demo found something wrong: %s", text);
+}
+
+enum eg_rc demo_place(struct demo *d, const char *keep, struct eg_err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	d->temporary = !keep;
+	if (keep) {
+		snprintf(d->dir, sizeof d->dir, "%s", keep);
+		if (strlen(keep) > sizeof d->dir - 100)
+			return eg_fail(err, EG_USAGE, "the path is too long: %.100s...", keep);
+		if (access(keep, F_OK) == 0 && rmdir(keep) != 0)
+			return eg_fail(err, EG_EXISTS, "%s is there and not empty", keep);
+		enum eg_rc rc = file_mkdir(keep, 0700, err);
+		if (rc)
+			return rc;
+	} else {
+		snprintf(d->dir, sizeof d->dir, "%.200s/eldergate-demo-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+		if (!mkdtemp(d->dir))
+			return eg_fail_errno(err, "%s", d->dir);
+	}
+	snprintf(d->data, sizeof d->data, "%.*s/gateway", (int)sizeof d->data - 10, d->dir);
+	return EG_OK;
+}
+
+enum eg_rc demo_onboard(struct demo *d, struct eg_err *err)
+{
+	static const char fields[] =
+	        "registration.name,registration.address_region,registration.registration_status";
+	struct onboarded ignored;
+	struct onboarding o = {.data = d->data, .uid = -1, .days = 30, .legal_basis = "the demo"};
+	enum eg_rc rc = EG_OK;
+	for (unsigned i = 0; i < DEMO_AGENCIES && !rc; i++) {
+		struct demo_agency *a = &d->agencies[i];
+		o.name = a->name;
+		o.n_roles = 1;
+		o.roles[0] = "agency";
+		o.n_datasets = 1;
+		o.datasets[0].section = a->section;
+		snprintf(o.datasets[0].name, sizeof o.datasets[0].name, "%s", a->dataset);
+		o.n_purposes = 1;
+		o.purposes[0] = (struct onboard_purpose){.code = "life-check", .fields = ""};
+		rc = onboard(&o, &a->files, err);
+	}
+	o.name = "platform";
+	o.roles[0] = "subscriber";
+	o.n_datasets = 0;
+	o.purposes[0] = (struct onboard_purpose){.code = "care", .fields = fields};
+	if (!rc)
+		rc = onboard(&o, &d->platform, err);
+	o.name = "operator";
+	o.n_roles = 3;
+	o.roles[0] = "operator";
+	o.roles[1] = "auditor";
+	o.roles[2] = "admin";
+	o.n_purposes = 0;
+	o.uid = geteuid();
+	if (!rc)
+		rc = onboard(&o, &ignored, err);
+	return rc ? rc : onboard_server(d->data, NULL, "localhost,127.0.0.1", 30, &ignored, err);
+}
+
+static const char *in_dir(const struct demo *d, const char *name, char out[DEMO_PATH])
+{
+	snprintf(out, DEMO_PATH, "%.*s/%s", DEMO_PATH - 64, d->dir, name);
+	return out;
+}
+
+enum eg_rc demo_start_kafka(struct demo *d, struct eg_err *err)
+{
+	char log[DEMO_PATH];
+	const char *const none[] = {NULL};
+	enum eg_rc rc = process_start(&d->kafka, "eldergate-devbroker", none, in_dir(d, "broker.log", log),
+	                              true, err);
+	return rc ? rc : process_line(&d->kafka, d->broker, sizeof d->broker, DEMO_PATIENCE, err);
+}
+
+enum eg_rc demo_start_daemon(struct demo *d, struct eg_err *err)
+{
+	char log[DEMO_PATH], data[DEMO_PATH], tls[128], kafka[128], certificate[DEMO_PATH], key[DEMO_PATH],
+	        ca[DEMO_PATH];
+	snprintf(data, sizeof data, "data=%.*s", DEMO_PATH - 10, d->data);
+	snprintf(tls, sizeof tls, "listen.tls=%s", *d->server ? d->server : "127.0.0.1:0");
+	snprintf(kafka, sizeof kafka, "kafka.bootstrap=%s", d->broker);
+	snprintf(certificate, sizeof certificate, "tls.certificate=%.*s/server/server.pem", DEMO_PATH - 64,
+	         d->data);
+	snprintf(key, sizeof key, "tls.key=%.*s/server/server.key", DEMO_PATH - 64, d->data);
+	snprintf(ca, sizeof ca, "tls.client_ca=%.*s/ca/ca.pem", DEMO_PATH - 64, d->data);
+	const char *const arguments[] = {"--set", data,
+	                                 "--set", tls,
+	                                 "--set", kafka,
+	                                 "--set", certificate,
+	                                 "--set", key,
+	                                 "--set", ca,
+	                                 "--set", "kafka.development=true",
+	                                 "--set", "listen.metrics=",
+	                                 "--set", "feed.progress=200ms",
+	                                 "--set", "writer.checkpoint=200ms",
+	                                 NULL};
+	return process_start(&d->daemon, "eldergated", arguments, in_dir(d, "gateway.log", log), false, err);
+}
+
+/* The port that the daemon chose stands in its log. */
+static enum eg_rc find_port(struct demo *d, struct eg_err *err)
+{
+	static const char mark[] = "\"tls_port\":";
+	char path[DEMO_PATH];
+	struct eg_buf log = {0};
+	enum eg_rc rc = file_read(in_dir(d, "gateway.log", path), LOG_MAX, &log, err);
+	eg_buf_add_u8(&log, 0);
+	const char *at = !rc && !log.failed ? strstr((const char *)log.p, mark) : NULL;
+	if (at)
+		snprintf(d->server, sizeof d->server, "127.0.0.1:%d", atoi(at + strlen(mark)));
+	eg_buf_free(&log);
+	return rc || at ? rc : demo_wrong(err, "the daemon's log does not tell its port");
+}
+
+/* Asks over the Unix socket until there is an answer: the daemon's own word that it is ready. */
+enum eg_rc demo_ready(struct demo *d, int64_t *us, struct eg_err *err)
+{
+	Eldergate__V1__GetStatusRequest request = ELDERGATE__V1__GET_STATUS_REQUEST__INIT;
+	ProtobufCMessage *answer = NULL;
+	char socket[DEMO_PATH];
+	struct rpc_options o = {.server = socket};
+	int64_t began = eg_mono_us();
+	enum eg_rc rc = EG_OK;
+	snprintf(socket, sizeof socket, "unix:%.*s/eldergate.sock", DEMO_PATH - 64, d->data);
+	if (!d->operator_client)
+		rc = rpc_open(&d->operator_client, &o, err);
+	if (!rc)
+		rc = call_unary(d->operator_client, "/eldergate.v1.AdminService/GetStatus", &request.base,
+		                DEMO_PATIENCE, true, &eldergate__v1__get_status_response__descriptor, &answer,
+		                err);
+	if (!rc && *((const Eldergate__V1__GetStatusResponse *)answer)->log_id == 0)
+		rc = demo_wrong(err, "the gateway does not say which log it has");
+	protobuf_c_message_free_unpacked(answer, NULL);
+	*us = eg_mono_us() - began;
+	return rc || *d->server ? rc : find_port(d, err);
+}
+
+enum eg_rc demo_connect(struct demo *d, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	for (unsigned i = 0; i <= DEMO_AGENCIES && !rc; i++) {
+		const struct onboarded *f = i < DEMO_AGENCIES ? &d->agencies[i].files : &d->platform;
+		struct rpc_options o = {
+		        .server = d->server, .certificate = f->certificate, .key = f->key, .ca = f->ca};
+		rc = rpc_open(i < DEMO_AGENCIES ? &d->agencies[i].client : &d->platform_client, &o, err);
+	}
+	return rc;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+	(void)st;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
+
+void demo_clear(struct demo *d, bool well)
+{
+	int status;
+	watch_stop(d->watch);
+	for (unsigned i = 0; i < DEMO_AGENCIES; i++)
+		rpc_close(d->agencies[i].client);
+	rpc_close(d->platform_client);
+	rpc_close(d->operator_client);
+	process_end(&d->daemon, SIGTERM, END_US, &status, NULL);
+	process_end(&d->kafka, SIGTERM, END_US, &status, NULL);
+	population_free(d->population);
+	eg_buf_free(&d->proof);
+	eg_buf_free(&d->early_note);
+	eg_buf_free(&d->consistency);
+	if (!*d->dir)
+		return;
+	if (well && d->temporary)
+		nftw(d->dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
+	else
+		fprintf(well ? stdout : stderr, "\neverything is in %s (gateway.log, broker.log, gateway/)\n",
+		        d->dir);
+}

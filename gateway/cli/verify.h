@@ -1,0 +1,68 @@
+/* verify: recomputes a whole log, and everything that follows from it, from a data directory
+ * (gateway/FORMAT.md).
+ *
+ * In this order, ending at the first fault:
+ *   entries   numbered without gaps, times never decreasing, headers fit their leaves, sealed parts fit their
+ * commitments and their form, leaves fit the stored tiles, roots fit every stored checkpoint and its
+ * signature, each person's entries form one chain of versions (verify_log.c) persons   the stored person is
+ * the end of its chain; each effective claim is what its entry holds; the view computed from the claims has
+ * the digest that the last entry states (verify_persons.c) sources   each version of a source record is what
+ * its entry holds, its person holds the effective one, and the index of join keys is exactly what follows
+ * (verify_sources.c) Memory is bounded whatever the size. Erased parts are counted and passed over. Thread:
+ * one. */
+#ifndef EG_CLI_VERIFY_H
+#define EG_CLI_VERIFY_H
+
+#include "cli/archive.h"
+#include "flow/entry.h"
+#include "trust/checkpoint.h"
+
+struct verify_result {
+	uint64_t entries, events, erased_parts, checkpoints, tiles;
+	uint64_t persons, claims, views, sources, versions, aliases;
+	uint64_t other_authority; /* persons whose view was made with another authority table: not recomputed
+	                           */
+	uint64_t wrong_entry;     /* the first wrong one, where it is known; 0: none */
+	int64_t us;               /* how long it took */
+	uint8_t root[EG_HASH_SIZE];
+};
+
+struct verify_options {
+	const char *vkey;                 /* NULL: the directory's own key */
+	const struct eg_checkpoint *kept; /* NULL: none; its signature was verified by the caller */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total); /* may be NULL */
+	void *arg;
+};
+
+/* EG_CORRUPT: the text begins with what is wrong, "entry 1234: ..." where it is an entry. */
+enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, struct verify_result *out,
+                          struct eg_err *err);
+
+/* ---- between the files that make up verify ---- */
+
+struct verify {
+	struct archive *a;
+	const struct verify_options *o;
+	struct verify_result *result;
+	struct eg_arena *arena, *side; /* of the page under way, and for single look-ups */
+	char origin[128];
+	uint8_t public_key[32];
+	uint64_t head;
+};
+
+enum eg_rc verify_log(struct verify *v, struct eg_err *err);
+enum eg_rc verify_persons(struct verify *v, struct eg_err *err);
+enum eg_rc verify_sources(struct verify *v, struct eg_err *err);
+
+void verify_progress(const struct verify *v, const char *what, uint64_t done, uint64_t total);
+/* EG_CORRUPT with "entry SEQ: " before the text; remembers the seq. */
+enum eg_rc verify_fail(struct verify *v, uint64_t seq, struct eg_err *err, const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+/* Names the entry before the text of an error that is about it. */
+enum eg_rc verify_blame(struct verify *v, uint64_t seq, enum eg_rc rc, struct eg_err *err);
+/* One entry with the parts asked for, in the side arena, which is reset first. */
+enum eg_rc verify_entry(struct verify *v, uint64_t seq, bool claim, bool effect, struct eg_entry *out,
+                        struct eg_err *err);
+bool verify_erased(struct eg_bytes stored); /* the commitment is there, the part is not */
+
+#endif

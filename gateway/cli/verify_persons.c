@@ -1,0 +1,146 @@
+/* verify_persons: every stored person against the log, and the view computed anew from the claims. */
+#include "cli/verify.h"
+
+#include "flow/intake.h"
+#include "flow/sealed.h"
+#include "model/authority.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { PAGE = 500 };
+
+struct seen {
+	struct verify *v;
+	int64_t row;
+	uint64_t versions; /* of all persons together: as many as there are entries with an event */
+	int64_t persons;   /* by the store's count */
+};
+
+static enum eg_rc wrong(struct verify *v, const struct eg_person_row *row, const char *what,
+                        struct eg_err *err)
+{
+	return verify_fail(v, row->last_seq, err,
+	                   "the person that it is the last entry of (row %" PRId64 ") %s", row->row, what);
+}
+
+/* Is the claim what its entry holds, and its source key's token the one that follows? */
+static enum eg_rc check_held(struct verify *v, const struct eg_person_row *row, const struct eg_held *h,
+                             struct eg_err *err)
+{
+	struct eg_entry e;
+	uint8_t token[EG_TOKEN_SIZE];
+	enum eg_rc rc = verify_entry(v, h->seq, true, false, &e, err);
+	if (rc)
+		return verify_blame(v, h->seq, rc, err);
+	v->result->claims++;
+	if (!verify_erased(e.row->claim) && !eg_bytes_equal(e.claim_part, h->canon))
+		return verify_fail(v, h->seq, err,
+		                   "the person of row %" PRId64 " holds another claim than it", row->row);
+	eg_source_token(v->a->vault, h->claim.agency, h->claim.dataset, h->claim.source_key, token);
+	if (memcmp(token, h->token, sizeof token) != 0)
+		return verify_fail(v, h->seq, err,
+		                   "the person of row %" PRId64 " holds its claim for another source record",
+		                   row->row);
+	return EG_OK;
+}
+
+static enum eg_rc check_view(struct verify *v, const struct eg_person_row *row, const struct eg_person *p,
+                             const struct eg_effect *last, struct eg_err *err)
+{
+	struct eg_view view;
+	struct eg_buf text = {0};
+	uint8_t digest[16];
+	enum eg_rc rc = eg_view_build(p->held, p->n_held, NULL, v->arena, &view, err);
+	if (rc)
+		return verify_blame(v, row->last_seq, rc, err);
+	eg_view_canon(&text, &view, p->held);
+	bool failed = text.failed;
+	eg_vault_digest(v->a->vault, eg_buf_bytes(&text), digest);
+	eg_buf_free(&text);
+	if (failed)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a view");
+	v->result->views++;
+	if (view.life != last->life_after)
+		return wrong(v, row, "has claims from which another life status follows", err);
+	if (!last->has_view_digest || memcmp(digest, last->view_digest, sizeof digest) != 0)
+		return wrong(v, row, "has claims from which another view follows", err);
+	return EG_OK;
+}
+
+static enum eg_rc check_merged(struct verify *v, const struct eg_person_row *row, const struct eg_person *p,
+                               const struct eg_effect *last, struct eg_err *err)
+{
+	struct eg_person_row other;
+	if (!last->merged || p->n_held)
+		return wrong(v, row, "was merged away, which its last entry does not say", err);
+	if (!last->has_other || memcmp(last->other, p->merged_into, sizeof last->other) != 0)
+		return wrong(v, row, "was merged into another than its last entry says", err);
+	enum eg_rc rc = eg_get_person_by_id(v->a->conn, p->merged_into, v->side, &other, err);
+	return rc == EG_EMPTY ? wrong(v, row, "was merged into one who is not there", err) : rc;
+}
+
+static enum eg_rc check_person(struct seen *s, const struct eg_person_row *row, struct eg_err *err)
+{
+	struct verify *v = s->v;
+	struct eg_person p;
+	struct eg_entry last;
+	struct eg_effect effect;
+	enum eg_rc rc = eg_person_open(v->a->vault, row, v->arena, &p, err);
+	if (rc)
+		return verify_blame(v, row->last_seq, rc, err);
+	v->result->persons++;
+	s->versions += (uint64_t)row->version;
+	if (memcmp(p.id, row->id, sizeof p.id) != 0 || p.version != row->version)
+		return wrong(v, row, "is stored with another id or version than its body has", err);
+	rc = verify_entry(v, row->last_seq, false, true, &last, err);
+	if (rc)
+		return verify_blame(v, row->last_seq, rc, err);
+	if (verify_erased(last.row->effect))
+		return EG_OK;
+	effect = last.effect; /* the side arena is used again below; what follows looks at plain members only
+	                       */
+	if (!last.has_effect || !effect.has_person || memcmp(effect.person, row->id, sizeof row->id) != 0)
+		return wrong(v, row, "is not the one that the entry is about", err);
+	if (effect.version != row->version)
+		return wrong(v, row, "is stored with another version than the entry has", err);
+	if (p.merged)
+		return check_merged(v, row, &p, &effect, err);
+	int64_t authority = last.header.authority_version;
+	for (unsigned i = 0; i < p.n_held && !rc; i++)
+		rc = check_held(v, row, &p.held[i], err);
+	if (rc)
+		return rc;
+	if (authority != EG_AUTHORITY_VERSION) {
+		v->result->other_authority++;
+		return EG_OK;
+	}
+	return check_view(v, row, &p, &effect, err);
+}
+
+enum eg_rc verify_persons(struct verify *v, struct eg_err *err)
+{
+	struct seen s = {.v = v};
+	int64_t open_cases;
+	unsigned n = 1;
+	enum eg_rc rc = eg_count(v->a->conn, &s.persons, &open_cases, err);
+	while (!rc && n) {
+		struct eg_person_row *rows = NULL;
+		eg_arena_reset(v->arena);
+		rc = eg_list_persons(v->a->conn, s.row, PAGE, v->arena, &rows, &n, err);
+		for (unsigned i = 0; i < n && !rc; i++) {
+			s.row = rows[i].row;
+			rc = check_person(&s, &rows[i], err);
+		}
+		verify_progress(v, "persons", v->result->persons, (uint64_t)s.persons);
+	}
+	/* Chains that end at a stored person hold every event just once, or some event belongs to no stored
+	 * person. */
+	if (!rc && !v->result->erased_parts && s.versions != v->result->events)
+		rc = eg_fail(err, EG_CORRUPT,
+		             "the log has %" PRIu64
+		             " events, but the versions of the stored persons add up to %" PRIu64
+		             ": a person is missing, or a chain forks",
+		             v->result->events, s.versions);
+	return rc;
+}
