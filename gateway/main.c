@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "conf.h"
 #include "edge/edge.h"
+#include "store/dir.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -201,13 +202,24 @@ static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 	return eg_edge_start(&g->edge, &o, err);
 }
 
+/* A directory just made is only as durable as its name: it is synced in the folder that holds it. */
+static enum eg_rc make_data(const char *data, struct eg_err *err)
+{
+	char parent[512];
+	if (mkdir(data, 0700) == 0) {
+		snprintf(parent, sizeof parent, "%s/..", data);
+		return eg_dir_sync(parent, err);
+	}
+	return errno == EEXIST ? EG_OK : eg_fail_errno(err, "data directory %s", data);
+}
+
 static enum eg_rc start(struct gateway *g, struct eg_err *err)
 {
 	const struct eg_conf *c = g->conf;
 	char root_key[512];
 	enum eg_rc rc;
-	if (mkdir(c->data, 0700) != 0 && errno != EEXIST)
-		return eg_fail_errno(err, "data directory %s", c->data);
+	if ((rc = make_data(c->data, err)))
+		return rc;
 	snprintf(root_key, sizeof root_key, "%s/root.key", c->data);
 	struct eg_store_options so = {.dir = c->data,
 	                              .wal_pages = c->wal_pages,
@@ -262,18 +274,23 @@ static void stop(struct gateway *g)
 	if (g->edge)
 		eg_edge_stop(g->edge, deadline);
 	if (g->feed)
-		eg_feed_stop(g->feed);
+		eg_feed_drain(g->feed);
 	if (g->intake)
 		eg_intake_close(g->intake);
 	eg_http_stop(g->http); /* before what its gauges look at goes */
 	if (g->writer)
 		eg_writer_drain(g->writer);
 	if (g->relay)
+		eg_relay_drain(g->relay, deadline);
+	/* A call whose caller went away may still be on a worker: what the edge looks at goes after it. */
+	if (g->edge)
+		eg_edge_free(g->edge);
+	if (g->feed)
+		eg_feed_stop(g->feed);
+	if (g->relay)
 		eg_relay_stop(g->relay, deadline);
 	if (g->writer)
 		eg_writer_stop(g->writer);
-	if (g->edge)
-		eg_edge_free(g->edge);
 	eg_intake_free(g->intake);
 	eg_vault_close(g->vault);
 	if (g->store)

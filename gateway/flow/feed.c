@@ -26,7 +26,7 @@ enum {
 	POLL_US = 1000000        /* hints may be lost */
 };
 
-/* Where a recipient is: in a snapshot while row >= 0, else live. */
+/* Where a recipient is: in a snapshot while row >= 0, that is behind this row, else live. */
 struct position {
 	uint64_t seq;
 	int64_t row;      /* -1: live */
@@ -47,6 +47,7 @@ struct eg_sub {
 	struct position at;
 	struct window window; /* being logged */
 	int64_t told_mono;    /* when it last heard anything */
+	bool behind;          /* it has not heard yet that it reached the head */
 	enum eg_rc end;       /* set: it is over */
 	struct eg_err end_err;
 	bool logging; /* a ticket is with the writer */
@@ -103,13 +104,20 @@ static enum eg_rc resolve(const struct eg_feed *f, struct eg_conn *c, const stru
 			                     "the cursor is %" PRIu64 ", the log's head is %" PRIu64
 			                     ": begin with a snapshot",
 			                     o->seq, head);
-		*out = (struct position){.seq = o->seq, .row = o->row > 0 ? o->row : -1};
+		*out = (struct position){.seq = o->seq, .row = o->row > 0 ? o->row - 1 : -1};
 		return EG_OK;
 	case EG_START_SNAPSHOT:
 		*out = (struct position){.seq = head};
 		return EG_OK;
 	}
 	return eg_fail_field(err, EG_INVALID, "start", "a start is needed: snapshot, cursor or time");
+}
+
+/* As the recipient is told it: the first row to come, so that the beginning of a snapshot is told from none.
+ */
+static int64_t cursor_row(const struct position *at)
+{
+	return at->row < 0 ? 0 : at->row + 1;
 }
 
 /* ---- windows ---- */
@@ -122,6 +130,7 @@ static enum eg_rc log_changed(const struct eg_feed *f, const struct position *at
 		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
 	*w->items = (struct eg_feed_item){
 	        .kind = EG_ITEM_LOG_CHANGED, .cursor_seq = at->seq, .time = eg_now_us()};
+	w->items->cursor_row = cursor_row(at);
 	memcpy(w->items->event.log_id, eg_writer_log_id(f->o.writer), 16);
 	w->n = 1;
 	w->next = (struct position){.seq = at->seq, .row = at->row};
@@ -169,8 +178,8 @@ static void describe(struct eg_ticket *t, const struct eg_scope *s, const struct
 	        .subscriber = s->who->name,
 	        .first_seq = snapshot ? 0 : first->cursor_seq,
 	        .last_seq = snapshot ? 0 : last->cursor_seq,
-	        .first_row = first->cursor_row,
-	        .last_row = last->cursor_row,
+	        .first_row = snapshot ? first->cursor_row - 1 : 0, /* a cursor is one ahead of its row */
+	        .last_row = snapshot ? last->cursor_row - 1 : 0,
 	        .filter = s->filter_text,
 	        .policy_version = s->policy->version,
 	};
@@ -184,8 +193,8 @@ static void logged(struct eg_ticket *t)
 	struct eg_feed *f = s->feed;
 	pthread_mutex_lock(&f->lock);
 	s->logged = t;
+	eg_wake(f->wake); /* under the lock: as soon as it is open the feed may see this, end and be freed */
 	pthread_mutex_unlock(&f->lock);
-	eg_wake(f->wake);
 }
 
 static void hand_over(struct eg_sub *s, const struct window *w)
@@ -195,6 +204,8 @@ static void hand_over(struct eg_sub *s, const struct window *w)
 	pthread_mutex_unlock(&s->feed->lock);
 	s->at = w->next;
 	s->told_mono = eg_mono_us();
+	s->behind |=
+	        w->n == s->feed->o.window_events || w->next.row >= 0 || w->items[0].kind == EG_ITEM_STATE;
 	s->sink.take(s->sink.arg, eg_writer_log_id(s->feed->o.writer), w->items, w->n);
 }
 
@@ -222,11 +233,11 @@ static enum eg_rc entries_after(struct eg_feed *f, uint64_t after, struct eg_ent
 
 static bool progress(struct eg_sub *s)
 {
-	if (eg_mono_us() - s->told_mono < s->feed->o.progress_us)
+	if (!s->behind && eg_mono_us() - s->told_mono < s->feed->o.progress_us)
 		return false;
-	struct eg_feed_item item = {.kind = EG_ITEM_PROGRESS,
-	                            .cursor_seq = s->at.seq,
-	                            .cursor_row = s->at.row > 0 ? s->at.row : 0};
+	s->behind = false;
+	struct eg_feed_item item = {
+	        .kind = EG_ITEM_PROGRESS, .cursor_seq = s->at.seq, .cursor_row = cursor_row(&s->at)};
 	item.time = eg_now_us();
 	memcpy(item.event.log_id, eg_writer_log_id(s->feed->o.writer), 16);
 	struct window w = {.n = 1, .items = &item, .next = s->at};
@@ -297,7 +308,8 @@ static bool build(struct eg_sub *s)
 		hand_over(s, &w);
 	} else if (!rc) {
 		s->at = w.next;
-		progress(s); /* far behind, with nothing in scope: it still hears */
+		if (eg_mono_us() - s->told_mono >= s->feed->o.progress_us)
+			progress(s); /* far behind, with nothing in scope: it still hears */
 	}
 	eg_ticket_free(t);
 	if (rc == EG_DEADLINE)
@@ -438,14 +450,22 @@ enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, 
 	return EG_OK;
 }
 
-void eg_feed_stop(struct eg_feed *f)
+void eg_feed_drain(struct eg_feed *f)
 {
+	if (!f->thread)
+		return;
 	pthread_mutex_lock(&f->lock);
 	f->stopping = true;
 	pthread_mutex_unlock(&f->lock);
 	eg_wake(f->wake);
 	eg_thread_join(f->thread);
+	f->thread = NULL;
 	eg_wake_forward_stop(eg_writer_head(f->o.writer), f->wake);
+}
+
+void eg_feed_stop(struct eg_feed *f)
+{
+	eg_feed_drain(f);
 	free_feed(f);
 }
 
@@ -459,7 +479,7 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a subscriber");
 	s->feed = f;
 	s->sink = sink;
-	s->idle = true;
+	s->idle = s->behind = true;
 	s->told_mono = eg_mono_us();
 	if ((rc = eg_scope_open(&s->scope, o, err)) || (rc = eg_store_reader(f->o.store, &c, err)) ||
 	    (rc = resolve(f, c, o, &s->at, err)))
@@ -561,7 +581,7 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 		memcpy(items, w.items, w.n * sizeof *items);
 	items[w.n] = (struct eg_feed_item){.kind = EG_ITEM_PROGRESS,
 	                                   .cursor_seq = w.next.seq,
-	                                   .cursor_row = w.next.row > 0 ? w.next.row : 0,
+	                                   .cursor_row = cursor_row(&w.next),
 	                                   .time = eg_now_us()};
 	memcpy(items[w.n].event.log_id, eg_writer_log_id(f->o.writer), 16);
 	*out = items;

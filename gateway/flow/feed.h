@@ -33,7 +33,7 @@ struct eg_sub_options {
 	enum eg_start start;
 	uint8_t log_id[16]; /* cursor: of the log it belongs to */
 	uint64_t seq;       /* cursor: events after this; a snapshot begun before: its start */
-	int64_t row;        /* cursor inside a snapshot: rows after this; 0: not inside */
+	int64_t row;        /* cursor inside a snapshot: rows from this one on; 0: not inside */
 	int64_t time;       /* events at or after */
 	struct eg_filter filter;
 };
@@ -51,7 +51,7 @@ struct eg_feed_item {
 	enum eg_feed_item_kind kind;
 	struct eg_event event;
 	uint64_t cursor_seq; /* resume after this */
-	int64_t cursor_row;  /* inside a snapshot */
+	int64_t cursor_row;  /* inside a snapshot: rows from this one on are to come; 0: not inside */
 	int64_t time;        /* PROGRESS: the log is known up to here */
 };
 
@@ -74,7 +74,11 @@ struct eg_feed_options {
 };
 
 enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, struct eg_err *err);
-void eg_feed_stop(struct eg_feed *f); /* ends every sub with EG_CLOSED */
+/* Ends every sub with EG_CLOSED, and whoever is added from then on. Pages are served as long as intake is
+ * open. */
+void eg_feed_drain(struct eg_feed *f);
+void eg_feed_stop(
+        struct eg_feed *f); /* drains if that was not done, then frees: nobody may hold it any more */
 /* EG_BUSY: too many. The filter and strings are copied. */
 enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct eg_sink sink,
                        struct eg_sub **out, struct eg_err *err);

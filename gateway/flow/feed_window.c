@@ -4,7 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SCOPE_BYTES = 256 << 10, PROBE_BYTES = 64 << 10 };
+enum {
+	SCOPE_BYTES = 256 << 10,
+	PROBE_BYTES = 16 << 20, /* of one entry: thousands of confirmations or windows stand in some */
+	ROWS_AT_ONCE = 64,      /* persons of one read */
+	FULL_BYTES = 8 << 20    /* of a window's arena, after which nothing further is put in */
+};
 
 static const char *filter_text(struct eg_arena *a, const struct eg_filter *f)
 {
@@ -102,6 +107,24 @@ static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg
 	return before ? EG_ITEM_LEFT_SCOPE : 0;
 }
 
+static bool own(struct eg_arena *a, struct eg_bytes *text)
+{
+	if (text->len)
+		text->p = eg_arena_copy(a, text->p, text->len);
+	return !text->len || text->p;
+}
+
+/* The entries belong to a page that another recipient's turn replaces while this window waits for its commit.
+ */
+static enum eg_rc own_texts(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
+{
+	bool ok = own(a, &e->agency) && own(a, &e->dataset);
+	e->traceparent = e->region_before = e->region_after = (struct eg_bytes){0}; /* looked at already */
+	for (unsigned i = 0; i < e->n_fields && ok; i++)
+		ok = own(a, &e->fields[i].value.text) && own(a, &e->fields[i].agency);
+	return ok ? EG_OK : eg_fail(err, EG_LIMIT, "a window's arena is too small");
+}
+
 enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const uint8_t log_id[16],
                             const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
                             struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
@@ -109,6 +132,8 @@ enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const 
 {
 	*n_items = *consumed = 0;
 	for (; *consumed < n && *n_items < max; (*consumed)++) {
+		if (*n_items && eg_arena_used(a) > FULL_BYTES)
+			break;
 		const struct eg_entry *e = &entries[*consumed];
 		struct eg_feed_item *item = &items[*n_items];
 		*item = (struct eg_feed_item){.cursor_seq = e->header.seq, .time = e->header.time};
@@ -121,10 +146,25 @@ enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const 
 		item->kind = told_as(&s->filter, &item->event);
 		if (item->kind == EG_ITEM_LEFT_SCOPE)
 			item->event.n_fields = 0; /* no longer the recipient's to see */
-		if (item->kind)
-			(*n_items)++;
+		if (!item->kind)
+			continue;
+		if ((rc = own_texts(a, &item->event, err)))
+			return rc;
+		(*n_items)++;
 	}
 	return EG_OK;
+}
+
+static enum eg_rc persons_after(struct eg_conn *c, int64_t row, unsigned most, struct eg_arena *a,
+                                struct eg_person_row **rows, unsigned *n, struct eg_err *err)
+{
+	*n = 0;
+	enum eg_rc rc = eg_read_begin(c, err);
+	if (rc)
+		return rc;
+	rc = eg_list_persons(c, row, most, a, rows, n, err);
+	eg_read_end(c);
+	return rc;
 }
 
 enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
@@ -132,28 +172,27 @@ enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct 
                             struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items, bool *end,
                             struct eg_err *err)
 {
-	struct eg_person_row *rows;
-	unsigned n;
-	enum eg_rc rc = eg_read_begin(c, err);
+	unsigned looked_at = 0;
 	*n_items = 0;
-	if (rc)
-		return rc;
-	rc = eg_list_persons(c, *row, max, a, &rows, &n, err);
-	eg_read_end(c);
-	if (rc)
-		return rc;
-	*end = n < max;
-	for (unsigned i = 0; i < n; i++) {
-		struct eg_feed_item *item = &items[*n_items];
-		*item = (struct eg_feed_item){
-		        .kind = EG_ITEM_STATE, .cursor_seq = start_seq, .cursor_row = rows[i].row};
-		rc = eg_state_of(v, s->audience, log_id, &rows[i], NULL, s->purpose->fields,
-		                 s->purpose->n_fields, a, &item->event, err);
+	*end = false;
+	while (!*end && looked_at < max && eg_arena_used(a) <= FULL_BYTES) {
+		struct eg_person_row *rows;
+		unsigned n, most = max - looked_at < ROWS_AT_ONCE ? max - looked_at : ROWS_AT_ONCE;
+		enum eg_rc rc = persons_after(c, *row, most, a, &rows, &n, err);
+		*end = n < most;
+		for (unsigned i = 0; i < n && !rc; i++, looked_at++) {
+			struct eg_feed_item *item = &items[*n_items];
+			*item = (struct eg_feed_item){.kind = EG_ITEM_STATE,
+			                              .cursor_seq = start_seq,
+			                              .cursor_row = rows[i].row + 1};
+			rc = eg_state_of(v, s->audience, log_id, &rows[i], NULL, s->purpose->fields,
+			                 s->purpose->n_fields, a, &item->event, err);
+			*row = rows[i].row;
+			if (!rc && in_scope(&s->filter, item->event.life_after, item->event.region_after))
+				(*n_items)++;
+		}
 		if (rc)
 			return rc;
-		*row = rows[i].row;
-		if (in_scope(&s->filter, item->event.life_after, item->event.region_after))
-			(*n_items)++;
 	}
 	return EG_OK;
 }

@@ -26,8 +26,8 @@ enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const 
                             const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
                             struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
                             struct eg_err *err);
-/* STATE items for persons with row > *row, looking at most at `max` rows; *row moves past them; *end: none
- * are left. */
+/* STATE items for persons with row > *row, looking at most at `max` rows, and at fewer when they are large;
+ * *row moves past them; *end: none are left. */
 enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                             const uint8_t log_id[16], uint64_t start_seq, int64_t *row, unsigned max,
                             struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items, bool *end,

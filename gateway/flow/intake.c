@@ -15,6 +15,7 @@
 /* Texts of a header, in bytes: it stays small whatever a caller says of itself. */
 #define HEADER_TEXT_MAX 256
 #define NOTE_MAX        4096
+#define LEGAL_BASIS_MAX 512 /* the 128 characters of the protocol, in any script */
 /* Persons and missing tokens of one query's entry. */
 #define QUERY_PERSONS_MAX 10000
 
@@ -213,7 +214,7 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 			return eg_fail_field(err, EG_LIMIT, "persons", "a query names more than %d persons",
 			                     QUERY_PERSONS_MAX);
 		rc = header_text(t->query.method, "method", HEADER_TEXT_MAX, err);
-		return rc ? rc : header_text(t->query.legal_basis, "legal_basis", HEADER_TEXT_MAX, err);
+		return rc ? rc : header_text(t->query.legal_basis, "legal_basis", LEGAL_BASIS_MAX, err);
 	case EG_TICKET_DELIVERY:
 		return header_text(t->window.subscriber, "subscriber", HEADER_TEXT_MAX, err);
 	case EG_TICKET_DECISION:

@@ -316,7 +316,8 @@ static enum eg_rc read_to_end(rd_kafka_t *rk, const char *topic, int partitions,
 	while (ends < partitions && !rc) {
 		rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, POLL_MS);
 		if (!m && eg_mono_us() > deadline)
-			return eg_fail(err, EG_DEADLINE, "kafka: topic %s could not be read to its end", topic);
+			return eg_fail(err, EG_DEADLINE, "kafka: topic %s could not be read to its end",
+			               topic);
 		if (!m)
 			continue;
 		deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;

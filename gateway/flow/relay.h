@@ -33,8 +33,11 @@ struct eg_relay_options {
 };
 
 enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *o, struct eg_err *err);
+/* Publishes what it can until the deadline, finishes the transaction under way, joins. The status stays
+ * readable. */
+void eg_relay_drain(struct eg_relay *r, int64_t mono_deadline_us);
 void eg_relay_stop(struct eg_relay *r,
-                   int64_t mono_deadline_us); /* finishes the transaction under way if it can */
+                   int64_t mono_deadline_us); /* drains if that was not done, then frees */
 
 struct eg_relay_status {
 	bool connected;

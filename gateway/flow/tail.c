@@ -111,11 +111,11 @@ void eg_tail_close(struct eg_tail *t)
 enum eg_rc eg_tail_begin(struct eg_tail *t, struct eg_tx *tx, int64_t now_us, struct eg_err *err)
 {
 	t->tx = tx;
+	t->kept_seq = t->seq; /* before anything can fail: back goes there */
+	t->kept_time = t->time;
 	t->kept_tree = eg_merkle_copy(t->tree);
 	if (!t->kept_tree)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a copy of the tree's edge");
-	t->kept_seq = t->seq;
-	t->kept_time = t->time;
 	if (now_us > t->time)
 		t->time = now_us;
 	return EG_OK;

@@ -477,6 +477,8 @@ static enum eg_rc flush_sources(struct eg_workset *w, struct eg_buf *body, struc
 		eg_versions_write(body, &s->versions);
 		if (body->failed)
 			return eg_fail(err, EG_NO_MEMORY, "a source key's body could not be written");
+		if (eg_unsafe("lose_slot") && s->row.row)
+			continue; /* a further version of a source key is not written down */
 		if (s->person)
 			s->row.person = s->person->row.row;
 		s->row.body = eg_buf_bytes(body);

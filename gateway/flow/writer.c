@@ -8,8 +8,8 @@
  *
  * A failed commit leaves nothing: the store rolls back, the tail and the datasets go back to where they were,
  * the workset is dropped. On a full disk only reads go on, out of the store's reserve; when that is spent,
- * they stop too: no log, no read. Seeded fault of fault builds, for the checker to catch: ack_before_commit.
- * Thread: "writer"; start and stop: the owner's. Locks: marks_lock, for marks. */
+ * they stop too: no log, no read. Seeded faults of fault builds, for the checker to catch: ack_before_commit,
+ * wrong_root. Thread: "writer"; start and stop: the owner's. Locks: marks_lock, for marks. */
 #include "flow/writer.h"
 
 #include "base/fault.h"
@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define DEFAULT_RECORDS    1024
 #define DEFAULT_CHECKPOINT EG_SECOND
@@ -113,6 +114,8 @@ static enum eg_rc sign(struct eg_writer *w, struct eg_tx *tx, struct eg_err *err
 	struct eg_buf note = {0};
 	snprintf(c.origin, sizeof c.origin, "%s", w->origin);
 	eg_merkle_root(w->tail.tree, c.root);
+	if (eg_unsafe("wrong_root"))
+		c.root[0] ^= 1;
 	enum eg_rc rc = eg_checkpoint_sign(w->o.vault, &c, &note, err);
 	if (rc == EG_OK && note.failed)
 		rc = eg_fail(err, EG_NO_MEMORY, "a checkpoint could not be written");
@@ -206,6 +209,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	if (eg_unsafe("ack_before_commit") && tx.rc == EG_OK) {
 		answer(w, tickets, n, EG_OK, NULL);
 		c->n_works = c->n_tickets = n = 0;
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* the receipts leave */
 	}
 	rc = eg_tx_end(&tx, err);
 	if (rc) {
@@ -268,9 +272,24 @@ static bool one_may_be_bad(enum eg_rc rc)
 	return rc != EG_NO_SPACE && rc != EG_IO && rc != EG_BUSY && rc != EG_NO_MEMORY;
 }
 
+/* Room that the reserve gave back is for reads: everything else is refused at once. How many are left. */
+static unsigned leave_reads(struct eg_writer *w, unsigned n)
+{
+	struct eg_err err = {0};
+	if (!eg_store_on_reserve(w->o.store))
+		return n;
+	unsigned reads = reads_first(w->tickets, n);
+	enum eg_rc rc =
+	        eg_fail(&err, EG_NO_SPACE, "the disk is full: what is left of the reserve is for reads");
+	answer(w, w->tickets + reads, n - reads, rc, &err);
+	return reads;
+}
+
 static void process(struct eg_writer *w, unsigned n)
 {
 	struct eg_err err;
+	if (!(n = leave_reads(w, n)))
+		return;
 	enum eg_rc rc = attempt(w, w->tickets, n, false, &err);
 	if (rc == EG_OK)
 		return;

@@ -1,0 +1,148 @@
+/* The relay against librdkafka's mock cluster: what it reads of the log, and what it leaves in the topics.
+ * The mock's transactions are cosmetic, so nothing here is evidence of delivery. */
+#include "road.h"
+
+#include "flow/kafka.h"
+#include "flow/relay.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+enum { FORMER_NAME = 4, LONG_TEXT = 15000, WAIT_S = 30 };
+
+struct broker {
+	rd_kafka_t *rk;
+	rd_kafka_mock_cluster_t *cluster;
+};
+
+static struct broker broker_open(void)
+{
+	char why[256];
+	struct broker b = {.rk = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, sizeof why)};
+	assert_non_null(b.rk);
+	b.cluster = rd_kafka_mock_cluster_new(b.rk, 1);
+	assert_non_null(b.cluster);
+	return b;
+}
+
+static void broker_close(struct broker *b)
+{
+	rd_kafka_mock_cluster_destroy(b->cluster);
+	rd_kafka_destroy(b->rk);
+}
+
+static enum eg_rc encode(const struct eg_event *e, struct eg_buf *out, struct eg_err *err)
+{
+	(void)err;
+	eg_buf_add_be(out, e->seq, 8);
+	return EG_OK;
+}
+
+static struct eg_relay *relay_of(struct road *r, const struct broker *b)
+{
+	struct eg_err err = {0};
+	struct eg_relay *relay = NULL;
+	struct eg_relay_options o = {.store = r->store,
+	                             .vault = r->vault,
+	                             .writer = r->writer,
+	                             .bootstrap = rd_kafka_mock_cluster_bootstraps(b->cluster),
+	                             .topic_prefix = "elder",
+	                             .transactional_id = "test",
+	                             .source_uri = "/test",
+	                             .partitions = 4,
+	                             .replication = 1,
+	                             .development = true,
+	                             .encode_event = encode,
+	                             .encode_state = encode};
+	assert_ok(eg_relay_start(&relay, &o, &err), err);
+	return relay;
+}
+
+static void wait_for_mark(struct road *r, struct eg_relay *relay, uint64_t seq)
+{
+	struct eg_wake *head = eg_writer_head(r->writer);
+	int64_t until = eg_mono_us() + WAIT_S * EG_SECOND;
+	struct eg_relay_status s;
+	for (eg_relay_status(relay, &s); s.mark < seq && eg_mono_us() < until; eg_relay_status(relay, &s))
+		eg_wake_wait(head, eg_wake_seen(head), eg_mono_us() + EG_SECOND / 20);
+	if (s.mark < seq)
+		fail_msg("the mark is %llu, not %llu: %s", (unsigned long long)s.mark,
+		         (unsigned long long)seq, s.last_error);
+}
+
+static bool has_mark(const struct broker *b)
+{
+	struct eg_kafka_options o = {.bootstrap = rd_kafka_mock_cluster_bootstraps(b->cluster)};
+	struct eg_buf value = {0};
+	struct eg_err err = {0};
+	enum eg_rc rc = eg_kafka_last(&o, "elder.relay.v1", "relay", &value, &err);
+	eg_buf_free(&value);
+	return rc == EG_OK;
+}
+
+/* Set aside, each with a claim of its own that takes room in a reader's memory. */
+static void send_rejects(struct road *r, unsigned batches, unsigned records)
+{
+	char key[32], text[LONG_TEXT + 1];
+	memset(text, 'x', LONG_TEXT);
+	text[LONG_TEXT] = 0;
+	for (unsigned b = 0; b < batches; b++) {
+		struct eg_ticket *t = road_batch(r, "police", "hukou", records);
+		for (unsigned i = 0; i < records; i++) {
+			snprintf(key, sizeof key, "bad-%u-%u", b, i);
+			road_text(t, road_add(t, key, 1, EG_ASSERT), FORMER_NAME, text);
+		}
+		road_send(r, t);
+		assert_int_equal(t->submission.items[0].outcome, EG_QUARANTINED);
+		eg_ticket_free(t);
+	}
+}
+
+/* However many entries without an event lie behind the mark, the relay gets past them. */
+static void a_long_stretch_without_events(void **state)
+{
+	(void)state;
+	struct broker b = broker_open();
+	struct road *r = road_open(NULL);
+	uint64_t seq;
+	send_rejects(r, 60, 60);
+	struct eg_ticket *t = road_one(r, "police", "hukou", "first", 1, 3u, "王建国", 15u, "1", 0u);
+	assert_int_equal(road_outcome(t, &seq), EG_APPLIED);
+	struct eg_relay *relay = relay_of(r, &b);
+	wait_for_mark(r, relay, seq);
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	road_close(r, true);
+	broker_close(&b);
+}
+
+/* An event in the topics beside an empty mark is an error, so a crash in the first transaction must not leave
+ * that. */
+static void a_mark_stands_before_the_first_event(void **state)
+{
+	(void)state;
+	struct broker b = broker_open();
+	struct road *r = road_open(NULL);
+	struct eg_relay *relay = relay_of(r, &b);
+	struct eg_relay_status s = {0};
+	int64_t until = eg_mono_us() + WAIT_S * EG_SECOND;
+	struct eg_wake *never = eg_wake_new();
+	while (!s.connected && eg_mono_us() < until) {
+		eg_wake_wait(never, 0, eg_mono_us() + EG_SECOND / 50);
+		eg_relay_status(relay, &s);
+	}
+	eg_wake_free(never);
+	assert_true(s.connected);
+	assert_true(has_mark(&b));
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	road_close(r, true);
+	broker_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_long_stretch_without_events),
+	        cmocka_unit_test(a_mark_stands_before_the_first_event),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
