@@ -282,8 +282,10 @@ static enum eg_rc open_to_write(struct eg_store *s, const struct eg_store_option
 	    (rc = eg_conn_run(&s->writer, EG_ST_COMMIT, err)))
 		return rc;
 	struct eg_err why = {0};
-	if (s->reserve_bytes > 0 && eg_dir_reserve(s->dir, s->reserve_bytes, &s->reserve_fd, &why) != EG_OK)
+	if (s->reserve_bytes > 0 && eg_dir_reserve(s->dir, s->reserve_bytes, &s->reserve_fd, &why) != EG_OK) {
 		eg_log_err(EG_LOG_WARN, "store.no_reserve", &why);
+		s->reserve_spent = s->reserve_fd >= 0; /* filled up as soon as there is room */
+	}
 	return eg_dir_sync(s->dir, err);
 }
 
@@ -399,4 +401,10 @@ void eg_store_refill_reserve(struct eg_store *s)
 		s->reserve_spent = false;
 	else
 		eg_log_err(EG_LOG_WARN, "store.no_reserve", &why);
+}
+
+bool eg_store_on_reserve(struct eg_store *s)
+{
+	eg_store_refill_reserve(s);
+	return s->reserve_spent;
 }

@@ -36,6 +36,9 @@ int64_t eg_store_wal_bytes(struct eg_store *s); /* size of the WAL file; any thr
 /* After EG_NO_SPACE: gives a part of the reserve back to the disk, so that a read entry can still be
  * committed. False: it is spent. It fills up again by itself when the disk has room. Writer's thread. */
 bool eg_store_spend_reserve(struct eg_store *s);
+/* Is a part of the reserve given back, and the disk still without room to fill it up again? What is free then
+ * is kept for read entries. Writer's thread. */
+bool eg_store_on_reserve(struct eg_store *s);
 
 /* ---- writing: a transaction that remembers its first error ---- */
 struct eg_tx {

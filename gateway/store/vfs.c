@@ -1,8 +1,8 @@
 /* vfs: a SQLite VFS that hands a write-ahead log to the file layer in few, large writes.
  *
  * SQLite appends each page as two writes, 24 bytes of frame header and the page. Here contiguous writes to a
- * WAL are gathered in memory and handed down as one of up to GATHER_BYTES, which spares about an eighth of
- * the processor time of a commit. Everything else passes through.
+ * WAL are gathered in memory and handed down as one of up to GATHER_BYTES, which spares about a tenth of the
+ * processor time of a commit. Everything else passes through.
  *
  *   empty --write--> gathering --(contiguous write that fits)--> gathering
  *                    gathering --(any event below: flush)------> empty
@@ -14,13 +14,13 @@
  * - The same connection: a read that overlaps, xFileSize, xTruncate and every write that does not continue
  *   the last one (a frame rewritten, a checksum mended, the WAL begun anew) flush first, so order is kept.
  * - Other connections, in this process or another, read only frames up to the last one named in the
- *   wal-index header. SQLite writes that header's second copy, calls xShmBarrier, and writes the first copy;
- * a reader takes it only when both agree. So a flush in xShmBarrier comes before any reader can know of a
- *   frame, whatever the synchronous setting.
- * - The next writer, and whoever recovers the wal-index from the WAL itself, must first take the write lock,
- *   which this connection holds while it writes. xShmLock flushes before it gives that lock back. What is
- * still gathered then belongs to a transaction rolled back; after that moment it must not be written any more
- * (it could come down on the next writer's frames), so if the flush fails it is forgotten.
+ *   wal-index header. SQLite writes that header's second copy, calls xShmBarrier, then writes the first;
+ *   a reader takes it only when both agree. So a flush in xShmBarrier comes before any reader can know of
+ *   a frame, whatever the synchronous setting.
+ * - The next writer, and whoever recovers the wal-index from the WAL itself, must first take the write
+ *   lock, which this connection holds while it writes. xShmLock flushes before it gives that lock back.
+ *   What is still gathered then belongs to a transaction rolled back. It could come down on the next
+ *   writer's frames later, so if the flush fails it is forgotten.
  *
  * A flush that fails is tried again by the next event, and what was gathered is kept until then: nothing of a
  * transaction vanishes while SQLite may still go on with it. xShmBarrier cannot report a failure, so from
@@ -44,8 +44,7 @@
 #define WRITE_LOCK   0 /* WAL_WRITE_LOCK of SQLite's file format: the first of the wal-index's locks */
 
 struct layer {
-	sqlite3_vfs
-	        vfs; /* a copy of below's but for name and xOpen: its other methods look at nothing else */
+	sqlite3_vfs vfs; /* below's but for name and xOpen: its other methods look at nothing else */
 	sqlite3_vfs *below;
 	struct layer *next;
 	char name[64];
