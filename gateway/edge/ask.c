@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "edge/receipt.h"
+#include "model/text.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #define ARENA_BYTES       ((size_t)64 << 20) /* request, rows and reply of one call */
 #define TICKET_BYTES      ((size_t)1 << 20)
 #define ASKS_MAX          1024 /* unary calls under way */
+#define LEGAL_BASIS_MAX   128  /* characters */
 #define ASK_OF(p, member) ((struct eg_ask *)((char *)(p)-offsetof(struct eg_ask, member)))
 
 static void release(struct eg_ask *a)
@@ -207,6 +209,14 @@ const struct eg_call_events eg_ask_events = {.began = began};
 enum eg_rc eg_ask_no_memory(struct eg_fault *f)
 {
 	return eg_refuse(f, EG_NO_MEMORY, 0, "", "the gateway has no memory for this call now");
+}
+
+enum eg_rc eg_ask_legal_basis(const char *text, struct eg_fault *f)
+{
+	if (eg_text_facts(eg_bytes_of(text)).chars <= LEGAL_BASIS_MAX)
+		return EG_OK;
+	return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "legal_basis",
+	                 "legal_basis has at most %d characters", LEGAL_BASIS_MAX);
 }
 
 struct eg_ticket *eg_ask_query(struct eg_ask *a, const char *purpose, const char *legal_basis,

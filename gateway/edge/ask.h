@@ -42,5 +42,6 @@ struct eg_ticket *eg_ask_query(struct eg_ask *a, const char *purpose, const char
                                const uint8_t (*missing)[EG_TOKEN_SIZE], unsigned n_missing,
                                struct eg_fault *f);
 enum eg_rc eg_ask_no_memory(struct eg_fault *f);
+enum eg_rc eg_ask_legal_basis(const char *text, struct eg_fault *f); /* EG_INVALID: too long */
 
 #endif

@@ -60,6 +60,14 @@ static enum eg_rc start_server(struct eg_edge *e, struct eg_err *err)
 	return eg_grpc_start(&e->grpc, &g, err);
 }
 
+static enum eg_rc start_probe(struct eg_edge *e, struct eg_err *err)
+{
+	struct eg_probe *p = NULL;
+	enum eg_rc rc = eg_probe_start(&p, e->o.tls_address, eg_grpc_tls_port(e->grpc), err);
+	atomic_store(&e->probe, p); /* health checks look at it already */
+	return rc;
+}
+
 enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, struct eg_err *err)
 {
 	struct eg_edge *e = calloc(1, sizeof *e);
@@ -79,6 +87,10 @@ enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, 
 	    !(rc = eg_doors_open(&e->doors, o->intake, err)) && !(rc = eg_quota_open(&e->quota, err)) &&
 	    !(rc = eg_pool_start(&e->pool, &p, err)))
 		rc = start_server(e, err);
+	if (!rc && *o->tls_address)
+		rc = start_probe(e, err);
+	if (rc && e->grpc)
+		eg_edge_stop(e, 0);
 	if (rc) {
 		eg_edge_free(e);
 		return rc;
@@ -105,6 +117,7 @@ void eg_edge_policy(struct eg_edge *e, const struct eg_policy *policy)
 void eg_edge_stop(struct eg_edge *e, int64_t mono_deadline_us)
 {
 	atomic_store(&e->stopping, true);
+	eg_probe_stop(e->probe);
 	eg_streams_kick(e->streams); /* they end by themselves, Submit once its receipts are out */
 	eg_grpc_refuse(e->grpc);
 	eg_grpc_stop(e->grpc, mono_deadline_us);
@@ -121,6 +134,7 @@ void eg_edge_free(struct eg_edge *e)
 	eg_quota_close(e->quota);
 	eg_grpc_free(e->grpc);
 	eg_streams_free(e->streams);
+	eg_probe_free(e->probe);
 	eg_pool_free(e->pool);
 	eg_policy_unref(e->policy);
 	pthread_mutex_destroy(&e->lock);

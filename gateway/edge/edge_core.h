@@ -8,6 +8,7 @@
 #include "edge/identity.h"
 #include "edge/pb.h"
 #include "edge/pool.h"
+#include "edge/probe.h"
 #include "edge/quota.h"
 #include "edge/refusals.h"
 #include "edge/timer.h"
@@ -27,6 +28,7 @@ struct eg_edge {
 	struct eg_refusals *refusals;
 	struct eg_quota *quota;
 	struct eg_streams *streams;
+	struct eg_probe *_Atomic probe; /* NULL: no TLS */
 	atomic_bool stopping;
 	atomic_uint asks; /* unary calls under way */
 	pthread_mutex_t lock;

@@ -143,15 +143,15 @@ enum eg_rc eg_local_start(struct eg_local **out, const char *path, void (*adopt)
 		strcpy(l->path, path);
 		rc = open_socket(l, err);
 	}
+	*out = l; /* before the first connection, whose calls ask for its user */
 	if (!rc)
 		rc = eg_thread_start(&l->thread, "edge-local", run, l, err);
 	if (rc) {
+		*out = NULL;
 		eg_local_stop(l);
 		eg_local_free(l);
-		return rc;
 	}
-	*out = l;
-	return EG_OK;
+	return rc;
 }
 
 void eg_local_stop(struct eg_local *l)

@@ -13,7 +13,6 @@ enum {
 	CHUNK = 500,           /* entries of one read transaction */
 	CHUNK_BYTES = 4 << 20,
 	CHUNK_ARENA = 64 << 20, /* at least one entry comes, however large */
-	LEGAL_BASIS_BYTES = 256,
 	SALT = 32
 };
 
@@ -171,7 +170,7 @@ enum eg_rc eg_search_log(struct eg_ask *a, struct eg_fault *f)
 	if (k.failed)
 		return eg_ask_no_memory(f);
 	a->reply = &r->base;
-	a->ticket = eg_ask_query(a, q->purpose, "", NULL, 0, NULL, 0, f);
+	a->ticket = eg_ask_query(a, "", "", NULL, 0, NULL, 0, f);
 	return a->ticket ? EG_OK : f->err.rc;
 }
 
@@ -247,10 +246,9 @@ enum eg_rc eg_get_entry_call(struct eg_ask *a, struct eg_fault *f)
 	struct eg_entry e;
 	uint8_t id[1][16];
 	enum eg_rc rc;
-	if (strlen(q->legal_basis) > LEGAL_BASIS_BYTES)
-		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "legal_basis",
-		                 "legal_basis is too long");
-	if (q->open_parts && (rc = eg_caller_purpose(&a->caller, q->purpose, &grant, f)))
+	if ((rc = eg_ask_legal_basis(q->legal_basis, f)))
+		return rc;
+	if ((q->open_parts || *q->purpose) && (rc = eg_caller_purpose(&a->caller, q->purpose, &grant, f)))
 		return rc;
 	if ((rc = eg_read_begin(a->conn, &f->err)))
 		return rc;

@@ -4,8 +4,9 @@
 #include "edge/services.h"
 
 #include "base/clock.h"
+#include "model/text.h"
 
-enum { LOOKED_AT_MAX = 5000, LEGAL_BASIS_BYTES = 512, NOTE_CHARACTERS = 500, TICKET_BYTES = 1 << 20 };
+enum { LOOKED_AT_MAX = 5000, NOTE_CHARACTERS = 500, TICKET_BYTES = 1 << 20 };
 
 static struct eg_case_reader reader_of(struct eg_ask *a, struct eg_maker *k,
                                        const struct eg_purpose_rule *grant)
@@ -129,9 +130,8 @@ enum eg_rc eg_get_case_call(struct eg_ask *a, struct eg_fault *f)
 	const struct eg_purpose_rule *grant = NULL;
 	struct eg_case_row row;
 	enum eg_rc rc;
-	if (strlen(q->legal_basis) > LEGAL_BASIS_BYTES)
-		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "legal_basis",
-		                 "legal_basis is too long");
+	if ((rc = eg_ask_legal_basis(q->legal_basis, f)))
+		return rc;
 	if (*q->purpose && (rc = eg_caller_purpose(&a->caller, q->purpose, &grant, f)))
 		return rc;
 	if ((rc = case_row(a, q->case_id, &row, f)))
@@ -268,21 +268,13 @@ static enum eg_rc resolve_after(struct eg_ask *a, struct eg_fault *f)
 	return EG_OK;
 }
 
-static size_t characters(const char *text)
-{
-	size_t n = 0;
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
 enum eg_rc eg_resolve_case(struct eg_ask *a, struct eg_fault *f)
 {
 	const Eldergate__V1__ResolveCaseRequest *q = (const void *)a->request;
 	struct eg_case_row row;
 	struct eg_case_body body;
 	enum eg_rc rc;
-	if (characters(q->note) > NOTE_CHARACTERS)
+	if (eg_text_facts(eg_bytes_of(q->note)).chars > NOTE_CHARACTERS)
 		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "note",
 		                 "a note has at most %d characters", NOTE_CHARACTERS);
 	if ((rc = case_row(a, q->case_id, &row, f)) ||

@@ -7,24 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PERSONS_MAX = 1000, LEGAL_BASIS_MAX = 128 /* characters */ };
-
-static size_t characters(const char *text)
-{
-	size_t n = 0;
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
+enum { PERSONS_MAX = 1000 };
 
 /* The parts that all reads for a purpose have in common. */
 static enum eg_rc admit(struct eg_ask *a, const char *purpose, const char *legal_basis,
                         const struct eg_purpose_rule **grant, struct eg_fault *f)
 {
-	if (characters(legal_basis) > LEGAL_BASIS_MAX)
-		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "legal_basis",
-		                 "legal_basis has at most %d characters", LEGAL_BASIS_MAX);
-	return eg_caller_purpose(&a->caller, purpose, grant, f);
+	enum eg_rc rc = eg_ask_legal_basis(legal_basis, f);
+	return rc ? rc : eg_caller_purpose(&a->caller, purpose, grant, f);
 }
 
 static int by_number(const void *a, const void *b)

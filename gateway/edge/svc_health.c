@@ -32,9 +32,9 @@ static bool offered(const char *service)
 
 static Grpc__Health__V1__HealthCheckResponse__ServingStatus state_of(struct eg_edge *e)
 {
-	return atomic_load(&e->stopping)
-	               ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
-	               : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+	bool out = atomic_load(&e->stopping) || eg_probe_dead(e->probe);
+	return out ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
+	           : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 }
 
 enum eg_rc eg_health_check(struct eg_ask *a, struct eg_fault *f)

@@ -42,10 +42,16 @@ static const struct {
 #undef X
 };
 
-/* A field as it is being put together: a nested message may come in pieces. */
+/* A field as it is being put together: a nested message may come in pieces. Its type says which member
+ * counts. */
 struct slot {
-	struct eg_bytes text;
-	int64_t a, b, c; /* the number; or year, month, day; or seconds, nanos */
+	union {
+		struct eg_bytes text;
+		struct {
+			int64_t a;    /* the number; or the year; or seconds */
+			int32_t b, c; /* month and day; or nanos */
+		};
+	};
 };
 
 struct reading {

@@ -9,6 +9,7 @@ Every sample record is generated here; nothing in it belongs to a person.
 """
 import datetime
 import hashlib
+import ipaddress
 import os
 import signal
 
@@ -42,7 +43,9 @@ class Authority:
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         certificate = (
             self._build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName(name)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(
+                [x509.DNSName("localhost"), x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                critical=False)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self.key, hashes.SHA256()))
         spki = key.public_key().public_bytes(serialization.Encoding.DER,
@@ -132,7 +135,7 @@ class Gateway(harness.Gateway):
 
     def to(self, who, options=()):
         credentials = grpc.ssl_channel_credentials(self.authority.pem, who.key, who.certificate)
-        channel = grpc.secure_channel(f"localhost:{self.port}", credentials, list(options))
+        channel = grpc.secure_channel(f"127.0.0.1:{self.port}", credentials, list(options))
         self._channels.append(channel)
         return channel
 

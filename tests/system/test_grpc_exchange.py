@@ -356,6 +356,23 @@ class Services(unittest.TestCase):
                             lambda: self.by_id(n, fields=["registration.nonsense"]))
         self.assertEqual(fields, ["fields[0]"])
 
+    def test_a_legal_basis_of_any_script(self):
+        n = next(PERSON)
+        self.applied([secure.registration(n)])
+        person = e.PersonSelector(source_record=e.SourceRecordSelector(dataset="household", source_key=f"H-{n}"))
+        ask = x.GetElderRequest(purpose="check", legal_basis="法" * 128, person=person)
+        read = self.entry(self.police.GetElder(ask, timeout=10).read_seq, open_parts=True, purpose="audit")
+        self.assertIn(("法" * 128).encode(), read.claim.text)
+        ask.legal_basis += "法"
+        self.assertEqual(self.fails(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID",
+                                    lambda: self.police.GetElder(ask, timeout=10)), ["legal_basis"])
+
+    def test_no_text_of_a_caller_gets_into_a_header(self):
+        secret = "SECRET-" + "x" * 500
+        self.audit.SearchLog(au.SearchLogRequest(purpose=secret, operator=secret), timeout=10)
+        self.fails(grpc.StatusCode.PERMISSION_DENIED, "PURPOSE_NOT_PERMITTED", lambda: self.entry(1, purpose=secret))
+        self.assertEqual([h for h in self.search(operator="auditor") if "SECRET" in str(h)], [])
+
     def test_nobody(self):
         not_found = grpc.StatusCode.NOT_FOUND
 

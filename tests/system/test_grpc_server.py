@@ -2,9 +2,9 @@
 """The gRPC server itself: who gets in, what is refused and how, what a hostile caller cannot do to others."""
 import http.client
 import os
-import resource
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -100,7 +100,7 @@ class Server(unittest.TestCase):
         self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
 
     def test_no_certificate_no_handshake(self):
-        channel = grpc.secure_channel(f"localhost:{self.gateway.port}",
+        channel = grpc.secure_channel(f"127.0.0.1:{self.gateway.port}",
                                       grpc.ssl_channel_credentials(self.gateway.authority.pem))
         with channel, self.assertRaises(grpc.RpcError):
             health(channel)
@@ -310,7 +310,7 @@ class Policy(unittest.TestCase):
             context = ssl.create_default_context(cadata=gateway.authority.pem.decode())
             gateway.write("c.pem", police.certificate + police.key)
             context.load_cert_chain(gateway.path("c.pem"))
-            with socket.create_connection(("localhost", gateway.port)) as raw, \
+            with socket.create_connection(("127.0.0.1", gateway.port)) as raw, \
                     context.wrap_socket(raw, server_hostname="localhost") as tls:
                 self.assertEqual(tls.getpeercert(True), ssl.PEM_cert_to_DER_cert(certificate.decode()))
 
@@ -403,27 +403,22 @@ class Limits(unittest.TestCase):
             stop = threading.Event()
 
             def silent():
-                stop.wait(30)
+                stop.wait(120)
                 return
                 yield
 
-            path = "/eldergate.v1.ExchangeService/Submit"
-            streams = [gateway.to(police).stream_stream(path)(silent()) for _ in range(64)]
-            refused = None
-            for _ in range(100):
-                probe = gateway.to(police).stream_stream(path)(silent(), timeout=1)
-                try:
-                    next(probe)
-                except grpc.RpcError as error:
-                    if error.code() == grpc.StatusCode.UNAVAILABLE:
-                        refused = error
-                        break
-            self.assertIsNotNone(refused)
-            self.assertTrue(secure.details_of(secure.status_of(refused))[3], "it says when to try again")
-            stub = exchange_pb2_grpc.ExchangeServiceStub(gateway.to(home))
-            self.assertEqual(len(list(stub.Submit(iter([exchange_pb2.SubmitRequest(
-                batch_id="b", dataset="household", records=[secure.registration(1)])]), timeout=10))), 1)
-            stop.set()
+            submit = gateway.to(police).stream_stream("/eldergate.v1.ExchangeService/Submit")
+            streams = [submit(silent()) for _ in range(70)]
+            try:
+                refused = harness.until(lambda: [s for s in streams if s.done()], "a stream to be refused")
+                self.assertEqual(refused[0].code(), grpc.StatusCode.UNAVAILABLE)
+                self.assertTrue(secure.details_of(secure.status_of(refused[0]))[3], "it says when to try again")
+                stub = exchange_pb2_grpc.ExchangeServiceStub(gateway.to(home))
+                self.assertEqual(len(list(stub.Submit(iter([exchange_pb2.SubmitRequest(
+                    batch_id="b", dataset="household", records=[secure.registration(1)])]), timeout=10))), 1)
+                self.assertLessEqual(len([s for s in streams if s.done()]), 6)
+            finally:
+                stop.set()
 
     def test_a_submit_message_over_the_limit(self):
         with secure.Gateway() as gateway:
@@ -439,31 +434,35 @@ class Limits(unittest.TestCase):
             police = gateway.agency("police")
             gateway.start()
             call = gateway.to(police).unary_unary("/grpc.health.v1.Health/Check")
-            with self.assertRaises(grpc.RpcError) as caught:
+            with self.assertRaises(grpc.RpcError):
                 call(b"", timeout=10, metadata=(("x", "y" * 100000),))
-            self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
-            self.assertEqual(call(b"", timeout=10), b"\x08\x01")
+            self.assertEqual(health(gateway.to(police, [("grpc.use_local_subchannel_pool", 1)])), b"\x08\x01")
 
     def test_few_descriptors(self):
         """Local callers get in again once there are descriptors."""
-        with secure.Gateway() as gateway:
+        with secure.Gateway({"listen.tls": ""}) as gateway, tempfile.TemporaryDirectory() as build:
             gateway.identity("root", ["admin"], uid=os.getuid())
+            script = os.path.join(build, "eldergated")
+            with open(script, "w") as f:
+                f.write(f'#!/bin/sh\nulimit -n 150 && exec {harness.BUILD}/eldergated "$@"\n')
+            os.chmod(script, 0o755)
+            gateway.build = build
             gateway.start()
-            resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (120, 120))
-            sockets = []
-            for _ in range(150):
-                s = socket.socket(socket.AF_UNIX)
-                s.setblocking(False)
-                try:
-                    s.connect(gateway.socket)
-                except BlockingIOError:
-                    pass
-                sockets.append(s)
-            for s in sockets:
-                s.close()
+            for _ in range(3):
+                sockets = []
+                for _ in range(200):
+                    s = socket.socket(socket.AF_UNIX)
+                    s.setblocking(False)
+                    try:
+                        s.connect(gateway.socket)
+                    except BlockingIOError:
+                        pass
+                    sockets.append(s)
+                time.sleep(0.1)
+                for s in sockets:
+                    s.close()
+                self.assertEqual(health(gateway.local(), timeout=20), b"\x08\x01")
             self.assertTrue(gateway.alive())
-            resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (100000, 100000))
-            self.assertEqual(health(gateway.local(), timeout=20), b"\x08\x01")
 
 
 class Http(unittest.TestCase):
