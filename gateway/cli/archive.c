@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1024, META_BYTES = 1 << 16 };
+enum { PATH_BYTES = 1024, META_BYTES = 1 << 16, CACHE_KIB = 256 << 10 };
 
 static enum eg_rc key_get(void *arg, const char *name, uint8_t wrapped[60], struct eg_err *err)
 {
@@ -35,7 +35,7 @@ static enum eg_rc read_log_id(struct archive *a, struct eg_err *err)
 
 enum eg_rc archive_open(struct archive *a, const char *dir, const char *root_key, struct eg_err *err)
 {
-	struct eg_store_options o = {.dir = dir, .read_only = true};
+	struct eg_store_options o = {.dir = dir, .read_only = true, .cache_kib = CACHE_KIB};
 	char path[PATH_BYTES];
 	enum eg_rc rc;
 	*a = (struct archive){0};
@@ -46,12 +46,10 @@ enum eg_rc archive_open(struct archive *a, const char *dir, const char *root_key
 		return eg_fail_errno(err, "root key %s", root_key);
 	if ((rc = eg_crypto_open(err)) || (rc = eg_store_open(&a->store, &o, err)))
 		return rc;
-	if (!(rc = eg_store_reader(a->store, &a->conn, err)))
-		rc = eg_read_begin(a->conn, err);
-	if (!rc) {
-		struct eg_vault_keys keys = {.arg = a->conn, .get = key_get, .list = key_list};
-		rc = eg_vault_open(&a->vault, root_key, false, keys, err);
-	}
+	/* Nobody writes, so one connection sees one state throughout; this one has the large cache. */
+	a->conn = eg_store_writer(a->store);
+	struct eg_vault_keys keys = {.arg = a->conn, .get = key_get, .list = key_list};
+	rc = eg_vault_open(&a->vault, root_key, false, keys, err);
 	if (!rc)
 		rc = read_log_id(a, err);
 	if (rc)
@@ -63,10 +61,6 @@ void archive_close(struct archive *a)
 {
 	if (a->vault)
 		eg_vault_close(a->vault);
-	if (a->conn) {
-		eg_read_end(a->conn);
-		eg_conn_close(a->conn);
-	}
 	if (a->store)
 		eg_store_close(a->store);
 	*a = (struct archive){0};

@@ -10,7 +10,7 @@
 
 struct archive {
 	struct eg_store *store;
-	struct eg_conn *conn; /* in one read transaction from open to close */
+	struct eg_conn *conn; /* the store's */
 	struct eg_vault *vault;
 	uint8_t log_id[16];
 };

@@ -50,6 +50,7 @@ struct cli {
 	} given[ARGUMENTS_MAX];
 	bool json, utc, chinese;
 	int64_t timeout_us;
+	int failure;               /* exit status in place of the error's own; 0: none */
 	struct rpc_client *client; /* opened by the first call */
 };
 

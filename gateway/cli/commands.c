@@ -207,6 +207,26 @@ const struct command commands[] = {
                 .run = rejects_show,
         },
         {
+                .noun = "rejects",
+                .verb = "correct",
+                .arguments = "FILE",
+                .at_least = 1,
+                .at_most = 1,
+                .brief = "send corrected rows in place of quarantined ones",
+                .text = "FILE is CSV as for `submit`. Each row closes the newest open reject of its "
+                        "source_key that has this version or\n"
+                        "an older one. Simply submitting a newer version does the same; this also replaces "
+                        "the content of the very\n"
+                        "version that was quarantined.",
+                .examples = "eldergate rejects correct corrected.csv --dataset registration",
+                .run = rejects_correct,
+                .options = {{"dataset", "NAME", "The dataset", true},
+                            {"section", "SECTION",
+                             "registration, assistance, funeral or care; if not given, the dataset's name "
+                             "says it",
+                             false}},
+        },
+        {
                 .noun = "elder",
                 .verb = "get",
                 .arguments = "",
@@ -457,7 +477,7 @@ const struct command commands[] = {
                         "story: three agencies, their\n"
                         "faulty data, a subscriber, a death, a correction, a kill -9, Kafka, proofs. Every "
                         "number that it prints was\n"
-                        "measured and checked; the last line is `demo: ok`, or the exit status is not 0.",
+                        "measured and checked; the last line is `demo: ok`, or the exit status is 1.",
                 .examples = "eldergate demo\neldergate demo --keep /tmp/demo",
                 .run = demo,
                 .options = {{"keep", "DIR", "Work in DIR, and leave it there", false},

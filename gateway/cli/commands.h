@@ -11,6 +11,7 @@ enum eg_rc fields(struct cli *c, struct eg_err *err);
 enum eg_rc submit(struct cli *c, struct eg_err *err);
 enum eg_rc rejects_list(struct cli *c, struct eg_err *err);
 enum eg_rc rejects_show(struct cli *c, struct eg_err *err);
+enum eg_rc rejects_correct(struct cli *c, struct eg_err *err);
 enum eg_rc elder_get(struct cli *c, struct eg_err *err);
 enum eg_rc life_status_check(struct cli *c, struct eg_err *err);
 enum eg_rc subscribe(struct cli *c, struct eg_err *err);

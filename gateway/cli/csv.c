@@ -165,7 +165,9 @@ static enum eg_rc read_cell(struct csv *c, bool *more, struct eg_err *err)
 	enum { BEGIN, PLAIN, QUOTED, QUOTE } state = BEGIN;
 	enum eg_rc rc = begin_cell(c, err);
 	*more = false;
-	while (!rc) {
+	if (rc)
+		return rc;
+	for (;;) {
 		int b = look(c, err);
 		if (b == FAILED)
 			return EG_IO;
@@ -216,7 +218,7 @@ static enum eg_rc read_cell(struct csv *c, bool *more, struct eg_err *err)
 		}
 	}
 	c->spans[c->n++].to = c->row.len;
-	return rc;
+	return EG_OK;
 }
 
 static enum eg_rc skip_mark(struct csv *c, struct eg_err *err)

@@ -46,5 +46,5 @@ int main(int argc, char **argv)
 	if (rc)
 		tell(&c, &err);
 	rpc_close(c.client);
-	return eg_rc_exit(rc);
+	return rc && c.failure ? c.failure : eg_rc_exit(rc);
 }

@@ -59,7 +59,7 @@ static enum eg_rc connection(struct follow *f, bool *heard, struct eg_err *err)
 	enum eg_rc rc = pack(&f->request->base, &message, err);
 	if (!rc)
 		rc = rpc_stream_open(f->client, METHOD, &s, err);
-	f->connections++;
+	atomic_fetch_add(&f->connections, 1);
 	if (!rc && rpc_send(s, eg_buf_bytes(&message)))
 		rpc_half_close(s);
 	while (!rc && !atomic_load(&f->stop)) {

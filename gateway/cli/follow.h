@@ -23,7 +23,7 @@ struct follow {
 	bool has_cursor;
 	char log_id[40];
 	Eldergate__V1__Cursor cursor;
-	unsigned connections; /* made so far */
+	atomic_uint connections; /* made so far */
 };
 
 enum eg_rc follow_run(struct follow *f, struct eg_err *err);

@@ -274,7 +274,9 @@ static enum eg_rc run(struct pump *p, struct eg_err *err)
 		int64_t moved = p->moved;
 		struct eg_err why = {0};
 		enum eg_rc rc = stream(p, &fatal, &why);
-		if (rc && (fatal || eg_mono_us() - p->moved > patience)) {
+		/* Nobody there from the beginning is a wrong address rather than a broken connection. */
+		bool ever = p->result->batches || p->result->connections > 1;
+		if (rc && (fatal || !ever || eg_mono_us() - p->moved > patience)) {
 			if (err)
 				*err = why;
 			return rc;

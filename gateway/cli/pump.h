@@ -27,7 +27,7 @@ struct pump_options {
 	const char *batch_prefix; /* batch names are PREFIX-000001, ... */
 	Eldergate__V1__Lane lane;
 	unsigned batch, in_flight;
-	int64_t patience_us; /* gives up when the gateway was out of reach for this long; 0: a minute */
+	int64_t patience_us; /* gives up when the gateway was lost for this long; 0: a minute */
 	/* Appends the next record, encoded, to out. EG_EMPTY: no more. */
 	enum eg_rc (*next)(void *arg, struct eg_buf *out, struct origin *where, struct eg_err *err);
 	/* Told once per batch. where: one per result. */

@@ -139,7 +139,10 @@ static enum eg_rc check_aliases(struct verify *v, const struct eg_source_row *ro
 static enum eg_rc check_source(struct verify *v, const struct eg_source_row *row, struct eg_err *err)
 {
 	struct eg_versions l;
-	enum eg_rc rc = eg_versions_read(row->body, v->arena, &l, err);
+	struct eg_err why = {0};
+	enum eg_rc rc = eg_versions_read(row->body, v->arena, &l, &why);
+	if (rc)
+		return eg_fail(err, rc, "the source record of row %" PRId64 ": %.200s", row->row, why.text);
 	v->result->sources++;
 	for (unsigned i = 0; i < l.n && !rc; i++)
 		rc = check_version(v, row, &l.v[i], err);

@@ -266,7 +266,7 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 	out->repeated = w->repeated;
 	out->skipped = w->skipped;
 	out->cursor = w->cursor;
-	out->connections = w->follow.connections;
+	out->connections = atomic_load(&w->follow.connections);
 	for (size_t i = 0; i < w->room; i++) {
 		const struct person *p = &w->persons[i];
 		if (!*p->ref || p->merged)
