@@ -4,7 +4,6 @@
 go: $(B)/tests/clients/make_samples ## independent Go code verifies checkpoints and proofs
 	$(Q)tests/run-go $< $(B)/clients-go
 
-TEST_LANES += go
 
 $(B)/tests/clients/make_samples: tests/clients/make_samples.c $(foreach f,$(below_trust),$(call lib,$(f)))
 	@mkdir -p $(@D)

@@ -6,7 +6,7 @@ CRASH_CYCLES ?= 20
 
 TEST_LANES += system crash
 
-.PHONY: system crash crash-kafka checker
+.PHONY: system crash crash-kafka histories
 system: programs python-stubs ## the programs as their users meet them
 	$(Q)rc=0; for t in $(SYSTEM_TESTS); do echo "== $$t"; B=$(B) $$t || rc=1; done; exit $$rc
 
@@ -26,3 +26,6 @@ crash-kafka: ## the same against Apache Kafka, which is killed at the relay's po
 .PHONY: python
 python: programs ## the Python example client against a real gateway
 	$(Q)B=$(B) tests/clients/python/run
+
+histories: $(B)/tests/unit/model/test_history ## the person model against EG_HISTORIES generated histories
+	$(Q)tests/run-unit $<

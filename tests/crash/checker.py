@@ -33,6 +33,7 @@ from canon import Fault, Tree, Vault, leaf_data, number, one, table  # noqa: E40
 
 START, CHANGE, EFFECT, UNCHANGED, STALE, QUARANTINE = 1, 2, 3, 4, 5, 6
 DECISION = 11
+CREATED = 1  # kind of an event
 MOST_FAULTS = 50
 
 
@@ -51,6 +52,7 @@ class Checker:
         self.chains = {}  # person id -> (version, seq)
         self.events = []  # (seq, person, version, kind) of every entry that is an event
         self.claims = {}  # seq -> (source token, version, revision, operation, claim part)
+        self.tokens = set()  # source keys with a claim so far
         self.confirmed = set()  # (token, version, revision) told as unchanged
         self.merged = {}
 
@@ -126,6 +128,7 @@ class Checker:
         if one(c, 1, str) != one(header, 5, str):
             raise Fault("its claim is of another agency than its header")
         token = self.token_of(one(c, 1, str), one(c, 2, str), one(c, 3, str, ""))
+        self.tokens.add(token)
         self.claims[seq] = (token, one(c, 5, int), one(c, 6, int, 0), one(c, 7, int), part)
 
     def note_effect(self, seq, e):
@@ -141,6 +144,10 @@ class Checker:
         kind = one(e, 4, int, 0)
         if not kind:
             self.fault("chain", f"entry {seq}: a person's version without an event")
+        if kind == CREATED and not e.get(13):
+            self.fault("phantom", f"entry {seq}: a person made of no source key")
+        for token in set(e.get(13, [])) - self.tokens:
+            self.fault("phantom", f"entry {seq}: a source key joined of which the log has no claim")
         self.events.append((seq, person, version, kind))
 
     def check_note(self, note, size, root):

@@ -2,11 +2,14 @@
 
 The reader of the Prometheus text format is strict: it takes what the format's page (version 0.0.4) allows, nothing else.
 """
+import contextlib
 import math
 import os
 import re
 import socket
+import subprocess
 import threading
+import unittest
 import urllib.request
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
@@ -156,6 +159,38 @@ def size(path):
         return os.path.getsize(path)
     except FileNotFoundError:
         return 0
+
+
+@contextlib.contextmanager
+def small_disk(place, size):
+    """A file system of its own at the folder, of so many bytes. Needs root; a test without it is skipped."""
+    os.makedirs(place, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", place], capture_output=True,
+                          text=True)
+    if done.returncode:
+        raise unittest.SkipTest("no file system of its own can be mounted here: " + done.stderr.strip())
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@contextlib.contextmanager
+def read_only(place):
+    """A folder in which nothing can be written for a while, not by root either."""
+    if os.getuid():
+        os.chmod(place, 0o500)
+        yield
+        os.chmod(place, 0o700)
+        return
+    done = subprocess.run(["mount", "--bind", place, place], capture_output=True, text=True)
+    if done.returncode:
+        raise unittest.SkipTest("nothing can be mounted here: " + done.stderr.strip())
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 class Watch:

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""The topics of the development broker as kcat reads them; and what a broker that does not answer does to a gateway.
+
+The development broker keeps nothing and its transactions are cosmetic: nothing here is evidence of delivery, which
+tests/kafka and the crash tests judge against Apache Kafka.
+"""
+import os
+import shutil
+import signal
+import sys
+import threading
+import unittest
+
+import harness
+import observe
+
+TESTS = os.path.join(harness.ROOT, "tests")
+sys.path[:0] = [os.path.join(TESTS, "crash"), os.path.join(TESTS, "kafka")]
+import checker  # noqa: E402
+import reading  # noqa: E402
+import topics  # noqa: E402
+from client import Client  # noqa: E402
+from people import World  # noqa: E402
+
+OUTAGE_S = 6
+MEMORY_SLACK = 32 << 20
+
+
+class Readers(unittest.TestCase):
+    def setUp(self):
+        self.broker = self.enterContext(harness.DevBroker())
+        self.port = observe.free_port()
+        self.gateway = g = harness.Gateway({"kafka.bootstrap": self.broker.address, "kafka.development": "true",
+                                            "listen.metrics": f"127.0.0.1:{self.port}", "store.cache": "4MiB"})
+        self.addCleanup(g.__exit__)
+        g.start()
+        self.assertIs(g.wait_event("relay.connected")["durable"], False)
+        self.world, self.client = World(11), Client()
+
+    def submit(self, batches, size=50):
+        with self.gateway.channel() as channel:
+            self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
+
+    def metric(self, name):
+        return observe.metric(self.port, name)
+
+    def published(self):
+        harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==
+                      self.metric("eldergate_oldest_unpublished_seconds"), "everything to be published", 120)
+
+    def judge(self, **more):
+        self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())
+        address = self.broker.address
+        self.assertEqual(checker.check(self.gateway.data, self.client.history, topics.changes(address),
+                                       topics.states(address), **more), [])
+
+    def test_kcat_reads_both_topics(self):
+        if not shutil.which("kcat"):
+            self.skipTest("kcat is not installed")
+        self.submit(10)
+        self.published()
+        changes = reading.of_log(reading.kcat(self.broker.address, "elder.changes.v1"))
+        states = reading.of_log(reading.kcat(self.broker.address, "elder.state.v1"), state=True)
+        self.assertGreater(len(changes), 100)
+        self.assertTrue(any(len(seqs) > 1 for seqs in changes.values()))
+        for seqs in changes.values():
+            self.assertEqual(seqs, sorted(set(seqs)))
+        self.assertEqual({key: seqs[-1] for key, seqs in states.items()},
+                         {key: seqs[-1] for key, seqs in changes.items()})
+        self.judge()
+
+    def test_a_broker_that_does_not_answer(self):
+        """Writes go on, memory stays, the backlog shows; afterwards everything is there in order."""
+        self.submit(20)
+        self.published()
+        pid = self.broker.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid)) as watch:
+                ages, gap = [], threading.Event()
+                for _ in range(OUTAGE_S):
+                    self.submit(10, 100)
+                    ages.append(self.metric("eldergate_oldest_unpublished_seconds"))
+                    gap.wait(1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual(ages, sorted(ages))
+        self.assertGreater(ages[-1], OUTAGE_S / 2)
+        self.assertGreater(self.metric("eldergate_unpublished_entries"), 0)
+        self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
+        self.published()
+        self.judge(repeats=True)
+
+
+if __name__ == "__main__":
+    harness.main()
