@@ -14,6 +14,7 @@ system: programs python-stubs ## the programs as their users meet them
 crash: ## kill -9 at named points, judged by the checker; the checker itself against planted faults
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
 	$(Q)B=$(B)-fault tests/crash/test_checker.py
+	$(Q)B=$(B)-fault tests/crash/test_unsafe.py
 	$(Q)B=$(B)-fault tests/crash/cycles.py --dev-broker --cycles $(CRASH_CYCLES)
 
 # The real broker: SKIPPED where Kafka cannot be had.
@@ -21,6 +22,14 @@ crash-kafka: ## the same against Apache Kafka, which is killed at the relay's po
 	$(Q)deploy/install-dependencies kafka || :
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
 	$(Q)B=$(B)-fault tests/crash/cycles.py --kafka --cycles $(CRASH_CYCLES)
+
+.PHONY: kafka-readers feed-slow
+kafka-readers: programs python-stubs ## outages of Apache Kafka; kcat and its own consumer read the topics
+	$(Q)deploy/install-dependencies kafka || :
+	$(Q)B=$(B) tests/kafka/test_kafka_real.py
+
+feed-slow: programs python-stubs ## 100,000 persons to a subscriber that takes 100 events a second
+	$(Q)B=$(B) EG_PEOPLE=100000 tests/system/test_feed_slow.py
 
 # The example client with today's grpcio: SKIPPED where PyPI cannot be reached.
 .PHONY: python
