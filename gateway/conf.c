@@ -64,7 +64,6 @@ struct eg_conf_private {
 	unsigned topic_fields[MAX_TOPIC_FIELDS];
 	unsigned n_topic_fields;
 	const char *identities_dir;
-	int64_t policy_version;
 };
 
 static const struct setting *find(const char *section, const char *key)
@@ -344,8 +343,7 @@ enum eg_rc eg_conf_load(struct eg_conf **out, const char *path, const char *cons
 
 enum eg_rc eg_conf_reload_policy(const struct eg_conf *c, const struct eg_policy **out, struct eg_err *err)
 {
-	return eg_conf_policy_load(c->identities_dir, c->p->topic_fields, c->p->n_topic_fields,
-	                           ++c->p->policy_version, out, err);
+	return eg_conf_policy_load(c->identities_dir, c->p->topic_fields, c->p->n_topic_fields, out, err);
 }
 
 void eg_conf_print(const struct eg_conf *c, FILE *to)

@@ -12,6 +12,7 @@
  *       legal_basis: "..."
  *       until: 2030-01-01              # optional
  *       fields: [registration.name]    # life status is always given
+ *       entries: true                  # an auditor may open log entries, whole
  */
 #include "conf_policy.h"
 
@@ -184,8 +185,15 @@ static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at
 		return rc;
 	}
 	const char *text = eg_yaml_text(&r->y, v, key, r->err);
+	int64_t yes;
 	if (!text)
 		return EG_CONFIG;
+	if (strcmp(key, "entries") == 0) {
+		if (!eg_parse_bool(text, &yes))
+			return FAIL(v, "entries must be true or false");
+		p->entries = yes != 0;
+		return EG_OK;
+	}
 	if (strcmp(key, "legal_basis") == 0) {
 		if (!text[0] || strlen(text) >= sizeof p->legal_basis)
 			return FAIL(v, "legal_basis must have 1 to %zu bytes", sizeof p->legal_basis - 1);
@@ -200,7 +208,7 @@ static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at
 		p->until_us = ((int64_t)eg_date_days(d) + 1) * 86400 * EG_SECOND - 28800 * EG_SECOND;
 		return EG_OK;
 	}
-	return FAIL(at, "unknown key '%s': here are purpose, legal_basis, until, fields", key);
+	return FAIL(at, "unknown key '%s': here are purpose, legal_basis, until, fields, entries", key);
 }
 
 static enum eg_rc purpose(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
@@ -285,10 +293,49 @@ static int is_yaml(const struct dirent *e)
 	return e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
 }
 
-enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, unsigned n_topic_fields,
-                               int64_t version, const struct eg_policy **out, struct eg_err *err)
+static void digest_identity(struct eg_buf *b, const struct eg_identity_rule *id)
 {
-	struct eg_policy p = {.version = version, .n_topic_fields = n_topic_fields};
+	char pin[2 * EG_HASH_SIZE + 1] = "";
+	if (id->has_pin)
+		eg_hex(id->pin, EG_HASH_SIZE, pin);
+	eg_buf_printf(b, "%s %x %s %d %u %u\n", id->name, id->roles, pin, id->has_uid, id->uid,
+	              id->records_per_second);
+	for (unsigned i = 0; i < id->n_datasets; i++) {
+		const struct eg_dataset_rule *d = &id->datasets[i];
+		eg_buf_printf(b, "+%s %d %lld %d\n", d->name, (int)d->section, (long long)d->rhythm_s,
+		              d->deaths_first);
+	}
+	for (unsigned i = 0; i < id->n_purposes; i++) {
+		const struct eg_purpose_rule *p = &id->purposes[i];
+		eg_buf_printf(b, "-%s %lld %d %s\n", p->code, (long long)p->until_us, p->entries,
+		              p->legal_basis);
+		for (unsigned k = 0; k < p->n_fields; k++)
+			eg_buf_printf(b, " %u", p->fields[k]);
+	}
+}
+
+/* What the deliveries of the log name: a number that means one policy, across restarts and reloads. */
+static enum eg_rc version_of(struct eg_policy *p, struct eg_err *err)
+{
+	struct eg_buf b = {0};
+	uint8_t hash[EG_HASH_SIZE];
+	for (unsigned i = 0; i < p->n; i++)
+		digest_identity(&b, &p->identities[i]);
+	for (unsigned i = 0; i < p->n_topic_fields; i++)
+		eg_buf_printf(&b, "*%u", p->topic_fields[i]);
+	bool failed = b.failed;
+	struct eg_bytes text = eg_buf_bytes(&b);
+	eg_sha256(&text, 1, hash);
+	eg_buf_free(&b);
+	for (unsigned i = 0; i < 6; i++)
+		p->version = p->version << 8 | hash[i];
+	return failed ? eg_fail(err, EG_NO_MEMORY, "out of memory for identity files") : EG_OK;
+}
+
+enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, unsigned n_topic_fields,
+                               const struct eg_policy **out, struct eg_err *err)
+{
+	struct eg_policy p = {.n_topic_fields = n_topic_fields};
 	struct dirent **files = NULL;
 	enum eg_rc rc = EG_OK;
 	struct eg_arena *arena = eg_arena_new(ARENA_BYTES);
@@ -315,6 +362,8 @@ enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, un
 		snprintf(path, sizeof path, "%s/%s", dir, files[i]->d_name);
 		rc = identity(arena, path, &p.identities[p.n++], err);
 	}
+	if (!rc)
+		rc = version_of(&p, err);
 	if (!rc)
 		rc = eg_policy_new(&p, out, err);
 out:

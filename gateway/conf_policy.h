@@ -5,8 +5,9 @@
 #include "trust/policy.h"
 
 /* Reads every *.yaml of the directory, in name order (a missing directory is an empty one). topic_fields:
- * names of view fields that the Kafka topics may carry. */
+ * names of view fields that the Kafka topics may carry. The version is 48 bits of a digest of what the policy
+ * says: the same policy has the same version after any restart. */
 enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, unsigned n_topic_fields,
-                               int64_t version, const struct eg_policy **out, struct eg_err *err);
+                               const struct eg_policy **out, struct eg_err *err);
 
 #endif

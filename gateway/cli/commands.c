@@ -85,7 +85,9 @@ const struct command commands[] = {
                              "datasets",
                              false},
                             {"read", "PURPOSE[=FIELD,...]",
-                             "What it may read for a purpose (repeat); life status is always given", false},
+                             "What it may read for a purpose (repeat); life status is always given; "
+                             "`entries`: log entries, whole",
+                             false},
                             {"basis", "TEXT", "Legal basis of the purposes", false},
                             {"until", "DATE", "Last day of the purposes", false},
                             {"rhythm", "TIME", "The datasets are expected this often, such as 1d", false},

@@ -50,13 +50,19 @@ static void write_purpose(struct eg_buf *b, const struct onboarding *o, const st
 	eg_buf_json(b, eg_bytes_of(o->legal_basis ? o->legal_basis : ""));
 	if (o->until)
 		eg_buf_printf(b, "\n    until: %s", o->until);
+	bool entries = false, first = true;
 	eg_buf_printf(b, "\n    fields: [");
 	for (const char *f = p->fields; *f;) {
 		size_t len = strcspn(f, ",");
-		eg_buf_printf(b, "%s%.*s", f == p->fields ? "" : ", ", (int)len, f);
+		if (len == 7 && strncmp(f, "entries", len) == 0) { /* no field: the log's entries, whole */
+			entries = true;
+		} else {
+			eg_buf_printf(b, "%s%.*s", first ? "" : ", ", (int)len, f);
+			first = false;
+		}
 		f += len + (f[len] == ',');
 	}
-	eg_buf_printf(b, "]\n");
+	eg_buf_printf(b, "]\n%s", entries ? "    entries: true\n" : "");
 }
 
 static void write_identity(struct eg_buf *b, const struct onboarding *o, const uint8_t *pin)

@@ -250,6 +250,9 @@ enum eg_rc eg_get_entry_call(struct eg_ask *a, struct eg_fault *f)
 		return rc;
 	if ((q->open_parts || *q->purpose) && (rc = eg_caller_purpose(&a->caller, q->purpose, &grant, f)))
 		return rc;
+	if (q->open_parts && !grant->entries)
+		return eg_refuse(f, EG_DENIED, EG_REASON_FIELD_NOT_PERMITTED, "open_parts",
+		                 "the grant does not open log entries for this purpose");
 	if ((rc = eg_read_begin(a->conn, &f->err)))
 		return rc;
 	rc = q->seq <= INT64_MAX ? eg_get_entry(a->conn, q->seq, a->arena, &row, &f->err) : EG_EMPTY;

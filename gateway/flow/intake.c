@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "flow/entry.h"
 #include "flow/judge.h"
+#include "model/id_number.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -97,6 +98,43 @@ static enum eg_rc header_text(const char *text, const char *field, size_t max, s
 	return EG_OK;
 }
 
+/* Does the text hold an 18-digit number that could be somebody's? Its check digit and region tell it from
+ * other numbers. */
+static bool names_a_person(const char *text)
+{
+	enum { DIGITS = 18 };
+	struct eg_id id;
+	for (; strlen(text) >= DIGITS; text++) {
+		if (strspn(text, "0123456789") < DIGITS - 1)
+			continue;
+		eg_id_parse((struct eg_bytes){(const uint8_t *)text, DIGITS}, &id);
+		if (id.form != EG_ID_UNREADABLE && !(id.flags & (EG_ID_FAULTS | EG_ID_UNKNOWN_REGION)))
+			return true;
+	}
+	return false;
+}
+
+/* The header of an entry is not sealed, and stands in proof files: what a caller writes there must name
+ * nobody. */
+static enum eg_rc open_text(const char *text, const char *field, struct eg_err *err)
+{
+	enum eg_rc rc = header_text(text, field, HEADER_TEXT_MAX, err);
+	if (rc == EG_OK && names_a_person(text))
+		rc = eg_fail_field(err, EG_INVALID, field, "%s holds an ID number: it is kept unsealed",
+		                   field);
+	return rc;
+}
+
+/* A purpose is a code, so that no free text gets into headers. */
+static enum eg_rc purpose_code(const char *text, struct eg_err *err)
+{
+	enum eg_rc rc = open_text(text, "purpose", err);
+	if (rc == EG_OK && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-")])
+		rc = eg_fail_field(err, EG_INVALID, "purpose",
+		                   "a purpose is a code of a-z, 0-9, '.', '_' and '-'");
+	return rc;
+}
+
 static enum eg_rc may_submit(const struct eg_intake *in, const struct eg_ticket *t, struct eg_err *err)
 {
 	const struct eg_submission *s = &t->submission;
@@ -113,7 +151,7 @@ static enum eg_rc may_submit(const struct eg_intake *in, const struct eg_ticket 
 	if (t->bytes > in->o.max_batch_bytes)
 		return eg_fail_field(err, EG_LIMIT, "records", "the batch has %zu bytes; send at most %zu",
 		                     t->bytes, in->o.max_batch_bytes);
-	return header_text(s->batch_id, "batch_id", HEADER_TEXT_MAX, err);
+	return open_text(s->batch_id, "batch_id", err);
 }
 
 static bool carries_death(const struct eg_claim *c)
@@ -199,7 +237,7 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 {
 	enum eg_rc rc = header_text(t->operator_name, "operator", HEADER_TEXT_MAX, err);
 	if (rc == EG_OK)
-		rc = header_text(t->purpose, "purpose", HEADER_TEXT_MAX, err);
+		rc = purpose_code(t->purpose, err);
 	if (rc == EG_OK)
 		rc = header_text(t->traceparent, "traceparent", HEADER_TEXT_MAX, err);
 	if (rc)

@@ -33,6 +33,7 @@ struct eg_purpose_rule {
 	char code[EG_NAME_MAX];
 	char legal_basis[128];
 	int64_t until_us; /* 0: no end */
+	bool entries;     /* may open the sealed parts of log entries, whole: for auditors */
 	unsigned n_fields;
 	unsigned *fields; /* view fields, ascending; life status is always given */
 };

@@ -107,7 +107,8 @@ class Gateway(harness.Gateway):
             until = ""
             if isinstance(fields, tuple):
                 fields, until = fields[0], f", until: {fields[1]}"
-            text += f"  - {{purpose: {purpose}, legal_basis: test, fields: [{', '.join(fields)}]{until}}}\n"
+            text += f"  - {{purpose: {purpose}, legal_basis: test, fields: [{', '.join(fields)}]{until}"
+            text += f"{', entries: true' if purpose == 'audit' else ''}}}\n"
         self.write(f"identities.d/{name}.yaml", (text + more).encode())
         return Identity(name, certificate, key)
 

@@ -26,7 +26,7 @@ class Services(unittest.TestCase):
                                                                                          "2020-01-01")})
         home = g.agency("home", {"remains": "funeral"}, {"check": []})
         operator = g.identity("operator", ["operator"], grants={"review": ["registration.name"]})
-        auditor = g.identity("auditor", ["auditor"], grants={"audit": []})
+        auditor = g.identity("auditor", ["auditor"], grants={"audit": [], "glance": ["registration.name"]})
         g.start()
         cls.police_channel = g.to(police)
         cls.police = exchange_pb2_grpc.ExchangeServiceStub(cls.police_channel)
@@ -500,6 +500,8 @@ class Services(unittest.TestCase):
         self.assertEqual(closed.claim.text, b"")
         self.fails(grpc.StatusCode.PERMISSION_DENIED, "PURPOSE_NOT_PERMITTED",
                    lambda: self.entry(found[0].seq, open_parts=True))
+        self.fails(grpc.StatusCode.PERMISSION_DENIED, "FIELD_NOT_PERMITTED",
+                   lambda: self.entry(found[0].seq, open_parts=True, purpose="glance"))
         self.fails(grpc.StatusCode.NOT_FOUND, "ENTRY_UNKNOWN", lambda: self.entry(10 ** 12))
         self.fails(grpc.StatusCode.NOT_FOUND, "ENTRY_UNKNOWN", lambda: self.entry(2 ** 64 - 1))
 

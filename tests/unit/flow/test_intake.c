@@ -81,6 +81,12 @@ static void limits(void **state)
 	t->submission.batch_id = "\xff";
 	refuses(t, EG_INVALID, "batch_id");
 	t = good_batch(1);
+	t->submission.batch_id = "redo-11010519491231002X-1"; /* the standard's own example */
+	refuses(t, EG_INVALID, "batch_id");
+	t = good_batch(1);
+	t->purpose = "for Wang";
+	refuses(t, EG_INVALID, "purpose");
+	t = good_batch(1);
 	t->traceparent = long_text;
 	refuses(t, EG_LIMIT, "traceparent");
 	t = eg_ticket_new(EG_TICKET_DECISION, 1 << 16, r->policy, eg_policy_by_name(r->policy, "reviewer"));
