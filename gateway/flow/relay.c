@@ -165,8 +165,8 @@ static enum eg_rc publish(struct eg_relay *r, const struct eg_event *events, uns
 		const struct eg_event *e = &events[i];
 		if (eg_unsafe("relay_skip") && i == n / 2)
 			continue;
-		if (eg_unsafe("relay_reorder") && n > 1 && i < 2)
-			e = &events[1 - i];
+		if (eg_unsafe("relay_reorder"))
+			e = &events[n - 1 - i];
 		rc = produce_event(r, k, e, false, &value, err);
 		if (!rc && eg_unsafe("relay_duplicate") && i == 0)
 			rc = produce_event(r, k, e, false, &value, err);

@@ -93,16 +93,17 @@ class Writer(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Keeps what proto/README.md tells a subscriber to keep. pace(): how many events a second, or None for all.
+    """Keeps what proto/README.md tells a subscriber to keep. rate: how many events a second until hurry is set.
 
     sparing: it looks at one message in SPARING only and unpacks the others when asked to, so that what it measures is not
     its own interpreter's time."""
 
     SPARING = 20
 
-    def __init__(self, gateway, pace=lambda: None, sparing=False):
+    def __init__(self, gateway, rate=None, sparing=False):
         super().__init__(daemon=True)
-        self.gateway, self.pace, self.sparing = gateway, pace, sparing
+        self.gateway, self.pace, self.sparing = gateway, rate, sparing
+        self.hurry = threading.Event()
         self.persons, self.events, self.behind, self.error, self.kept = {}, 0, 0.0, None, []
         self.head, self.live = 0, False
         self.came = []  # (when, bytes) of messages
@@ -114,9 +115,8 @@ class Reader(threading.Thread):
                 self.call = channel.unary_stream("/eldergate.v1.FeedService/Subscribe")(FROM_SNAPSHOT.SerializeToString())
                 for message in self.call:
                     took = self.message(message)
-                    rate = self.pace()
-                    if rate and took:
-                        threading.Event().wait(took / rate)
+                    if self.pace:
+                        self.hurry.wait(took / self.pace)
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.CANCELLED:
                 self.error = error
@@ -195,8 +195,7 @@ class Slow(unittest.TestCase):
         alone, _ = writer.told(began + 1, now)
         others_alone = fast.rate(began + 1, now)
 
-        hurry = threading.Event()
-        slow = Reader(g, lambda: None if hurry.is_set() else SLOW_RATE)
+        slow = Reader(g, SLOW_RATE)
         with grpc.insecure_channel("unix:" + g.socket) as channel, observe.Watch(**looks) as watch:
             idle = feed_pb2_grpc.FeedServiceStub(channel).Subscribe(  # never read
                 FROM_SNAPSHOT)
@@ -210,7 +209,7 @@ class Slow(unittest.TestCase):
             others_beside = fast.rate(loaded, ended)
             lag = self.caught_up(fast, 30)
             taken = slow.events
-            hurry.set()
+            slow.hurry.set()
             self.caught_up(slow, 300)
             idle.cancel()
         fresh = Reader(g)

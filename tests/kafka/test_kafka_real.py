@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+"""Apache Kafka itself: kcat and Kafka's own console consumer read what the gateway committed, and an outage of the broker,
+ended or killed, loses nothing, repeats nothing, and keeps the order.
+
+The broker has its own folder and port (KAFKA_TEST_PORT, default 29292). Exit 77 with a line SKIPPED where it cannot be had.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, name) for name in ("system", "crash", "kafka")]
+import harness  # noqa: E402
+import observe  # noqa: E402
+import checker  # noqa: E402
+import reading  # noqa: E402
+import topics  # noqa: E402
+from client import Client  # noqa: E402
+from cycles import RealBroker  # noqa: E402
+from people import World  # noqa: E402
+
+PORT = int(os.environ.get("KAFKA_TEST_PORT") or 29292)
+OUTAGE_S = 8
+MEMORY_SLACK = 64 << 20  # the client library keeps what it could not deliver, within its window
+
+
+def setUpModule():
+    global BROKER
+    place = os.path.join(harness.BUILD, "kafka-test")
+    subprocess.run([RealBroker.SCRIPT, "wipe"], env={**os.environ, "KAFKA_DIR": place}, check=False)
+    BROKER = RealBroker(place, PORT)
+
+
+def tearDownModule():
+    BROKER.stop()
+
+
+def console(topic):
+    """Every message, by Kafka's console consumer."""
+    done = subprocess.run(
+        [RealBroker.SCRIPT, "console-consumer", "--topic", topic, "--from-beginning", "--timeout-ms", "5000",
+         "--isolation-level", "read_committed", "--formatter-property", "print.key=true", "--formatter-property",
+         "print.headers=true", "--formatter-property", "print.value=false", "--formatter-property", "key.separator=|"],
+        env=BROKER.env, capture_output=True, text=True, timeout=reading.SECONDS)
+    if done.returncode:
+        raise AssertionError(f"the console consumer: {done.stderr[-1000:]}")
+    out = []
+    for line in done.stdout.splitlines():
+        headers, key = line.rsplit("|", 1)
+        out.append(reading.Message(key, reading.pairs(headers, ",", ":")))
+    return out
+
+
+class Real(unittest.TestCase):
+    def setUp(self):
+        self.prefix = self.id().rsplit(".", 1)[1]
+        self.port = observe.free_port()
+        self.gateway = g = harness.Gateway({
+            "kafka.bootstrap": BROKER.address, "kafka.topic_prefix": self.prefix, "store.cache": "4MiB",
+            "kafka.transactional_id": self.prefix, "listen.metrics": f"127.0.0.1:{self.port}"})
+        self.addCleanup(g.__exit__)
+        g.start()
+        self.assertIs(g.wait_event("relay.connected")["durable"], True)
+        self.world, self.client = World(13), Client()
+
+    def submit(self, batches, size=50):
+        with self.gateway.channel() as channel:
+            self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
+
+    def metric(self, name):
+        return observe.metric(self.port, name)
+
+    def published(self):
+        harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==
+                      self.metric("eldergate_oldest_unpublished_seconds"), "everything to be published", 120)
+
+    def judge(self):
+        self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())
+        faults = []
+
+        def whole():  # the broker answers a commit before all partitions show it
+            faults[:] = checker.check(self.gateway.data, self.client.history,
+                                      topics.changes(BROKER.address, self.prefix),
+                                      topics.states(BROKER.address, self.prefix))
+            return not [f for f in faults if "was not published" in f]
+        harness.until(whole, f"every event on its topic: {faults[:3]}", 10)
+        self.assertEqual(faults, [])
+
+    def test_readers(self):
+        if not shutil.which("kcat"):
+            self.skipTest("kcat is not installed")
+        self.submit(10)
+        self.published()
+        events = self.metric("eldergate_relay_events_total")
+        for topic, state in (("changes", False), ("state", True)):
+            name = f"{self.prefix}.{topic}.v1"
+            # The broker answers a commit before all partitions show it.
+            harness.until(lambda: len(reading.kcat(BROKER.address, name)) == events, f"all of {name}")
+            by_kcat, by_kafka = reading.kcat(BROKER.address, name), console(name)
+            self.assertGreater(len(by_kcat), 100)
+            self.assertEqual(sorted(map(str, by_kcat)), sorted(map(str, by_kafka)))
+            order = reading.of_log(by_kafka, state)
+            self.assertEqual(order, reading.of_log(by_kcat, state))
+            self.assertTrue(all(seqs == sorted(set(seqs)) for seqs in order.values()))
+        self.judge()
+
+    def outage(self, down):
+        self.submit(20)
+        self.published()
+        down()
+        with observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid)) as watch:
+            ages, gap = [], threading.Event()
+            for _ in range(OUTAGE_S):
+                self.submit(10, 100)
+                ages.append(self.metric("eldergate_oldest_unpublished_seconds"))
+                gap.wait(1)
+        self.assertEqual(ages, sorted(ages))
+        self.assertGreater(ages[-1], OUTAGE_S / 2)
+        self.assertGreater(self.metric("eldergate_unpublished_entries"), 1000)
+        self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
+        BROKER.call("start")
+        self.published()
+        self.submit(5)
+        self.published()
+        self.judge()
+
+    def test_a_broker_that_is_stopped(self):
+        self.outage(lambda: BROKER.call("stop"))
+
+    def test_a_broker_that_is_killed(self):
+        self.outage(lambda: BROKER.call("kill"))
+
+    def test_a_gateway_that_starts_without_its_broker(self):
+        """Nobody waits for Kafka: it serves, and publishes when the broker is there."""
+        self.submit(5)
+        self.published()
+        self.gateway.kill()
+        BROKER.call("stop")
+        self.gateway.start()
+        self.submit(5)
+        harness.until(lambda: self.metric("eldergate_oldest_unpublished_seconds") > 0, "the backlog to show")
+        BROKER.call("start")
+        self.published()
+        self.judge()
+
+
+if __name__ == "__main__":
+    harness.main()
