@@ -22,8 +22,8 @@ import checker  # noqa: E402
 
 PEOPLE = int(os.environ.get("EG_PEOPLE") or 20_000)
 SEED = int(os.environ.get("EG_SEED") or random.SystemRandom().randrange(1 << 32))
-BASELINE_S, LOAD_S = 3, 10  # without the slow readers; at least, with them
-BATCH = 250
+BASELINE_S, LOAD_S = 2.5, 10  # without the slow readers; at least, with them
+BATCH = 100
 SLOW_RATE = 100  # events a second
 WINDOW = 1000
 WAL_PAGES, WAL_FRAME = 8192, 4096 + 24
@@ -56,7 +56,7 @@ class Writer(threading.Thread):
         return secure.registration(n, version, address_region=REGIONS[(n + version) % len(REGIONS)])
 
     def run(self):
-        credit = threading.Semaphore(8)
+        credit = threading.Semaphore(4)
 
         def requests():
             while self.until():

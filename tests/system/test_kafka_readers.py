@@ -22,7 +22,7 @@ import topics  # noqa: E402
 from client import Client  # noqa: E402
 from people import World  # noqa: E402
 
-OUTAGE_S = 6
+OUTAGE_S = 4
 MEMORY_SLACK = 32 << 20
 
 

@@ -268,7 +268,10 @@ class Secrecy(unittest.TestCase):
             cls.cases = p.decide_cases()
             cls.items = p.subscribe()
         cls.search = planted.Search(p.plants.values)
-        cls.metrics = observe.fetch(g.settings["listen.metrics"].split(":")[1])[1]
+        port = g.settings["listen.metrics"].split(":")[1]
+        harness.until(lambda: observe.metric(port, "eldergate_relay_events_total") > 50 and not
+                      observe.metric(port, "eldergate_unpublished_entries"), "everything to be on Kafka")
+        cls.metrics = observe.fetch(port)[1]
 
     @classmethod
     def tearDownClass(cls):

@@ -1,0 +1,89 @@
+"""gateway: one daemon for a bench, in a folder on the disk that is measured, reached by its Unix socket."""
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("B", "build/gcc"))
+PLACE = os.path.join(ROOT, "build", "bench")
+READY_SECONDS = 60
+STOP_SECONDS = 120  # what is queued is committed first
+DATASET = "registration"
+
+IDENTITY = """name: bench
+roles: [agency]
+uid: {uid}
+submit:
+  - {{dataset: {dataset}, section: registration, rhythm: 1d}}
+"""
+
+
+class Gateway:
+    """Use as a context manager: it is ready inside, and gone behind."""
+
+    def __init__(self, place, settings=None):
+        self.place = place
+        self.socket = os.path.join(place, "socket")
+        self.database = os.path.join(place, "data", "eldergate.db")
+        self.settings = {"data": os.path.join(place, "data"), "listen.unix": self.socket, "listen.metrics": "",
+                         **(settings or {})}
+        self.events = queue.Queue()
+
+    def __enter__(self):
+        shutil.rmtree(self.place, ignore_errors=True)
+        os.makedirs(os.path.join(self.place, "identities.d"))
+        with open(os.path.join(self.place, "identities.d", "bench.yaml"), "w", encoding="utf-8") as f:
+            f.write(IDENTITY.format(uid=os.getuid(), dataset=DATASET))
+        configuration = os.path.join(self.place, "eldergate.yaml")
+        open(configuration, "w", encoding="utf-8").close()
+        command = [os.path.join(BUILD, "eldergated"), "--config", configuration]
+        for setting in self.settings.items():
+            command += ["--set", "=".join(setting)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        errors="replace")
+        self.pid = self.process.pid
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        try:
+            self.wait_event("daemon.ready")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _read(self):
+        with open(os.path.join(self.place, "log.json"), "w", encoding="utf-8") as log:
+            for line in self.process.stderr:
+                log.write(line)
+                if line.startswith("{"):
+                    self.events.put(json.loads(line).get("event"))
+        self.events.put(None)
+
+    def wait_event(self, name):
+        until = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                event = self.events.get(timeout=max(0.01, until - time.monotonic()))
+            except queue.Empty:
+                raise RuntimeError(f"no {name} for {READY_SECONDS} s; see {self.place}/log.json") from None
+            if event is None:
+                raise RuntimeError(f"the daemon ended before {name}; see {self.place}/log.json")
+            if event == name:
+                return
+
+    def stop(self):
+        """Ends it by SIGTERM; whether it ended well."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS) == 0
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()

@@ -1,0 +1,86 @@
+"""postgres: a PostgreSQL cluster of our own for the baseline: a folder, a Unix socket, no network."""
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from measure import Skipped
+
+PORT = 54329  # names the socket; nothing listens on a network
+SECONDS = 120
+# Tuned as its manual advises for a write load on a small machine; durability is never relaxed.
+SETTINGS = {"listen_addresses": "''", "port": PORT, "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
+            "shared_buffers": "512MB", "wal_buffers": "64MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
+            "max_connections": 40}
+
+
+def program_folder():
+    folders = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda p: float(p.split("/")[4]))
+    if not folders:
+        raise Skipped("no PostgreSQL (deploy/install-dependencies bench)")
+    return os.path.dirname(folders[-1])
+
+
+class Cluster:
+    """Use as a context manager. PostgreSQL refuses to be root: then it runs as its own user, or as nobody."""
+
+    def __init__(self, place):
+        self.programs = program_folder()
+        self.place = place
+        self.data = os.path.join(place, "data")
+        self.user = self._user()
+        self.sockets = tempfile.mkdtemp(prefix="eldergate-pg-")  # short: a socket's path has little room
+        self.connect = f"host={self.sockets} port={PORT} dbname=postgres user=bench options='-c client_min_messages=error'"
+
+    def _user(self):
+        if os.getuid() != 0:
+            return None
+        for name in ("postgres", "nobody"):
+            try:
+                return pwd.getpwnam(name)
+            except KeyError:
+                pass
+        raise Skipped("no user that PostgreSQL may run as")
+
+    def _run(self, *command):
+        as_user = ["runuser", "-u", self.user.pw_name, "--"] if self.user else []
+        # Its working folder may be closed to that user; a child that it leaves running must not keep our pipes.
+        with open(os.path.join(self.place, "tool.log"), "a+", encoding="utf-8") as log:
+            code = subprocess.run(as_user + list(command), cwd="/", stdout=log, stderr=log, timeout=SECONDS).returncode
+            log.seek(0)
+            return code, log.read()
+
+    def __enter__(self):
+        shutil.rmtree(self.place, ignore_errors=True)
+        os.makedirs(self.place)
+        if self.user:
+            os.chown(self.place, self.user.pw_uid, self.user.pw_gid)
+            os.chown(self.sockets, self.user.pw_uid, self.user.pw_gid)
+        try:
+            self._must("initdb", "-D", self.data, "-A", "trust", "-U", "bench", "-E", "UTF8", "--no-locale")
+            with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as f:
+                f.writelines(f"{k} = {v}\n" for k, v in SETTINGS.items())
+                f.write(f"unix_socket_directories = '{self.sockets}'\n")
+            self._must("pg_ctl", "-D", self.data, "-l", os.path.join(self.place, "server.log"), "-w", "start")
+        except BaseException:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+            raise
+        with open(os.path.join(self.data, "postmaster.pid"), encoding="ascii") as f:
+            self.pid = int(f.readline())
+        return self
+
+    def _must(self, program, *arguments):
+        code, text = self._run(os.path.join(self.programs, program), *arguments)
+        if code:
+            raise Skipped(f"{program} failed: {text.strip()[-300:]}")
+
+    def __exit__(self, *_):
+        self._run(os.path.join(self.programs, "pg_ctl"), "-D", self.data, "-m", "fast", "-w", "stop")
+        shutil.rmtree(self.sockets, ignore_errors=True)
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def version(self):
+        return subprocess.run([os.path.join(self.programs, "postgres"), "--version"], stdout=subprocess.PIPE,
+                              text=True).stdout.strip()

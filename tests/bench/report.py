@@ -1,0 +1,139 @@
+"""report: medians and ratios of the rounds, and the table that shows them."""
+import statistics
+
+# A row: label, path of the figure in a round, how it is told, path of what the ratio divides (None: no ratio).
+# The ratio is the gateway's figure by this row's: over 1 is more records, or more time.
+CHANGED = ("gateway", "changed", "rate")
+UNCHANGED = ("gateway", "unchanged", "rate")
+TABLE = (
+    ("changed records/s, durable, {persons:,} persons in random order", (
+        ("gateway, gRPC Submit, {streams} streams × {batch}", CHANGED, "count", None),
+        ("the same rows into the store alone", ("store", "rate"), "count", CHANGED),
+        ("the same bytes, fdatasync each {commit} records", ("disk", "rate"), "count", CHANGED),
+        ("PostgreSQL, a transaction per record", ("postgres", "record", "rate"), "count", CHANGED),
+        ("PostgreSQL, sets of {postgres_batch} by UNNEST", ("postgres", "batch", "rate"), "count", CHANGED))),
+    ("new records/s, durable", (
+        ("gateway", ("gateway", "new", "rate"), "count", None),
+        ("the same rows into the store alone", ("store", "new_rate"), "count", ("gateway", "new", "rate")))),
+    ("unchanged records/s (everything resent)", (
+        ("gateway", UNCHANGED, "count", None),
+        ("PostgreSQL, sets of {postgres_batch} by UNNEST", ("postgres", "batch", "unchanged", "rate"), "count", UNCHANGED))),
+    ("submit → receipt at {rate} records/s, batches of one", (
+        ("gateway, p50", ("gateway", "latency", "p50_us"), "time", None),
+        ("gateway, p99", ("gateway", "latency", "p99_us"), "time", None),
+        ("bare fdatasync of 4 KiB, p50", ("fsync", "p50_us"), "time", ("gateway", "latency", "p50_us")),
+        ("bare fdatasync of 4 KiB, p99", ("fsync", "p99_us"), "time", ("gateway", "latency", "p99_us")))),
+    ("commit → seen by a read_committed consumer", (
+        ("gateway, {slow_rate} records/s, p50", ("kafka", "single", "p50_us"), "time", None),
+        ("gateway, {slow_rate} records/s, p99", ("kafka", "single", "p99_us"), "time", None),
+        ("a transaction of the mark alone, p50", ("kafka", "mark", "p50_us"), "time", ("kafka", "single", "p50_us")),
+        ("a transaction of the mark alone, p99", ("kafka", "mark", "p99_us"), "time", ("kafka", "single", "p99_us")),
+        ("gateway, {rate} records/s, p50", ("kafka", "loaded", "p50_us"), "time", None),
+        ("gateway, {rate} records/s, p99", ("kafka", "loaded", "p99_us"), "time", None))),
+    ("CPU-seconds per million changed records", (
+        ("gateway", ("gateway", "changed", "cpu_s_per_million"), "real", None),
+        ("  its sender", ("gateway", "changed", "sender_cpu_s_per_million"), "real", None),
+        ("  gateway, unchanged records", ("gateway", "unchanged", "cpu_s_per_million"), "real", None),
+        ("store alone", ("store", "cpu_s_per_million"), "real", ("gateway", "changed", "cpu_s_per_million")),
+        ("PostgreSQL, a transaction per record", ("postgres", "record", "cpu_s_per_million"), "real",
+         ("gateway", "changed", "cpu_s_per_million")),
+        ("  its sender", ("postgres", "record", "sender_cpu_s_per_million"), "real", None),
+        ("PostgreSQL, sets", ("postgres", "batch", "cpu_s_per_million"), "real",
+         ("gateway", "changed", "cpu_s_per_million")))),
+    ("bytes of the rows that a changed record makes", (
+        ("gateway", ("gateway", "rows", "bytes"), "count", None),)),
+    ("bytes written to files per changed record, by the process's own calls", (
+        ("gateway", ("gateway", "changed", "file_bytes_per_record"), "count", None),
+        ("store alone", ("store", "file_bytes_per_record"), "count", ("gateway", "changed", "file_bytes_per_record")),
+        ("PostgreSQL, a transaction per record", ("postgres", "record", "file_bytes_per_record"), "count",
+         ("gateway", "changed", "file_bytes_per_record")),
+        ("PostgreSQL, sets", ("postgres", "batch", "file_bytes_per_record"), "count",
+         ("gateway", "changed", "file_bytes_per_record")))),
+    ("bytes that reached the disk per changed record, whoever wrote them", (
+        ("gateway", ("gateway", "changed", "disk_bytes_per_record"), "count", None),
+        ("store alone", ("store", "disk_bytes_per_record"), "count", ("gateway", "changed", "disk_bytes_per_record")),
+        ("PostgreSQL, a transaction per record", ("postgres", "record", "disk_bytes_per_record"), "count",
+         ("gateway", "changed", "disk_bytes_per_record")),
+        ("PostgreSQL, sets", ("postgres", "batch", "disk_bytes_per_record"), "count",
+         ("gateway", "changed", "disk_bytes_per_record")))),
+    ("resident memory of the gateway", (
+        ("idle", ("gateway", "idle", "resident"), "bytes", None),
+        ("after all of the above", ("gateway", "after", "resident"), "bytes", None))),
+)
+
+
+def at(tree, path):
+    for name in path:
+        if not isinstance(tree, dict) or name not in tree:
+            return None
+        tree = tree[name]
+    return tree
+
+
+def paths():
+    for _, rows in TABLE:
+        for _, path, _, over in rows:
+            yield path, over
+
+
+def figures(rounds):
+    """Every figure of the table: its median, least and greatest over the rounds, and the median of the rounds' ratios."""
+    out = {}
+    for path, over in paths():
+        values = [v for r in rounds if (v := at(r, path)) is not None]
+        if not values:
+            continue
+        figure = {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": len(values)}
+        ratios = [at(r, over) / v for r in rounds if over and (v := at(r, path)) and at(r, over) is not None]
+        if ratios:
+            figure["gateway_by_this"] = statistics.median(ratios)
+        out[".".join(path)] = figure
+    return out
+
+
+def told(value, how):
+    if how == "time":
+        return f"{value / 1000:,.2f} ms"
+    if how == "real":
+        return f"{value:,.1f} s"
+    if how == "bytes":
+        return f"{value / 2**20:,.1f} MiB"
+    return f"{value:,.0f}"
+
+
+def table(result):
+    settings, found = result["settings"], result["figures"]
+    print(f"\nmedian of {settings['rounds']} interleaved rounds (least … greatest); × is the gateway's figure by the row's")
+    for title, rows in TABLE:
+        print("\n" + title.format(**settings))
+        for label, path, how, _ in rows:
+            f = found.get(".".join(path))
+            name = "  " + label.format(**settings)
+            if f is None:
+                print(f"{name:<46} {'–':>14}   not measured")
+                continue
+            ratio = f"{f['gateway_by_this']:9.2f} ×" if "gateway_by_this" in f else ""
+            spread = f"({told(f['min'], how)} … {told(f['max'], how)})"
+            print(f"{name:<46} {told(f['median'], how):>14} {ratio:>11}  {spread}")
+    for name, why in result["skipped"].items():
+        print(f"\nSKIPPED: {name}: {why}")
+    print("\n" + "\n".join(f"{k:<11} {v}" for k, v in result["versions"].items()))
+
+
+def plausible(result):
+    """How many figures of the table stand within what any machine could show, and how many do not."""
+    good = bad = 0
+    for path, _ in paths():
+        figure = result["figures"].get(".".join(path))
+        if figure is None:
+            missing = (path[0] == "postgres" and "PostgreSQL" in result["skipped"]) or \
+                      (path[0] == "kafka" and "Kafka" in result["skipped"]) or path[-1].endswith("_bytes_per_record")
+            bad += not missing
+            if not missing:
+                print(f"bench: no figure {'.'.join(path)}")
+        elif 0 <= figure["median"] < 1e12:
+            good += 1
+        else:
+            bad += 1
+            print(f"bench: {'.'.join(path)} is {figure['median']}")
+    return good, bad
