@@ -70,8 +70,10 @@ void made_name(struct draw *d, char out[MADE_NAME])
 	}
 	if (kind == 1) /* 0.5 % */
 		first = rare[draw_below(d, COUNT(rare))];
-	snprintf(out, MADE_NAME, "%s%s%s", surnames[draw_below(d, COUNT(surnames))], first,
-	         draw_below(d, 100) < 70 ? second : "");
+	/* Drawn one after the other: arguments have no order. */
+	bool two = draw_below(d, 100) < 70;
+	const char *surname = surnames[draw_below(d, COUNT(surnames))];
+	snprintf(out, MADE_NAME, "%s%s%s", surname, first, two ? second : "");
 }
 
 static size_t first_character(const char *text)

@@ -128,7 +128,7 @@ enum eg_rc eg_get_case_call(struct eg_ask *a, struct eg_fault *f)
 	const Eldergate__V1__GetCaseRequest *q = (const void *)a->request;
 	struct eg_maker k = {.arena = a->arena};
 	const struct eg_purpose_rule *grant = NULL;
-	struct eg_case_row row;
+	struct eg_case_row row = {0};
 	enum eg_rc rc;
 	if ((rc = eg_ask_legal_basis(q->legal_basis, f)))
 		return rc;
@@ -249,7 +249,7 @@ static enum eg_rc resolve_after(struct eg_ask *a, struct eg_fault *f)
 	const Eldergate__V1__ResolveCaseRequest *q = (const void *)a->request;
 	struct eg_maker k = {.arena = a->arena};
 	struct eg_case_reader reader = reader_of(a, &k, NULL);
-	struct eg_case_row row;
+	struct eg_case_row row = {0};
 	enum eg_rc rc = case_row(a, q->case_id, &row, f);
 	if (rc)
 		return rc;
@@ -271,7 +271,7 @@ static enum eg_rc resolve_after(struct eg_ask *a, struct eg_fault *f)
 enum eg_rc eg_resolve_case(struct eg_ask *a, struct eg_fault *f)
 {
 	const Eldergate__V1__ResolveCaseRequest *q = (const void *)a->request;
-	struct eg_case_row row;
+	struct eg_case_row row = {0};
 	struct eg_case_body body;
 	enum eg_rc rc;
 	if (eg_text_facts(eg_bytes_of(q->note)).chars > NOTE_CHARACTERS)

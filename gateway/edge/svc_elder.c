@@ -121,7 +121,7 @@ enum eg_rc eg_get_elder(struct eg_ask *a, struct eg_fault *f)
 	const Eldergate__V1__GetElderRequest *q = (const void *)a->request;
 	struct eg_finder find = {a->conn, a->edge->o.vault, &a->caller, a->arena};
 	struct elder *e = eg_arena_alloc(a->arena, sizeof *e);
-	const struct eg_purpose_rule *grant;
+	const struct eg_purpose_rule *grant = NULL;
 	unsigned *fields = NULL, n = 0;
 	enum eg_rc rc = e ? admit(a, q->purpose, q->legal_basis, &grant, f) : eg_ask_no_memory(f);
 	if (!rc)
@@ -189,7 +189,7 @@ enum eg_rc eg_check_life_status(struct eg_ask *a, struct eg_fault *f)
 	const Eldergate__V1__CheckLifeStatusRequest *q = (const void *)a->request;
 	struct eg_finder find = {a->conn, a->edge->o.vault, &a->caller, a->arena};
 	struct eg_maker k = {.arena = a->arena};
-	const struct eg_purpose_rule *grant;
+	const struct eg_purpose_rule *grant = NULL;
 	enum eg_rc rc = admit(a, q->purpose, q->legal_basis, &grant, f);
 	if (rc)
 		return rc;

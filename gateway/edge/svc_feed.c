@@ -120,7 +120,7 @@ static enum eg_rc read_head(const struct subscription *s, struct eg_worker *w, u
 	return rc;
 }
 
-static enum eg_rc open(struct subscription *s, struct eg_worker *w, struct eg_fault *f)
+static enum eg_rc begin_feed(struct subscription *s, struct eg_worker *w, struct eg_fault *f)
 {
 	struct eg_edge *e = s->stream.edge;
 	struct eg_maker k = {.arena = w->scratch};
@@ -274,7 +274,7 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 	pthread_mutex_unlock(&s->stream.lock);
 	if (!s->opened && !closed) {
 		s->opened = true;
-		enum eg_rc rc = open(s, w, &f);
+		enum eg_rc rc = begin_feed(s, w, &f);
 		f.err.rc = rc;
 		if (rc)
 			finish(s, &f);

@@ -183,7 +183,7 @@ enum eg_rc eg_get_inclusion_proof(struct eg_ask *a, struct eg_fault *f)
 {
 	const Eldergate__V1__GetInclusionProofRequest *q = (const void *)a->request;
 	struct eg_buf note = {0}, file = {0};
-	struct eg_log_row row;
+	struct eg_log_row row = {0};
 	struct newest newest;
 	enum eg_rc rc = entry_row(a, q->seq, &row, f);
 	if (rc)

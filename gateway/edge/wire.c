@@ -272,7 +272,7 @@ static uint64_t cleared_of(struct reading *r, struct eg_bytes record)
 static bool value_of(struct reading *r, enum eg_section section, unsigned number, struct eg_value *v)
 {
 	const struct slot *s = &r->slots[number];
-	struct eg_date date;
+	struct eg_date date = {0};
 	switch (fields[section][number].type) {
 	case EG_TYPE_TEXT:
 	case EG_TYPE_CODE:

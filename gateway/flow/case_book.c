@@ -166,7 +166,7 @@ static enum eg_rc pass_on(struct eg_merge *m, struct eg_cause *c, struct eg_ws_c
                           const struct people *now, uint64_t *first, struct eg_err *err)
 {
 	enum eg_rc rc = EG_OK;
-	uint64_t seq;
+	uint64_t seq = 0;
 	*first = 0;
 	for (unsigned i = 0; i < k->body.n_persons && rc == EG_OK; i++) {
 		struct eg_ws_person *p = NULL;
@@ -228,7 +228,7 @@ static enum eg_rc open_case(struct eg_merge *m, struct eg_cause *c, struct eg_ws
 enum eg_rc eg_case_shut(struct eg_merge *m, struct eg_cause *c, struct eg_ws_case *k, struct eg_err *err)
 {
 	enum eg_rc rc = EG_OK;
-	uint64_t seq;
+	uint64_t seq = 0;
 	k->row.closed = 0;
 	for (unsigned i = 0; i < k->body.n_persons && rc == EG_OK; i++) {
 		struct eg_ws_person *p = NULL;

@@ -25,12 +25,20 @@
 enum {
 	ARENA_BYTES = 64 << 20, /* entries and events of one transaction */
 	FULL_BYTES = 32 << 20, /* of it, after which no further page of entries is read; one takes far less */
+	PERSON_BYTES = 64 << 20, /* most that one person may take */
 	DEFAULT_EVENTS = 2000,
 	BACKOFF_MIN_US = 100000,
 	BACKOFF_MAX_US = 5000000,
 	POLL_US = 1000000,  /* hints may be lost */
 	MARK_EVERY = 10000, /* entries without events after which the mark moves all the same */
 	NAME_BYTES = 160
+};
+
+/* One event and, of the compacted topic, the state after it: NULL where the log has a newer one of the
+ * person, which will bring its own. */
+struct outgoing {
+	struct eg_event event;
+	const struct eg_event *state;
 };
 
 struct session {
@@ -44,7 +52,7 @@ struct eg_relay {
 	struct eg_thread *thread;
 	struct eg_wake *wake; /* hints from the writer, and from stop */
 	struct eg_exlog *log;
-	struct eg_arena *arena;
+	struct eg_arena *arena, *person; /* of a transaction; of the person looked at */
 	struct session session;
 	uint64_t mark; /* committed to the topic */
 	pthread_mutex_t lock;
@@ -154,7 +162,7 @@ static enum eg_rc produce_mark(struct eg_relay *r, struct eg_kafka *k, uint64_t 
 
 /* Events first, then, once their reports are good, the mark: a broker whose transactions are cosmetic repeats
  * after a crash, but never loses. */
-static enum eg_rc publish(struct eg_relay *r, const struct eg_event *events, unsigned n, uint64_t seq,
+static enum eg_rc publish(struct eg_relay *r, const struct outgoing *events, unsigned n, uint64_t seq,
                           struct eg_err *err)
 {
 	struct eg_kafka *k = r->session.producer[r->session.turn];
@@ -162,16 +170,16 @@ static enum eg_rc publish(struct eg_relay *r, const struct eg_event *events, uns
 	enum eg_rc rc = eg_kafka_begin(k, err);
 	eg_kill_point("relay.begin");
 	for (unsigned i = 0; i < n && !rc; i++) {
-		const struct eg_event *e = &events[i];
+		const struct outgoing *o = &events[i];
 		if (eg_unsafe("relay_skip") && i == n / 2)
 			continue;
 		if (eg_unsafe("relay_reorder"))
-			e = &events[n - 1 - i];
-		rc = produce_event(r, k, e, false, &value, err);
+			o = &events[n - 1 - i];
+		rc = produce_event(r, k, &o->event, false, &value, err);
 		if (!rc && eg_unsafe("relay_duplicate") && i == 0)
-			rc = produce_event(r, k, e, false, &value, err);
-		if (!rc)
-			rc = produce_event(r, k, e, true, &value, err);
+			rc = produce_event(r, k, &o->event, false, &value, err);
+		if (!rc && o->state)
+			rc = produce_event(r, k, o->state, true, &value, err);
 		if (i == n / 2)
 			eg_kill_point("relay.mid_produce");
 	}
@@ -195,10 +203,56 @@ static enum eg_rc publish(struct eg_relay *r, const struct eg_event *events, uns
 	return EG_OK;
 }
 
+static enum eg_rc own_codes(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
+{
+	eg_event_keep_codes(e);
+	e->fields = eg_arena_copy(a, e->fields, e->n_fields * sizeof *e->fields);
+	if (!e->fields && e->n_fields)
+		return eg_fail(err, EG_LIMIT, "a transaction's arena is too small");
+	for (unsigned i = 0; i < e->n_fields; i++) {
+		struct eg_bytes *text = &e->fields[i].value.text;
+		e->fields[i].agency = (struct eg_bytes){0}; /* a state names no sources */
+		if (text->len && !(text->p = eg_arena_copy(a, text->p, text->len)))
+			return eg_fail(err, EG_LIMIT, "a transaction's arena is too small");
+	}
+	return EG_OK;
+}
+
+/* What the compacted topic says after this event. An event has the fields that it changed, a state all: those
+ * are in the person's row, if the row still stands at the event's version. */
+static enum eg_rc state_after(struct eg_relay *r, const struct eg_entry *entry, struct outgoing *o,
+                              struct eg_err *err)
+{
+	struct eg_conn *c = eg_exlog_conn(r->log);
+	struct eg_person_row row;
+	o->state = &o->event;
+	if (!r->o.n_fields)
+		return EG_OK;
+	struct eg_event *state = eg_arena_alloc(r->arena, sizeof *state);
+	if (!state)
+		return eg_fail(err, EG_LIMIT, "a transaction's arena is too small");
+	eg_arena_reset(r->person);
+	enum eg_rc rc = eg_read_begin(c, err);
+	if (rc)
+		return rc;
+	rc = eg_get_person_by_id(c, entry->effect.person, r->person, &row, err);
+	eg_read_end(c);
+	o->state = NULL;
+	if (rc == EG_EMPTY || (rc == EG_OK && row.version != o->event.person_version))
+		return EG_OK;
+	if (rc == EG_OK)
+		rc = eg_state_of(r->o.vault, "kafka", o->event.log_id, &row, NULL, r->o.fields, r->o.n_fields,
+		                 r->person, state, err);
+	state->time = o->event.time;
+	state->traceparent = o->event.traceparent;
+	o->state = state;
+	return rc ? rc : own_codes(r->arena, state, err);
+}
+
 /* Reads on from the log until a transaction is full or the head is reached; *more: it may not be. EG_EMPTY:
  * the head, with nothing read. However many entries are no events, they fill no more than the arena: what is
  * read stays read, and the next call goes on behind it. */
-static enum eg_rc gather(struct eg_relay *r, struct eg_event *events, unsigned *n, bool *more,
+static enum eg_rc gather(struct eg_relay *r, struct outgoing *events, unsigned *n, bool *more,
                          struct eg_err *err)
 {
 	*n = 0;
@@ -216,11 +270,13 @@ static enum eg_rc gather(struct eg_relay *r, struct eg_event *events, unsigned *
 			return rc;
 		for (unsigned i = 0; i < n_entries; i++) {
 			rc = eg_event_of(r->o.vault, "kafka", eg_writer_log_id(r->o.writer), &entries[i],
-			                 r->o.fields, r->o.n_fields, r->arena, &events[*n], err);
-			if (!rc)
-				eg_event_keep_codes(&events[*n]);
+			                 r->o.fields, r->o.n_fields, r->arena, &events[*n].event, err);
+			if (!rc) {
+				eg_event_keep_codes(&events[*n].event);
+				rc = state_after(r, &entries[i], &events[*n], err);
+			}
 			if (!rc && !(*n)++)
-				set_oldest(r, events[0].time);
+				set_oldest(r, events[0].event.time);
 			if (rc && rc != EG_EMPTY)
 				return rc;
 		}
@@ -235,7 +291,7 @@ static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 		unsigned n = 0;
 		bool more = false;
 		eg_arena_reset(r->arena);
-		struct eg_event *events = eg_arena_alloc(r->arena, r->o.max_events * sizeof *events);
+		struct outgoing *events = eg_arena_alloc(r->arena, r->o.max_events * sizeof *events);
 		enum eg_rc rc = events ? gather(r, events, &n, &more, err)
 		                       : eg_fail(err, EG_NO_MEMORY, "no memory for events");
 		uint64_t at = eg_exlog_position(r->log);
@@ -423,6 +479,7 @@ static void free_relay(struct eg_relay *r)
 {
 	eg_exlog_close(r->log);
 	eg_arena_free(r->arena);
+	eg_arena_free(r->person);
 	eg_wake_free(r->wake);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
@@ -456,7 +513,8 @@ enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *
 	pthread_mutex_init(&r->lock, NULL);
 	r->wake = eg_wake_new();
 	r->arena = eg_arena_new(ARENA_BYTES);
-	if (!r->wake || !r->arena)
+	r->person = eg_arena_new(PERSON_BYTES);
+	if (!r->wake || !r->arena || !r->person)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the relay");
 	if (!rc)
 		rc = eg_exlog_open(&r->log, o->store, o->vault, 0, err);

@@ -13,6 +13,8 @@ import unittest
 
 import harness
 import observe
+import secure
+from eldergate.v1 import event_pb2
 
 TESTS = os.path.join(harness.ROOT, "tests")
 sys.path[:0] = [os.path.join(TESTS, "crash"), os.path.join(TESTS, "kafka")]
@@ -33,6 +35,8 @@ class Readers(unittest.TestCase):
         self.gateway = g = harness.Gateway({"kafka.bootstrap": self.broker.address, "kafka.development": "true",
                                             "listen.metrics": f"127.0.0.1:{self.port}", "store.cache": "4MiB"})
         self.addCleanup(g.__exit__)
+        with open(g.config, "w", encoding="utf-8") as config:
+            config.write("kafka:\n  fields: [registration.address_region, registration.registration_status]\n")
         g.start()
         self.assertIs(g.wait_event("relay.connected")["durable"], False)
         self.world, self.client = World(11), Client()
@@ -67,6 +71,26 @@ class Readers(unittest.TestCase):
             self.assertEqual(seqs, sorted(set(seqs)))
         self.assertEqual({key: seqs[-1] for key, seqs in states.items()},
                          {key: seqs[-1] for key, seqs in changes.items()})
+        self.judge()
+
+    def test_a_state_is_the_whole_person(self):
+        """The newest message of a key in the compacted topic is enough: it has the fields that its event left alone too."""
+        records = [secure.registration(n, version) for n in range(30) for version in (1, 2, 3)]
+        for n, record in enumerate(records):
+            record.registration.address_region = ("330302", "330304", "330383")[n % 3]
+        with self.gateway.channel() as channel:
+            for part in range(0, len(records), 18):
+                self.assertTrue(self.client.run(channel, lambda: ("registration", records[part:part + 18]), 1))
+        self.published()
+        newest = {}
+        for m in topics.read(self.broker.address, "elder.state.v1"):
+            newest[m.key()] = event_pb2.PersonState.FromString(m.value())
+        self.assertEqual(len(newest), 30)
+        for state in newest.values():
+            self.assertEqual(state.person_version, 3)
+            self.assertEqual({f.field: f.value.code for f in state.fields},
+                             {"registration.address_region": "330383",
+                              "registration.registration_status": "NORMAL"})
         self.judge()
 
     def test_a_broker_that_does_not_answer(self):
