@@ -7,7 +7,6 @@
 
 struct eg_streams {
 	pthread_mutex_t lock;
-	pthread_cond_t fewer;
 	struct eg_stream ends; /* of the ring */
 };
 
@@ -41,7 +40,6 @@ bool eg_stream_close(struct eg_stream *s)
 	if (!kicked) {
 		s->before->next = s->next;
 		s->next->before = s->before;
-		pthread_cond_broadcast(&all->fewer);
 	}
 	pthread_mutex_unlock(&all->lock);
 	if (kicked)
@@ -54,14 +52,9 @@ bool eg_stream_close(struct eg_stream *s)
 enum eg_rc eg_streams_open(struct eg_streams **out, struct eg_err *err)
 {
 	struct eg_streams *s = calloc(1, sizeof *s);
-	pthread_condattr_t attr;
 	if (!s)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the list of streams");
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->fewer, &attr);
-	pthread_condattr_destroy(&attr);
 	s->ends.next = s->ends.before = &s->ends;
 	*out = s;
 	return EG_OK;
@@ -75,20 +68,10 @@ void eg_streams_kick(struct eg_streams *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void eg_streams_wait(struct eg_streams *s, int64_t mono_deadline_us)
-{
-	struct timespec until = eg_mono_deadline(mono_deadline_us);
-	pthread_mutex_lock(&s->lock);
-	while (s->ends.next != &s->ends && eg_mono_us() < mono_deadline_us)
-		pthread_cond_timedwait(&s->fewer, &s->lock, &until);
-	pthread_mutex_unlock(&s->lock);
-}
-
 void eg_streams_free(struct eg_streams *s)
 {
 	if (!s)
 		return;
-	pthread_cond_destroy(&s->fewer);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -29,8 +29,6 @@ bool eg_stream_close(struct eg_stream *s);
 
 enum eg_rc eg_streams_open(struct eg_streams **out, struct eg_err *err);
 void eg_streams_kick(struct eg_streams *s);
-/* Waits until no stream is left, or the deadline. */
-void eg_streams_wait(struct eg_streams *s, int64_t mono_deadline_us);
 void eg_streams_free(struct eg_streams *s); /* none may be left; NULL is fine */
 
 #endif

@@ -298,6 +298,13 @@ enum eg_rc eg_resubmit(struct eg_ask *a, struct eg_fault *f)
 	f->reason = 0;
 	if ((rc = eg_batch_admit(&b, &limits, a->caller.policy, a->caller.who, &dataset, f)))
 		return rc;
+	/* What was taken before must be paid for first; then this batch's own share counts against the next.
+	 */
+	const struct eg_identity_rule *who = a->caller.who;
+	if (eg_quota_take(a->edge->quota, who->name, who->records_per_second, 0) > 0)
+		return eg_refuse(f, EG_BUSY, EG_REASON_BUSY, "corrections",
+		                 "more records a second than the identity may send");
+	eg_quota_take(a->edge->quota, who->name, who->records_per_second, b.n);
 	struct resubmission *s = eg_make(&k, sizeof *s);
 	struct eg_ticket *t =
 	        eg_ticket_new(EG_TICKET_SUBMISSION, 2 * eg_batch_budget(&b), a->caller.policy, a->caller.who);

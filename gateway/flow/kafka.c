@@ -79,6 +79,8 @@ enum eg_rc eg_kafka_open(struct eg_kafka **out, const struct eg_kafka_options *o
 	struct eg_kafka *k = calloc(1, sizeof *k);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	if (!k || !conf) {
+		if (conf)
+			rd_kafka_conf_destroy(conf);
 		free(k);
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a Kafka producer");
 	}
