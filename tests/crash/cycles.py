@@ -30,7 +30,7 @@ STORE = ["store.before_commit", "store.after_commit", "store.in_checkpoint"]
 WRITER = ["writer.mid_batch", "writer.before_commit", "writer.after_commit_before_receipt"]
 RELAY = ["relay.begin", "relay.mid_produce", "relay.before_commit", "relay.between_producers"]
 RARE = {"store.in_checkpoint": 1}  # a checkpoint comes once in many commits
-BATCH, MOST_BATCHES, CHECK_EVERY = 40, 400, 25
+BATCH, MOST_BATCHES, CHECK_EVERY = 40, 400, 5
 
 
 class RealBroker:
