@@ -86,7 +86,7 @@ class Run:
         settings = {"store.wal_pages": 256, "writer.checkpoint": "50ms"}
         if self.kafka:
             settings.update({"kafka.bootstrap": self.kafka, "kafka.topic_prefix": self.prefix,
-                             "kafka.transactional_id": self.prefix,
+                             "kafka.transactional_id": self.prefix, "kafka.max_events": 200,
                              "kafka.development": "true" if self.development else "false"})
         self.gateway = Gateway(settings)
         self.passed = self.failed = 0
