@@ -83,10 +83,11 @@ class Run:
         self.kafka = self.broker.address if self.broker else None
         self.prefix = f"crash{self.seed}"
         self.points = a.points.split(",") if a.points else STORE + WRITER + (RELAY if self.kafka else [])
-        settings = {"store.wal_pages": 256, "writer.checkpoint": "50ms"}
+        # The grace: at the end everything that waits is published before the daemon goes.
+        settings = {"store.wal_pages": 256, "writer.checkpoint": "50ms", "shutdown.grace": "50s"}
         if self.kafka:
             settings.update({"kafka.bootstrap": self.kafka, "kafka.topic_prefix": self.prefix,
-                             "kafka.transactional_id": self.prefix, "kafka.max_events": 200,
+                             "kafka.transactional_id": self.prefix, "kafka.max_events": 500,
                              "kafka.development": "true" if self.development else "false"})
         self.gateway = Gateway(settings)
         self.passed = self.failed = 0
