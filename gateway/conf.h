@@ -6,7 +6,7 @@
 #ifndef EG_CONF_H
 #define EG_CONF_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "trust/policy.h"
 
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #ifndef EG_CONF_YAML_H
 #define EG_CONF_YAML_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 #include <yaml.h>

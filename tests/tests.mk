@@ -38,7 +38,7 @@ format: ## puts the C sources as .clang-format wants them
 layers: ## the floors test: no include from above
 	$(Q)tests/layers
 
-ANALYZER_HINTS  = $(if $(filter gateway/base/err.c,$<),,-include base/err.h -include tests/analyzer.h)
+ANALYZER_HINTS  = $(if $(filter gateway/base/err.c,$<),,-include eldergate/err.h -include tests/analyzer.h)
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy tests/analyzer.h
 	@rm -f $@
 	$(Q)clang-tidy --quiet $< -- $(filter-out -M%,$(CPPFLAGS)) $(CSTD) $(ANALYZER_HINTS) >$@.log 2>/dev/null || { cat $@.log; exit 1; }

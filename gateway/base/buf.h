@@ -5,14 +5,9 @@
 #ifndef EG_BASE_BUF_H
 #define EG_BASE_BUF_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "eldergate/bytes.h"
 
-struct eg_bytes {
-	const uint8_t *p;
-	size_t len;
-};
+#include <stdbool.h>
 
 struct eg_buf {
 	uint8_t *p; /* owned */
@@ -33,7 +28,6 @@ void eg_buf_reset(struct eg_buf *b);                  /* keeps the memory; clear
 void eg_buf_free(struct eg_buf *b);                   /* wipes */
 struct eg_bytes eg_buf_bytes(const struct eg_buf *b); /* empty if failed */
 
-struct eg_bytes eg_bytes_of(const char *text); /* NULL is empty */
 bool eg_bytes_equal(struct eg_bytes a, struct eg_bytes b);
 int eg_bytes_cmp(struct eg_bytes a, struct eg_bytes b); /* memcmp, then the shorter first */
 void eg_hex(const uint8_t *p, size_t len, char *out);   /* out holds 2 * len + 1 */

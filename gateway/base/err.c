@@ -1,5 +1,5 @@
 /* err: result codes with their table, rendered into the caller's struct eg_err. Thread: any; no state. */
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include "base/buf.h"
 
@@ -19,7 +19,7 @@ static const struct row *row(enum eg_rc rc)
 	static const struct row rows[] = {
 #define X(name_, number_, retryable_, grpc_, exit_, label_, text_)                                           \
 	[number_] = {#name_, label_, text_, retryable_, grpc_, exit_},
-#include "base/errors.def"
+#include "eldergate/errors.def"
 #undef X
 	};
 	size_t i = (size_t)rc;

@@ -5,7 +5,7 @@
 #ifndef EG_BASE_LOG_H
 #define EG_BASE_LOG_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #ifndef EG_BASE_QUEUE_H
 #define EG_BASE_QUEUE_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stddef.h>
 #include <stdint.h>

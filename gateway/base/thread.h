@@ -2,7 +2,7 @@
 #ifndef EG_BASE_THREAD_H
 #define EG_BASE_THREAD_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 struct eg_thread;
 

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "cli/grpc_client.h"
 
 #include <protobuf-c/protobuf-c.h>

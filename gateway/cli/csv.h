@@ -8,7 +8,7 @@
 #define EG_CLI_CSV_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <sys/types.h>
 

@@ -6,7 +6,7 @@
 #define EG_CLI_FILE_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <sys/types.h>
 

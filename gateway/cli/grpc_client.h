@@ -8,7 +8,7 @@
 #define EG_CLI_GRPC_CLIENT_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 struct rpc_client;
 struct rpc_stream;

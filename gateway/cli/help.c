@@ -55,7 +55,7 @@ static void print_exits(void)
 		int exit_code;
 	} rows[] = {
 #define X(name, number, retryable, grpc, exit_code, label, text) {#name, text, exit_code},
-#include "base/errors.def"
+#include "eldergate/errors.def"
 #undef X
 	};
 	enum { N = sizeof rows / sizeof *rows };

@@ -3,7 +3,7 @@
 #ifndef EG_CLI_ONBOARD_H
 #define EG_CLI_ONBOARD_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "model/record.h"
 
 #include <stdint.h>

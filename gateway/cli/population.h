@@ -8,7 +8,7 @@
 #define EG_CLI_POPULATION_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "model/life.h"
 #include "model/record.h"
 

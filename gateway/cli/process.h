@@ -5,7 +5,7 @@
 #ifndef EG_CLI_PROCESS_H
 #define EG_CLI_PROCESS_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -10,7 +10,7 @@
 #define EG_CLI_PUMP_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "cli/grpc_client.h"
 #include "eldergate/v1/exchange.pb-c.h"
 

@@ -8,7 +8,7 @@
 #define EG_CLI_SHEET_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "cli/csv.h"
 #include "model/record.h"
 

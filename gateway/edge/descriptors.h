@@ -4,7 +4,7 @@
 #define EG_EDGE_DESCRIPTORS_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 struct eg_descriptors;
 

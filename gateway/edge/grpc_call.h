@@ -11,7 +11,7 @@
 #define EG_EDGE_GRPC_CALL_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #define EG_OUT_MAX 1024
 

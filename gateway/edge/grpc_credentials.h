@@ -6,7 +6,7 @@
 #ifndef EG_EDGE_GRPC_CREDENTIALS_H
 #define EG_EDGE_GRPC_CREDENTIALS_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <grpc/grpc_security.h>
 

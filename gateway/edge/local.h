@@ -6,7 +6,7 @@
 #ifndef EG_EDGE_LOCAL_H
 #define EG_EDGE_LOCAL_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "edge/grpc_call.h"
 
 #include <protobuf-c/protobuf-c.h>

@@ -6,7 +6,7 @@
 #ifndef EG_EDGE_PROBE_H
 #define EG_EDGE_PROBE_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #ifndef EG_EDGE_QUOTA_H
 #define EG_EDGE_QUOTA_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #ifndef EG_EDGE_TIMER_H
 #define EG_EDGE_TIMER_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

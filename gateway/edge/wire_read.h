@@ -4,7 +4,7 @@
 #define EG_EDGE_WIRE_READ_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #define EG_FIELD_NUMBER_LIMIT ((1u << 29) - 1)
 

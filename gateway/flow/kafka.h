@@ -8,7 +8,7 @@
 #define EG_FLOW_KAFKA_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 struct eg_kafka; /* a transactional producer */
 

@@ -5,7 +5,7 @@
 #ifndef EG_MODEL_AUTHORITY_H
 #define EG_MODEL_AUTHORITY_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "model/person.h"
 
 #define EG_AUTHORITY_VERSION 1 /* of the built-in table, authority.def */

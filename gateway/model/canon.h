@@ -6,7 +6,7 @@
 #define EG_MODEL_CANON_H
 
 #include "base/arena.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "model/record.h"
 
 void eg_canon_bytes(struct eg_buf *b, unsigned tag, struct eg_bytes v); /* an empty value is left out */

@@ -5,7 +5,7 @@
 #ifndef EG_STORE_DIR_H
 #define EG_STORE_DIR_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdint.h>
 

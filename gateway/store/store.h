@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 struct eg_store;
 struct eg_conn;

@@ -6,7 +6,7 @@
 #ifndef EG_TRUST_CA_H
 #define EG_TRUST_CA_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <stdbool.h>
 

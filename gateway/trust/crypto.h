@@ -6,7 +6,7 @@
 #define EG_TRUST_CRYPTO_H
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #define EG_KEY_SIZE  32
 #define EG_HASH_SIZE 32

@@ -6,7 +6,7 @@
 #ifndef EG_TRUST_POLICY_H
 #define EG_TRUST_POLICY_H
 
-#include "base/err.h"
+#include "eldergate/err.h"
 #include "model/person.h"
 #include "model/record.h"
 #include "trust/crypto.h"

@@ -21,7 +21,7 @@ from canon import one, table  # noqa: E402
 from client import Client  # noqa: E402
 from people import World  # noqa: E402
 
-CORRUPT, IO, BUSY, CONFIG = 70, 74, 75, 78  # exit codes (gateway/base/errors.def)
+CORRUPT, IO, BUSY, CONFIG = 70, 74, 75, 78  # exit codes (include/eldergate/errors.def)
 
 
 class Stopping(unittest.TestCase):

@@ -1,6 +1,6 @@
 /* The result codes' table, and how an error is filled. */
 #include "base/buf.h"
-#include "base/err.h"
+#include "eldergate/err.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ struct row {
 static const struct row rows[] = {
 #define X(name, number, retryable, grpc, exit_code, label, text)                                             \
 	{number, retryable, grpc, exit_code, #name, label, text},
-#include "base/errors.def"
+#include "eldergate/errors.def"
 #undef X
 };
 #define ROWS (sizeof rows / sizeof rows[0])

@@ -21,7 +21,7 @@ static const enum eg_reason_code codes[] = {
 };
 static const enum eg_rc results[] = {
 #define X(name, number, retryable, grpc, exit_code, label, text) EG_##name,
-#include "base/errors.def"
+#include "eldergate/errors.def"
 #undef X
 };
 

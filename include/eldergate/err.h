@@ -3,14 +3,14 @@
  * A function that can fail returns eg_rc and, on failure, fills the struct eg_err it was given (which may be
  * NULL). The text names what was wrong and what to do; it never holds an ID number, a name or any other
  * record value. Thread: any. Owns nothing. */
-#ifndef EG_BASE_ERR_H
-#define EG_BASE_ERR_H
+#ifndef ELDERGATE_ERR_H
+#define ELDERGATE_ERR_H
 
 #include <stdbool.h>
 
 enum eg_rc {
 #define X(name, number, retryable, grpc, exit_code, label, text) EG_##name = (number),
-#include "base/errors.def"
+#include "eldergate/errors.def"
 #undef X
 };
 
