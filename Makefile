@@ -62,9 +62,11 @@ PROGRAMS := $(B)/eldergated $(B)/eldergate $(B)/eldergate-devbroker
 .PHONY: all programs
 all: deps ## builds the programs (installs what is missing)
 	$(Q)$(MAKE) --no-print-directory programs
-programs: $(PROGRAMS)
 
-include $(sort $(wildcard tests/*.mk deploy/*.mk proto/*.mk))
+libs_of = $(foreach f,$(below_$(1)),$(call lib,$(f)))
+
+include $(sort $(wildcard tests/*.mk deploy/*.mk proto/*.mk)) $(wildcard adapters/*.mk)
+programs: $(PROGRAMS)
 
 .SECONDEXPANSION:
 define floor_rules
@@ -80,8 +82,6 @@ $(B)/%.o: %.c
 
 # Only the edge, and the programs above it, see generated code.
 $(call obj,$(call src,edge) $(wildcard gateway/*.c gateway/cli/*.c)): | $(GEN_HEADERS)
-
-libs_of = $(foreach f,$(below_$(1)),$(call lib,$(f)))
 
 $(B)/eldergated: $(call obj,$(wildcard gateway/*.c)) $(call libs_of,edge)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge) $(PKGS_main)) $(LDLIBS)

@@ -1,0 +1,35 @@
+# The adapters' side: libeldergate-adapter.a (agent, mapping, link, connectors, and what of the gateway's lower floors
+# they need), the programs, their unit tests. adapters/<name>/<name>.c becomes the program eldergate-<name>.
+# common and connectors include base, model and trust, never the daemon's own floors above.
+
+PKGS_adapters := yaml-0.1 libprotobuf-c
+LIBS_adapters :=
+
+ADAPTER_SRC := $(sort $(wildcard adapters/common/*.c adapters/connectors/*.c))
+ADAPTER_LIB := $(B)/libadapters.a
+ADAPTER_LINK = $(ADAPTER_LIB) $(call libs_of,trust)
+ADAPTER_PC   = $(call pc_libs,$(PKGS_adapters) $(call pkgs,trust)) $(LIBS_adapters)
+# The protocol's messages; services and descriptors are not needed.
+ADAPTER_GEN := $(filter-out $(GEN)/obj/descriptor_set.o,$(GEN_OBJ_edge))
+
+$(call obj,$(ADAPTER_SRC)): | $(GEN_HEADERS)
+$(ADAPTER_LIB): $(call obj,$(ADAPTER_SRC)) $(ADAPTER_GEN)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+ADAPTER_NAMES := $(filter-out common connectors,$(notdir $(patsubst %/,%,$(dir $(wildcard adapters/*/*.c)))))
+ADAPTER_NAMES := $(sort $(ADAPTER_NAMES))
+ADAPTERS      := $(ADAPTER_NAMES:%=$(B)/eldergate-%)
+PROGRAMS      += $(ADAPTERS)
+
+define adapter_rule
+$(B)/eldergate-$(1): $(call obj,$(wildcard adapters/$(1)/*.c)) $(ADAPTER_LIB) $(call libs_of,trust)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(ADAPTER_PC) $$(LDLIBS)
+endef
+$(foreach a,$(ADAPTER_NAMES),$(eval $(call adapter_rule,$(a))))
+
+# tests/unit/adapters/test_x.c: one cmocka program each.
+$(B)/tests/unit/adapters/%: tests/unit/adapters/%.c $(ADAPTER_LIB) $(call libs_of,trust)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ADAPTER_LINK) $(ADAPTER_PC) $(call pc_libs,cmocka) $(LDLIBS)
+UNIT_TESTS += $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/adapters/test_*.c)))
