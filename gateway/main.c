@@ -246,6 +246,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	        .origin = *c->origin ? c->origin : NULL,
 	        .max_records = (unsigned)c->writer_records,
 	        .checkpoint_us = c->checkpoint_us,
+	        .lag_grace_us = c->police_lag_grace,
 	        .fatal = fatal,
 	};
 	if ((rc = eg_writer_start(&g->writer, &wo, err)))

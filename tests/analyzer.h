@@ -1,7 +1,7 @@
 /* analyzer: what clang's static analyzer is told, since it sees one source file at a time.
  *
- * Included by force behind eldergate/err.h, by `make analyze` only: the functions that report a failure return the
- * code they were given, so a caller never goes on as if all were well. */
+ * Included by force behind eldergate/err.h, by `make analyze` only: the functions that report a failure
+ * return the code they were given, so a caller never goes on as if all were well. */
 #ifndef EG_TESTS_ANALYZER_H
 #define EG_TESTS_ANALYZER_H
 

@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "eldergate/err.h"
 #include "cli/grpc_client.h"
+#include "eldergate/err.h"
 
 #include <protobuf-c/protobuf-c.h>
 

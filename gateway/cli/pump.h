@@ -10,8 +10,8 @@
 #define EG_CLI_PUMP_H
 
 #include "base/buf.h"
-#include "eldergate/err.h"
 #include "cli/grpc_client.h"
+#include "eldergate/err.h"
 #include "eldergate/v1/exchange.pb-c.h"
 
 enum { PUMP_IN_FLIGHT_MAX = 256, PUMP_BATCH_MAX = 1000, PUMP_BATCH_BYTES = 1000000 };

@@ -8,8 +8,8 @@
 #define EG_CLI_SHEET_H
 
 #include "base/buf.h"
-#include "eldergate/err.h"
 #include "cli/csv.h"
+#include "eldergate/err.h"
 #include "model/record.h"
 
 struct sheet;

@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "eldergate/err.h"
 #include "edge/grpc_call.h"
+#include "eldergate/err.h"
 
 #include <protobuf-c/protobuf-c.h>
 

@@ -4,17 +4,17 @@
  * another person (a merge, a split) is opened for the one and closed for the other. A person that ended gets
  * no more entries.
  *
- * Whose case: of the persons that hold its source keys; LIFE_DISPUTED: of its one person, whatever source
- * keys join or leave it. The same question is one case, by its subject: a digest over the kind and the source
- * keys; LIFE_DISPUTED: and the person; VERSION_CONFLICT: and the version. A closed one opens again when its
- * question comes back. Thread: the writer's. */
+ * Whose case: of the persons that hold its source keys; LIFE_DISPUTED and POLICE_LAG: of its one person,
+ * whatever source keys join or leave it. The same question is one case, by its subject: a digest over the
+ * kind and the source keys, or over the kind and the one person; VERSION_CONFLICT: and the version. A closed
+ * one opens again when its question comes back. Thread: the writer's. */
 #include "flow/merge.h"
 
 #include <string.h>
 
 struct want {
 	const struct eg_wanted *w;
-	struct eg_ws_person *person; /* LIFE_DISPUTED */
+	struct eg_ws_person *person; /* of one person's case */
 	uint8_t subject[16];
 	struct eg_ws_case *k; /* NULL: not there yet */
 };
@@ -295,12 +295,26 @@ static enum eg_rc add_want(struct settling *x, const struct eg_wanted *w, struct
 	return rc;
 }
 
-static enum eg_rc want_disputed(struct settling *x, struct eg_ws_person *p, struct eg_err *err)
+static bool of_one_person(enum eg_case_kind kind)
+{
+	return kind == EG_CASE_LIFE_DISPUTED || kind == EG_CASE_POLICE_LAG;
+}
+
+static bool has_open(const struct settling *x, const struct eg_ws_person *p, enum eg_case_kind kind)
+{
+	for (unsigned i = 0; i < x->n_open; i++)
+		if (x->open[i]->body.kind == kind && lists(p, x->open[i]))
+			return true;
+	return false;
+}
+
+static enum eg_rc want_of_person(struct settling *x, struct eg_ws_person *p, enum eg_case_kind kind,
+                                 struct eg_err *err)
 {
 	struct eg_wanted *w = eg_arena_alloc(x->m->arena, sizeof *w);
 	if (!w)
 		return eg_ws_no_memory(err);
-	*w = (struct eg_wanted){.kind = EG_CASE_LIFE_DISPUTED, .n = p->now.n_held};
+	*w = (struct eg_wanted){.kind = kind, .n = p->now.n_held};
 	w->tokens = eg_arena_alloc(x->m->arena, w->n * sizeof *w->tokens);
 	if (!w->tokens)
 		return eg_ws_no_memory(err);
@@ -313,7 +327,7 @@ static enum eg_rc gather_wants(struct settling *x, const struct eg_wanted *wante
                                struct eg_err *err)
 {
 	enum eg_rc rc = EG_OK;
-	x->wants = eg_arena_alloc(x->m->arena, (n + x->n_persons) * sizeof *x->wants);
+	x->wants = eg_arena_alloc(x->m->arena, (n + 2 * x->n_persons) * sizeof *x->wants);
 	if (!x->wants)
 		return eg_ws_no_memory(err);
 	for (unsigned i = 0; i < n && rc == EG_OK; i++)
@@ -325,7 +339,11 @@ static enum eg_rc gather_wants(struct settling *x, const struct eg_wanted *wante
 			continue;
 		rc = eg_person_view(x->m, p, &v, err);
 		if (rc == EG_OK && v->life == EG_LIFE_DISPUTED)
-			rc = want_disputed(x, p, err);
+			rc = want_of_person(x, p, EG_CASE_LIFE_DISPUTED, err);
+		/* A lag becomes a case when its grace is over, and stays one while it lasts. */
+		if (rc == EG_OK && eg_life_lags(v->evidence) &&
+		    (p->lag_due || has_open(x, p, EG_CASE_POLICE_LAG)))
+			rc = want_of_person(x, p, EG_CASE_POLICE_LAG, err);
 	}
 	return rc;
 }
@@ -338,9 +356,9 @@ static bool stays(const struct settling *x, const struct eg_ws_case *k, struct e
 		return true;
 	switch (k->body.kind) {
 	case EG_CASE_VERSION_CONFLICT: /* closed by its rejects */
-	case EG_CASE_POLICE_LAG:       /* closed by its timer */
 		return true;
 	case EG_CASE_LIFE_DISPUTED:
+	case EG_CASE_POLICE_LAG:
 		return !(only->step == x->step && x->changed[only->index]); /* merged away: changed too */
 	case EG_CASE_DOUBLE_REGISTRATION:
 	case EG_CASE_NUMBER_SHARED:
@@ -358,9 +376,9 @@ static enum eg_rc settle_open(struct settling *x, struct eg_ws_case *k, struct e
 	struct people now;
 	uint64_t first;
 	enum eg_rc rc = EG_OK;
-	if (k->body.kind == EG_CASE_LIFE_DISPUTED) {
+	if (of_one_person(k->body.kind)) {
 		if (k->body.n_persons != 1)
-			return eg_fail(err, EG_CORRUPT, "a case of one person's life has %u persons",
+			return eg_fail(err, EG_CORRUPT, "a case of one person has %u persons",
 			               k->body.n_persons);
 		rc = eg_ws_person_by_id(&x->m->set, k->body.persons[0], &only, err);
 	}

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/metric.h"
+#include "flow/lag.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,7 +157,7 @@ static enum eg_rc append_deliveries(struct eg_commit *c, struct eg_err *err)
 enum eg_rc eg_commit_fill(struct eg_commit *c, struct eg_tx *tx, struct eg_conn *conn, struct eg_err *err)
 {
 	struct eg_merge *m = &c->merge;
-	eg_ws_begin(&m->set, m->vault, conn, tx, m->arena);
+	eg_ws_begin(&m->set, m->vault, conn, tx, m->arena, m->tail->time);
 	m->created = 0;
 	memset(m->opened, 0, sizeof m->opened);
 	enum eg_rc rc = gather(c, err);
@@ -178,6 +179,8 @@ enum eg_rc eg_commit_fill(struct eg_commit *c, struct eg_tx *tx, struct eg_conn 
 	}
 	if (rc == EG_OK)
 		rc = append_deliveries(c, err);
+	if (rc == EG_OK && c->lag_grace_us && c->looks_at_lag)
+		rc = eg_lag_fill(m, m->tail->time - c->lag_grace_us, err);
 	if (rc == EG_OK)
 		rc = eg_ws_flush(&m->set, err);
 	eg_datasets_put(&c->datasets, tx);

@@ -15,6 +15,8 @@ struct eg_commit {
 	unsigned n_tickets;
 	struct eg_work *works; /* in order of arrival: those of one ticket stand together */
 	unsigned n_works;
+	int64_t lag_grace_us; /* 0: a lag never becomes a case */
+	bool looks_at_lag;    /* in this commit */
 };
 
 /* Appends every entry and puts every row of the batch. The results stand in the tickets, but nothing holds

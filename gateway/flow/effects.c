@@ -98,13 +98,10 @@ static enum eg_rc view_digest(struct eg_merge *m, const struct eg_view *v, const
 
 /* Everything about the person's state before and after. */
 static enum eg_rc fill(struct eg_merge *m, const struct eg_person_change *ch, struct eg_effect *e,
-                       const struct eg_view **after, struct eg_err *err)
+                       const struct eg_view *before, const struct eg_view **after, struct eg_err *err)
 {
 	struct eg_ws_person *p = ch->person;
-	const struct eg_view *before = NULL;
-	enum eg_rc rc = eg_person_view(m, p, &before, err);
-	if (rc)
-		return rc;
+	enum eg_rc rc = EG_OK;
 	*after = before;
 	if (!ch->same && !ch->merged)
 		rc = build(m, ch->held, ch->n_held, after, err);
@@ -124,6 +121,17 @@ static enum eg_rc fill(struct eg_merge *m, const struct eg_person_change *ch, st
 	if (rc)
 		return rc;
 	return view_digest(m, *after, ch->same ? p->now.held : ch->held, e->view_digest, err);
+}
+
+/* A person's lag begins and ends with its versions; one that was merged away has none. */
+static enum eg_ws_lag lag_of(const struct eg_person_change *ch, const struct eg_view *before,
+                             const struct eg_view *after)
+{
+	bool was = ch->person->now.version && eg_life_lags(before->evidence);
+	bool is = !ch->merged && eg_life_lags(after->evidence);
+	if (was == is)
+		return ch->person->lag;
+	return is ? EG_WS_LAG_BEGINS : EG_WS_LAG_ENDS;
 }
 
 /* Does the person come back from what was taken for a death? */
@@ -154,7 +162,7 @@ enum eg_rc eg_effect_emit(struct eg_merge *m, struct eg_cause *c, const struct e
                           uint64_t *seq, struct eg_err *err)
 {
 	struct eg_ws_person *p = ch->person;
-	const struct eg_view *after = NULL;
+	const struct eg_view *before = NULL, *after = NULL;
 	struct eg_effect e = {
 	        .has_person = true,
 	        .version = p->now.version + 1,
@@ -176,7 +184,9 @@ enum eg_rc eg_effect_emit(struct eg_merge *m, struct eg_cause *c, const struct e
 		memcpy(e.case_id, ch->of_case->row.id, sizeof e.case_id);
 		e.case_kind = (int)ch->of_case->body.kind;
 	}
-	enum eg_rc rc = fill(m, ch, &e, &after, err);
+	enum eg_rc rc = eg_person_view(m, p, &before, err);
+	if (rc == EG_OK)
+		rc = fill(m, ch, &e, before, &after, err);
 	if (rc)
 		return rc;
 	if (e.event == EG_EVENT_UPDATED && ch->corrects && returns(&e))
@@ -192,6 +202,7 @@ enum eg_rc eg_effect_emit(struct eg_merge *m, struct eg_cause *c, const struct e
 	rc = append(m, c, &e, err);
 	if (rc)
 		return rc;
+	p->lag = lag_of(ch, before, after);
 	p->now.version++;
 	p->row.last_seq = *seq;
 	if (ch->merged) {

@@ -57,6 +57,7 @@ const char *eg_entry_kind_name(enum eg_entry_kind k)
 	        [EG_ENTRY_REFUSAL] = "REFUSAL",   [EG_ENTRY_QUERY] = "QUERY",
 	        [EG_ENTRY_DELIVERY] = "DELIVERY", [EG_ENTRY_CASE] = "CASE",
 	        [EG_ENTRY_DECISION] = "DECISION", [EG_ENTRY_ADMIN] = "ADMIN",
+	        [EG_ENTRY_TIMER] = "TIMER",
 	};
 	return (size_t)k < sizeof names / sizeof *names && names[k] ? names[k] : "?";
 }
@@ -150,7 +151,7 @@ enum eg_rc eg_header_read(struct eg_bytes text, struct eg_header *out, struct eg
 			out->time = eg_canon_as_int(&r);
 			break;
 		case H_KIND:
-			out->kind = (enum eg_entry_kind)small(&r, EG_ENTRY_ADMIN);
+			out->kind = (enum eg_entry_kind)small(&r, EG_ENTRY_TIMER);
 			break;
 		case H_ENTRY_ID:
 			has_id = fixed(&r, out->entry_id, sizeof out->entry_id);

@@ -20,7 +20,8 @@ enum eg_entry_kind {
 	EG_ENTRY_DELIVERY = 9,
 	EG_ENTRY_CASE = 10,
 	EG_ENTRY_DECISION = 11,
-	EG_ENTRY_ADMIN = 12
+	EG_ENTRY_ADMIN = 12,
+	EG_ENTRY_TIMER = 14
 };
 const char *eg_entry_kind_name(enum eg_entry_kind k); /* "CHANGE" */
 

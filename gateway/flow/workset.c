@@ -16,9 +16,9 @@ enum eg_rc eg_ws_no_memory(struct eg_err *err)
 }
 
 void eg_ws_begin(struct eg_workset *w, struct eg_vault *v, struct eg_conn *c, struct eg_tx *tx,
-                 struct eg_arena *a)
+                 struct eg_arena *a, int64_t time_us)
 {
-	*w = (struct eg_workset){.vault = v, .conn = c, .tx = tx, .arena = a};
+	*w = (struct eg_workset){.vault = v, .conn = c, .tx = tx, .arena = a, .time = time_us};
 	w->last_case = &w->all_cases;
 }
 
@@ -120,29 +120,29 @@ static enum eg_rc open_person(struct eg_workset *w, const struct eg_person_row *
 	return rc;
 }
 
+enum eg_rc eg_ws_person_by_row(struct eg_workset *w, int64_t row, struct eg_ws_person **out,
+                               struct eg_err *err)
+{
+	struct eg_person_row found = {0};
+	uint8_t key[16];
+	eg_table_row_key(row, key);
+	*out = eg_table_get(&w->person_rows, key);
+	if (*out)
+		return EG_OK;
+	enum eg_rc rc = eg_get_person(w->conn, row, w->arena, &found, err);
+	if (rc == EG_EMPTY)
+		return eg_fail(err, EG_CORRUPT, "person row %lld is named, but not there", (long long)row);
+	return rc ? rc : open_person(w, &found, out, err);
+}
+
 enum eg_rc eg_ws_person_of(struct eg_workset *w, struct eg_ws_source *s, struct eg_ws_person **out,
                            struct eg_err *err)
 {
-	struct eg_person_row row = {0};
-	uint8_t key[16];
+	enum eg_rc rc = EG_OK;
+	if (!s->person && s->row.person)
+		rc = eg_ws_person_by_row(w, s->row.person, &s->person, err);
 	*out = s->person;
-	if (s->person || !s->row.person)
-		return EG_OK;
-	eg_table_row_key(s->row.person, key);
-	s->person = eg_table_get(&w->person_rows, key);
-	if (!s->person) {
-		enum eg_rc rc = eg_get_person(w->conn, s->row.person, w->arena, &row, err);
-		if (rc == EG_EMPTY)
-			return eg_fail(err, EG_CORRUPT,
-			               "a source key belongs to person row %lld, which is not there",
-			               (long long)s->row.person);
-		if (rc == EG_OK)
-			rc = open_person(w, &row, &s->person, err);
-		if (rc)
-			return rc;
-	}
-	*out = s->person;
-	return EG_OK;
+	return rc;
 }
 
 enum eg_rc eg_ws_person_by_id(struct eg_workset *w, const uint8_t id[16], struct eg_ws_person **out,
@@ -454,6 +454,10 @@ static enum eg_rc flush_persons(struct eg_workset *w, struct eg_buf *body, struc
 		if (eg_unsafe("stale_state") && p->row.row && i == 0)
 			continue; /* its entry is there, its state is not */
 		eg_tx_put_person(w->tx, &p->row);
+		if (p->lag == EG_WS_LAG_BEGINS)
+			eg_tx_put_lag(w->tx, p->row.row, w->time);
+		else if (p->lag == EG_WS_LAG_ENDS)
+			eg_tx_drop_lag(w->tx, p->row.row);
 	}
 	return EG_OK;
 }

@@ -13,13 +13,18 @@
 
 struct eg_ws_case;
 
+/* What becomes of the person's row in table lag. */
+enum eg_ws_lag { EG_WS_LAG_AS_IT_IS, EG_WS_LAG_BEGINS, EG_WS_LAG_ENDS };
+
 struct eg_ws_person {
 	struct eg_person_row row;   /* row.row 0: made by this commit */
 	struct eg_person now;       /* as it stands; replace held and cases, never write into them */
 	uint64_t order;             /* by row, then by making: who came first */
 	const struct eg_view *view; /* of now.held; NULL until it is asked for */
 	bool dirty;
-	uint64_t step; /* the step that saw it last, with its number there */
+	enum eg_ws_lag lag; /* of this commit, the last word counts */
+	bool lag_due;       /* its lag is to become a case in this step */
+	uint64_t step;      /* the step that saw it last, with its number there */
 	unsigned index;
 	struct eg_ws_person *next;
 };
@@ -80,10 +85,13 @@ struct eg_workset {
 	struct eg_ws_case *all_cases, **last_case; /* in order of asking */
 	uint64_t step;                             /* see eg_ws_step */
 	uint64_t made;                             /* rows made by this commit so far */
+	int64_t time;                              /* of the commit */
 };
 
 void eg_ws_begin(struct eg_workset *w, struct eg_vault *v, struct eg_conn *c, struct eg_tx *tx,
-                 struct eg_arena *a);
+                 struct eg_arena *a, int64_t time_us);
+enum eg_rc eg_ws_person_by_row(struct eg_workset *w, int64_t row, struct eg_ws_person **out,
+                               struct eg_err *err); /* EG_CORRUPT: none */
 /* A new step: the step and index fields of every row are free for use. */
 uint64_t eg_ws_step(struct eg_workset *w);
 enum eg_rc eg_ws_flush(struct eg_workset *w, struct eg_err *err);

@@ -17,6 +17,7 @@
 #include "base/metric.h"
 #include "base/thread.h"
 #include "flow/commit.h"
+#include "flow/lag.h"
 #include "trust/checkpoint.h"
 
 #include <pthread.h>
@@ -50,6 +51,7 @@ struct eg_writer {
 	struct eg_ticket *tickets[TICKETS_MAX];
 	uint64_t signed_size; /* of the newest checkpoint */
 	int64_t signed_at;    /* monotonic */
+	int64_t lag_looked;   /* when table lag was last looked at; monotonic */
 	int64_t persons;
 	int64_t open_cases[EG_CASE_NO_IDENTITY + 1];
 	pthread_mutex_t marks_lock;
@@ -189,6 +191,9 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	eg_arena_reset(c->merge.arena);
 	c->tickets = tickets;
 	c->n_tickets = n;
+	c->looks_at_lag = began - w->lag_looked >= IDLE_US;
+	if (c->looks_at_lag)
+		w->lag_looked = began;
 	struct eg_tx tx = eg_tx_begin(w->o.store);
 	enum eg_rc rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
 	if (rc == EG_OK && tx.rc == EG_OK)
@@ -345,13 +350,26 @@ static unsigned take(struct eg_writer *w, int64_t deadline)
 	return n;
 }
 
+static bool lag_waits(struct eg_writer *w)
+{
+	bool waits = false;
+	if (!w->o.lag_grace_us || eg_mono_us() - w->lag_looked < IDLE_US)
+		return false;
+	eg_arena_reset(w->commit.merge.arena);
+	if (eg_lag_waits(w->conn, eg_now_us() - w->o.lag_grace_us, w->commit.merge.arena, &waits, NULL))
+		return true; /* the commit will meet the same error, and tell it */
+	if (!waits)
+		w->lag_looked = eg_mono_us();
+	return waits;
+}
+
 static void idle(struct eg_writer *w, bool last)
 {
 	struct mark marks[MARKS_MAX];
 	struct eg_err err;
 	bool due = checkpoint_due(w) || (last && w->tail.seq > w->signed_size);
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
-	if (!due && !moved_marks(w, marks))
+	if (!due && !moved_marks(w, marks) && !lag_waits(w))
 		return;
 	if (attempt(w, NULL, 0, last, &err)) {
 		stop_if_fatal(w, &err);
@@ -518,6 +536,7 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 	w->head = eg_wake_new();
 	w->commit.merge.vault = o->vault;
 	w->commit.merge.authority = o->authority;
+	w->commit.lag_grace_us = o->lag_grace_us;
 	w->commit.merge.tail = &w->tail;
 	w->commit.merge.arena = eg_arena_new(COMMIT_BUDGET);
 	enum eg_rc rc = EG_OK;

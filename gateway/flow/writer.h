@@ -21,6 +21,7 @@ struct eg_writer_options {
 	const char *origin;                      /* checkpoint origin; NULL: "eldergate.<log id>" */
 	unsigned max_records;                    /* per commit; default 1024 */
 	int64_t checkpoint_us;                   /* default 1 s */
+	int64_t lag_grace_us;                    /* see flow/lag.h; 0: no cases of that kind */
 	void (*fatal)(const struct eg_err *err); /* must not return */
 };
 

@@ -112,6 +112,13 @@ enum eg_life eg_life_status(struct eg_life_input in)
 	return (enum eg_life)status[in.police][in.certificate][in.cremation][in.later_sign_of_life];
 }
 
+bool eg_life_lags(struct eg_life_input in)
+{
+	return in.police == EG_POLICE_ALIVE &&
+	       (in.certificate == EG_EVIDENCE_VALID || in.cremation == EG_EVIDENCE_VALID) &&
+	       eg_life_status(in) != DISPUTED;
+}
+
 const char *eg_life_name(enum eg_life l)
 {
 	switch (l) {

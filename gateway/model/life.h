@@ -28,5 +28,8 @@ struct eg_life_input {
 	                            evidence states */
 };
 enum eg_life eg_life_status(struct eg_life_input in);
+/* Do the police lag behind: other evidence of death stands, nothing disputes it, and they have the person as
+ * alive? Normal for weeks; a case once a configured grace is over. */
+bool eg_life_lags(struct eg_life_input in);
 
 #endif

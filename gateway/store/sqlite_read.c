@@ -549,6 +549,22 @@ enum eg_rc eg_list_datasets(struct eg_conn *c, struct eg_arena *a, struct eg_dat
 	return finish(&q);
 }
 
+static void take_lag(struct query *q, struct eg_lag_row *out)
+{
+	out->person = take_int(q);
+	out->since_us = take_int(q);
+}
+
+enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struct eg_arena *a,
+                        struct eg_lag_row **out, unsigned *n, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_LAGS_UNTIL, a, err);
+	with_int(&q, until_us);
+	with_int(&q, max);
+	LIST(&q, struct eg_lag_row, take_lag, out, n);
+	return finish(&q);
+}
+
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *err)
 {
 	struct query q = ask(c, EG_ST_GET_MARK, NULL, err);

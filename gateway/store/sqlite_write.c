@@ -308,6 +308,21 @@ void eg_tx_put_dataset(struct eg_tx *tx, const struct eg_dataset_row *v)
 	run(&p);
 }
 
+void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us)
+{
+	struct step p = step(tx, EG_ST_PUT_LAG, "put a lag");
+	bind_int(&p, person);
+	bind_int(&p, since_us);
+	run(&p);
+}
+
+void eg_tx_drop_lag(struct eg_tx *tx, int64_t person)
+{
+	struct step p = step(tx, EG_ST_DROP_LAG, "drop a lag");
+	bind_int(&p, person);
+	run(&p);
+}
+
 void eg_tx_put_mark(struct eg_tx *tx, const char *name, uint64_t seq)
 {
 	struct step p = step(tx, EG_ST_PUT_MARK, "put a mark");

@@ -120,6 +120,10 @@ struct eg_dataset_row {
 };
 void eg_tx_put_dataset(struct eg_tx *tx, const struct eg_dataset_row *d);
 
+/* Since when other evidence has a person dead whom the police have as alive; one row a person. */
+void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us);
+void eg_tx_drop_lag(struct eg_tx *tx, int64_t person);
+
 void eg_tx_put_mark(struct eg_tx *tx, const char *name, uint64_t seq);
 void eg_tx_put_meta(struct eg_tx *tx, const char *name, struct eg_bytes value);
 void eg_tx_put_key(struct eg_tx *tx, const char *name, const uint8_t wrapped[60]);
@@ -184,6 +188,12 @@ enum eg_rc eg_list_rejects(struct eg_conn *c, const char *agency, uint64_t after
                            struct eg_arena *a, struct eg_reject_row **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_list_datasets(struct eg_conn *c, struct eg_arena *a, struct eg_dataset_row **out, unsigned *n,
                             struct eg_err *);
+struct eg_lag_row {
+	int64_t person, since_us;
+};
+/* Lags since then or longer, the longest first. */
+enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struct eg_arena *a,
+                        struct eg_lag_row **out, unsigned *n, struct eg_err *err);
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *);
 enum eg_rc eg_get_meta(struct eg_conn *c, const char *name, struct eg_arena *a, struct eg_bytes *out,
                        struct eg_err *);

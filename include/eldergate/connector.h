@@ -117,7 +117,8 @@ struct eg_connector_type {
 	/* Delivers n changes in order; fills results[0..n). After the first that is not EG_OK the rest may be
 	 * left at EG_BUSY. */
 	enum eg_rc (*deliver)(struct eg_connector *c, const struct eg_delivery *deliveries, unsigned n,
-	                      struct eg_delivery_result *results, int64_t mono_deadline_us, struct eg_err *err);
+	                      struct eg_delivery_result *results, int64_t mono_deadline_us,
+	                      struct eg_err *err);
 };
 
 #endif

@@ -111,6 +111,7 @@ struct road {
 	struct eg_arena *arena; /* of what a test reads */
 	unsigned max_records;
 	int64_t checkpoint_us;
+	int64_t lag_grace_us;
 };
 
 static inline int road_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -186,6 +187,7 @@ static inline void road_start_writer(struct road *r)
 	        .intake = r->intake,
 	        .max_records = r->max_records,
 	        .checkpoint_us = r->checkpoint_us,
+	        .lag_grace_us = r->lag_grace_us,
 	        .fatal = road_fatal,
 	};
 	assert_ok(eg_writer_start(&r->writer, &wo, &err), err);

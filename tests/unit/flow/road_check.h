@@ -299,7 +299,12 @@ static inline void check_log(struct check *c)
 			assert_true(cause.header.kind == EG_ENTRY_CHANGE ||
 			            cause.header.kind == EG_ENTRY_STALE ||
 			            cause.header.kind == EG_ENTRY_QUARANTINE ||
-			            cause.header.kind == EG_ENTRY_DECISION);
+			            cause.header.kind == EG_ENTRY_DECISION ||
+			            cause.header.kind == EG_ENTRY_TIMER);
+			if (cause.header.kind == EG_ENTRY_TIMER) { /* time alone opens cases, nothing else */
+				assert_int_equal(e.effect.event, EG_EVENT_CASE_OPENED);
+				assert_int_equal(e.effect.case_kind, EG_CASE_POLICE_LAG);
+			}
 			assert_int_equal(cause.header.time, e.header.time);
 		}
 		assert_int_equal(e.has_effect, e.header.kind == EG_ENTRY_CHANGE ||
@@ -374,6 +379,29 @@ static inline int check_cmp16(const void *a, const void *b)
 }
 
 /* The rows of table person against the chains; their claims against the source keys. */
+/* A lag waits in its table, or is a case. */
+static inline unsigned check_lag_rows(struct check *c, int64_t person)
+{
+	struct eg_err err = {0};
+	struct eg_lag_row *rows;
+	unsigned n, found = 0;
+	assert_ok(eg_list_lags(c->r->reader, INT64_MAX, CHECK_MAX, c->r->arena, &rows, &n, &err), err);
+	for (unsigned i = 0; i < n; i++)
+		found += rows[i].person == person;
+	return found;
+}
+
+static inline unsigned check_lag_cases(struct check *c, const struct eg_person *p)
+{
+	unsigned found = 0;
+	for (unsigned i = 0; i < p->n_cases; i++) {
+		struct eg_case_body b;
+		road_case(c->r, p->cases[i], &b);
+		found += b.kind == EG_CASE_POLICE_LAG;
+	}
+	return found;
+}
+
 static inline void check_persons(struct check *c)
 {
 	struct eg_err err = {0};
@@ -410,8 +438,10 @@ static inline void check_persons(struct check *c)
 				assert_true(eg_bytes_equal(entry.claim_part, body.held[k].canon));
 			}
 			held_all += body.n_held;
-			if (body.merged)
+			if (body.merged) {
+				assert_int_equal(check_lag_rows(c, rows[i].row), 0);
 				continue;
+			}
 			assert_int_equal(body.n_cases, p->n_cases);
 			qsort(p->cases, p->n_cases, 16, check_cmp16);
 			qsort(body.cases, body.n_cases, 16, check_cmp16);
@@ -427,6 +457,8 @@ static inline void check_persons(struct check *c)
 			assert_true(p->has_digest);
 			assert_memory_equal(digest, p->digest, 16);
 			assert_int_equal(v.life, p->life);
+			assert_int_equal(check_lag_rows(c, rows[i].row) + check_lag_cases(c, &body),
+			                 eg_life_lags(v.evidence));
 		}
 	} while (n);
 	for (unsigned i = 0; i < c->n_persons; i++)
@@ -462,7 +494,7 @@ static inline unsigned check_open_cases(struct check *c, struct check_case *out)
 			after = rows[i].row;
 			assert_ok(eg_case_open(c->r->vault, &rows[i], c->r->arena, &b, &err), err);
 			assert_int_equal(b.kind, rows[i].kind);
-			if (b.kind == EG_CASE_VERSION_CONFLICT)
+			if (b.kind == EG_CASE_VERSION_CONFLICT || b.kind == EG_CASE_POLICE_LAG)
 				continue;
 			out[found] = (struct check_case){.kind = b.kind};
 			if (b.kind == EG_CASE_LIFE_DISPUTED) {

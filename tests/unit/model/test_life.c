@@ -154,12 +154,28 @@ static void test_names(void **state)
 	                 EG_LIFE_DISPUTED);
 }
 
+/* The police lag behind wherever a person whom they have as alive is dead, or suspected to be, by other
+ * evidence. */
+static void lags(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ROWS; i++) {
+		struct eg_life_input in = {(enum eg_police)(i / 18), (enum eg_evidence)(i / 6 % 3),
+		                           (enum eg_evidence)(i / 2 % 3), i % 2};
+		enum eg_life life = eg_life_status(in);
+		assert_int_equal(eg_life_lags(in),
+		                 in.police == EG_POLICE_ALIVE &&
+		                         (life == EG_LIFE_SUSPECTED || life == EG_LIFE_DECEASED));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_table),
 	        cmocka_unit_test(test_laws),
 	        cmocka_unit_test(test_names),
+	        cmocka_unit_test(lags),
 	};
 
 	return cmocka_run_group_tests_name("model/life", tests, NULL, NULL);
