@@ -39,5 +39,10 @@ feed-slow: programs python-stubs ## 100,000 persons to a subscriber that takes 1
 python: programs ## the Python example client against a real gateway
 	$(Q)B=$(B) tests/clients/python/run
 
+# What people debug with, by reflection: SKIPPED where the tools cannot be fetched.
+.PHONY: reflection
+reflection: programs python-stubs ## grpcurl and buf curl against a real gateway
+	$(Q)B=$(B) tests/clients/reflection/run
+
 histories: $(B)/tests/unit/model/test_history ## the person model against EG_HISTORIES generated histories
 	$(Q)tests/run-unit $<
