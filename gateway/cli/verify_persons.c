@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { PAGE = 500 };
+enum { PAGE = 500, PAGE_BYTES = 8 << 20 };
 
 struct seen {
 	struct verify *v;
@@ -127,7 +127,7 @@ enum eg_rc verify_persons(struct verify *v, struct eg_err *err)
 	while (!rc && n) {
 		struct eg_person_row *rows = NULL;
 		eg_arena_reset(v->arena);
-		rc = eg_list_persons(v->a->conn, s.row, PAGE, v->arena, &rows, &n, err);
+		rc = eg_list_persons(v->a->conn, s.row, PAGE, PAGE_BYTES, v->arena, &rows, &n, err);
 		for (unsigned i = 0; i < n && !rc; i++) {
 			s.row = rows[i].row;
 			rc = check_person(&s, &rows[i], err);

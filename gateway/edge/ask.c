@@ -73,7 +73,8 @@ static void answer(struct eg_ask *a)
 static void ticket_fault(const struct eg_ask *a, const struct eg_err *err, struct eg_fault *f)
 {
 	*f = (struct eg_fault){.err = *err};
-	if (err->rc == EG_NO_SPACE && a->ticket->kind == EG_TICKET_QUERY)
+	if (err->rc == EG_NO_SPACE &&
+	    (a->ticket->kind == EG_TICKET_QUERY || a->ticket->kind == EG_TICKET_DELIVERY))
 		f->reason = EG_REASON_READ_LOG_FULL;
 	if (a->ticket->kind == EG_TICKET_SUBMISSION)
 		eg_batch_fault(err, f);

@@ -350,7 +350,8 @@ enum eg_rc eg_list_changes(struct eg_ask *a, struct eg_fault *f)
 	if (rc ||
 	    (rc = eg_feed_options_read(&k, &a->caller, grant, q->start, q->filter, log_id, head, &o, f)))
 		return rc;
-	if ((rc = eg_feed_page(a->edge->o.feed, a->conn, &o, max, a->arena, &items, &n, &at_head, &err))) {
+	if ((rc = eg_feed_page(a->edge->o.feed, a->conn, &o, max, a->arena, &items, &n, &at_head, &a->ticket,
+	                       &err))) {
 		eg_feed_fault(rc, &err, f);
 		return rc;
 	}

@@ -20,10 +20,10 @@
 #include <string.h>
 
 enum {
-	WINDOW_BYTES = 16 << 20, /* arena budget of one window */
-	PAGE_BYTES = 32 << 20,   /* arena budget of the page of entries shared by live subs */
-	TICKET_BYTES = 16 << 10, /* of a delivery whose window lives elsewhere */
-	POLL_US = 1000000        /* hints may be lost */
+	WINDOW_BYTES = 16 << 20,  /* arena budget of one window */
+	PAGE_BYTES = 32 << 20,    /* arena budget of the page of entries shared by live subs */
+	TICKET_BYTES = 512 << 10, /* of a delivery whose window lives elsewhere: its filter, mostly */
+	POLL_US = 1000000         /* hints may be lost */
 };
 
 /* Where a recipient is: in a snapshot while row >= 0, that is behind this row, else live. */
@@ -50,7 +50,8 @@ struct eg_sub {
 	bool behind;          /* it has not heard yet that it reached the head */
 	enum eg_rc end;       /* set: it is over */
 	struct eg_err end_err;
-	bool logging; /* a ticket is with the writer */
+	bool logging;            /* a ticket is with the writer */
+	struct eg_ticket *ready; /* of a window that found the lane full */
 	/* guarded by the feed's lock */
 	bool idle, dropped;
 	struct eg_ticket *logged; /* came back from the writer */
@@ -185,6 +186,24 @@ static void describe(struct eg_ticket *t, const struct eg_scope *s, const struct
 	};
 }
 
+/* The ticket of a page, which outlives the scope that the page was made for. */
+static enum eg_rc page_ticket(const struct eg_scope *s, const struct window *w, struct eg_ticket **out,
+                              struct eg_err *err)
+{
+	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, TICKET_BYTES, s->policy, s->who);
+	if (!t)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a delivery");
+	describe(t, s, w);
+	t->operator_name = eg_arena_text(t->arena, s->operator_name, strlen(s->operator_name));
+	t->window.filter = eg_arena_text(t->arena, s->filter_text, strlen(s->filter_text));
+	if (!t->operator_name || !t->window.filter) {
+		eg_ticket_free(t);
+		return eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+	}
+	*out = t;
+	return EG_OK;
+}
+
 /* ---- the thread ---- */
 
 static void logged(struct eg_ticket *t)
@@ -277,6 +296,20 @@ static bool over(struct eg_sub *s, enum eg_rc rc, const struct eg_err *err)
 	return true;
 }
 
+/* Gives a window's ticket to the writer, or keeps it until there is room: the writer's next commit wakes us.
+ */
+static bool put(struct eg_sub *s, struct eg_ticket *t)
+{
+	struct eg_err err = {0};
+	enum eg_rc rc = eg_intake_put(s->feed->o.intake, t, 0, &err);
+	s->logging = !rc;
+	s->ready = rc == EG_DEADLINE ? t : NULL;
+	if (!rc || rc == EG_DEADLINE)
+		return !rc;
+	eg_ticket_free(t);
+	return over(s, rc, &err);
+}
+
 /* Builds the next window and gives it to the writer to be logged; true: the sub moved, and may have more to
  * do at once. */
 static bool build(struct eg_sub *s)
@@ -284,6 +317,8 @@ static bool build(struct eg_sub *s)
 	struct window w = {0};
 	struct eg_err err = {0};
 	bool head = false;
+	if (s->ready)
+		return put(s, s->ready);
 	enum eg_rc rc = at_head(s, &head, &err);
 	if (rc)
 		return over(s, rc, &err);
@@ -299,11 +334,7 @@ static bool build(struct eg_sub *s)
 		t->done = logged;
 		t->done_arg = s;
 		s->window = w;
-		rc = eg_intake_put(s->feed->o.intake, t, 0, &err);
-		if (!rc) {
-			s->logging = true;
-			return true;
-		}
+		return put(s, t);
 	} else if (!rc && w.n) {
 		hand_over(s, &w);
 	} else if (!rc) {
@@ -312,8 +343,6 @@ static bool build(struct eg_sub *s)
 			progress(s); /* far behind, with nothing in scope: it still hears */
 	}
 	eg_ticket_free(t);
-	if (rc == EG_DEADLINE)
-		return false; /* the lane is full; the writer's next commit wakes us */
 	return rc ? over(s, rc, &err) : true;
 }
 
@@ -367,6 +396,7 @@ static void take_off(struct eg_sub **at)
 		s->end = eg_fail(&s->end_err, EG_CLOSED,
 		                 "the gateway is shutting down: resume from the last cursor");
 	s->sink.ended(s->sink.arg, s->end, &s->end_err);
+	eg_ticket_free(s->ready);
 	eg_scope_close(&s->scope);
 	free(s);
 }
@@ -527,7 +557,7 @@ void eg_feed_drop(struct eg_feed *f, struct eg_sub *s)
 
 enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
                         struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *head,
-                        struct eg_err *err)
+                        struct eg_ticket **ticket, struct eg_err *err)
 {
 	struct eg_scope scope = {0};
 	struct position at;
@@ -536,6 +566,7 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 	unsigned n_rows = 0;
 	*n = 0;
 	*head = false;
+	*ticket = NULL;
 	enum eg_rc rc = eg_scope_open(&scope, o, err);
 	if (!rc)
 		rc = resolve(f, c, o, &at, err);
@@ -560,15 +591,6 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 		if (!rc && n_rows)
 			rc = events(f, &scope, entries, n_rows, max, a, &w, err);
 	}
-	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
-		struct eg_ticket *t =
-		        eg_ticket_new(EG_TICKET_DELIVERY, TICKET_BYTES, scope.policy, scope.who);
-		if (t)
-			describe(t, &scope, &w);
-		rc = t ? eg_intake_put_and_wait(f->o.intake, t, eg_mono_us() + 10 * EG_SECOND, err)
-		       : eg_fail(err, EG_NO_MEMORY, "no memory for a delivery");
-		eg_ticket_free(t);
-	}
 	if (rc)
 		goto out;
 	/* The page always ends with where to go on, whether or not anything was in scope. */
@@ -586,6 +608,8 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 	memcpy(items[w.n].event.log_id, eg_writer_log_id(f->o.writer), 16);
 	*out = items;
 	*n = w.n + 1;
+	if (w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED)
+		rc = page_ticket(&scope, &w, ticket, err);
 out:
 	eg_scope_close(&scope);
 	return rc;

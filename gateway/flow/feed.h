@@ -85,10 +85,11 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 void eg_feed_more(struct eg_feed *f, struct eg_sub *s);
 void eg_feed_drop(struct eg_feed *f,
                   struct eg_sub *s); /* the sink is called no more once ended() was called */
-/* One page of the same, for ListChanges: on the caller's thread, at most max items, delivery logged before it
- * returns. */
+/* One page of the same, for ListChanges: on the caller's thread, at most max items. *ticket, the caller's
+ * from then on, records the delivery: the page may leave once it is committed. NULL: it shows nothing that
+ * need be recorded. */
 enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
                         struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *at_head,
-                        struct eg_err *err);
+                        struct eg_ticket **ticket, struct eg_err *err);
 
 #endif

@@ -8,6 +8,7 @@ enum {
 	SCOPE_BYTES = 256 << 10,
 	PROBE_BYTES = 16 << 20, /* of one entry: thousands of confirmations or windows stand in some */
 	ROWS_AT_ONCE = 64,      /* persons of one read */
+	ROWS_BYTES = 1 << 20,   /* of them, but for one that is larger */
 	FULL_BYTES = 8 << 20    /* of a window's arena, after which nothing further is put in */
 };
 
@@ -162,7 +163,7 @@ static enum eg_rc persons_after(struct eg_conn *c, int64_t row, unsigned most, s
 	enum eg_rc rc = eg_read_begin(c, err);
 	if (rc)
 		return rc;
-	rc = eg_list_persons(c, row, most, a, rows, n, err);
+	rc = eg_list_persons(c, row, most, ROWS_BYTES, a, rows, n, err);
 	eg_read_end(c);
 	return rc;
 }
@@ -179,7 +180,7 @@ enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct 
 		struct eg_person_row *rows;
 		unsigned n, most = max - looked_at < ROWS_AT_ONCE ? max - looked_at : ROWS_AT_ONCE;
 		enum eg_rc rc = persons_after(c, *row, most, a, &rows, &n, err);
-		*end = n < most;
+		*end = !n;
 		for (unsigned i = 0; i < n && !rc; i++, looked_at++) {
 			struct eg_feed_item *item = &items[*n_items];
 			*item = (struct eg_feed_item){.kind = EG_ITEM_STATE,

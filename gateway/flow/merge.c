@@ -265,6 +265,20 @@ static enum eg_rc phantom(struct eg_merge *m, struct eg_cause *c, const struct e
 	return rc ? rc : eg_effect_emit(m, c, &ch, &seq, err);
 }
 
+/* Would the claim make a person, or a neighbourhood, larger than its readers have room for? */
+static enum eg_rc too_large(struct eg_merge *m, const struct eg_item *item, struct eg_ws_source *s,
+                            const struct eg_neighbours *around, bool *yes, struct eg_err *err)
+{
+	struct eg_ws_person *p = NULL;
+	size_t bytes = around ? around->bytes : 0;
+	enum eg_rc rc = around ? EG_OK : eg_ws_person_of(&m->set, s, &p, err);
+	if (p)
+		bytes = eg_person_bytes(p);
+	*yes = (around && around->too_many) ||
+	       (item->claim.op == EG_ASSERT && bytes + item->canon.len > EG_PERSON_BYTES_MAX);
+	return rc;
+}
+
 /* A version that was recorded: effective, or stale. */
 static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_source *s,
                          const struct before *b, bool changed, struct eg_err *err)
@@ -289,9 +303,12 @@ static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_sou
 	if (!same)
 		rc = eg_neighbours_of(m, &s, 1, (const uint8_t(*)[EG_JOIN_KEY_SIZE])b->keys, b->n_keys,
 		                      &around, err);
+	bool large = false;
+	if (rc == EG_OK && (changed || !same))
+		rc = too_large(m, item, s, same ? NULL : &around, &large, err);
 	if (rc)
 		return rc;
-	if (!same && around.too_many) {
+	if (large) {
 		take_back(s, &item->version, b);
 		return set_aside(m, w, s, EG_REASON_TOO_MANY_MATCHES, err);
 	}

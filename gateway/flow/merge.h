@@ -24,6 +24,9 @@
 /* Source keys that one change may touch. Above it the record is quarantined with TOO_MANY_MATCHES: a key that
  * so many share identifies nobody. */
 #define EG_NEIGHBOURHOOD_MAX 2000
+/* Canonical bytes of one person's claims, or of all that one change may bring together. Above it the record
+ * is quarantined likewise: whoever reads persons has to have room for one. */
+#define EG_PERSON_BYTES_MAX ((size_t)1 << 20)
 /* Source keys of a case that one decision may keep apart pair by pair. */
 #define EG_APART_MAX 64
 
@@ -111,11 +114,13 @@ enum eg_rc eg_effect_emit(struct eg_merge *m, struct eg_cause *c, const struct e
 struct eg_neighbours {
 	struct eg_ws_source **v;
 	unsigned n, cap;
-	bool too_many;
+	size_t bytes;  /* of the claims of their persons */
+	bool too_many; /* source keys, or bytes */
 };
 enum eg_rc eg_neighbours_of(struct eg_merge *m, struct eg_ws_source **start, unsigned n_start,
                             const uint8_t (*keys)[EG_JOIN_KEY_SIZE], unsigned n_keys,
                             struct eg_neighbours *out, struct eg_err *err);
+size_t eg_person_bytes(const struct eg_ws_person *p);
 /* Distinct join keys and proposals (18-digit token ‖ zeros) of all asserted versions that are not void. */
 enum eg_rc eg_alias_keys(struct eg_merge *m, const struct eg_versions *l, uint8_t (**out)[EG_JOIN_KEY_SIZE],
                          unsigned *n, struct eg_err *err);

@@ -108,6 +108,14 @@ static enum eg_rc reach_keys(struct search *x, const uint8_t (*keys)[EG_JOIN_KEY
 	return rc;
 }
 
+size_t eg_person_bytes(const struct eg_ws_person *p)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < p->now.n_held; i++)
+		bytes += p->now.held[i].canon.len;
+	return bytes;
+}
+
 static enum eg_rc reach_from(struct search *x, struct eg_ws_source *s, struct eg_err *err)
 {
 	struct eg_ws_person *p = NULL;
@@ -127,6 +135,9 @@ static enum eg_rc reach_from(struct search *x, struct eg_ws_source *s, struct eg
 	if (rc || !p || p->step == x->step)
 		return rc;
 	p->step = x->step;
+	x->out->bytes += eg_person_bytes(p);
+	if (x->out->bytes > EG_PERSON_BYTES_MAX)
+		x->out->too_many = true;
 	for (unsigned i = 0; i < p->now.n_held && rc == EG_OK; i++)
 		rc = reach_token(x, p->now.held[i].token, err);
 	return rc;

@@ -64,6 +64,7 @@ static const char schema[] =
         " mapping_revision INTEGER NOT NULL, digest BLOB NOT NULL);"
         "CREATE INDEX IF NOT EXISTS reject_source ON reject (source);"
         "CREATE INDEX IF NOT EXISTS reject_agency ON reject (agency);"
+        "CREATE INDEX IF NOT EXISTS reject_open ON reject (agency) WHERE state = 1;"
         "CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS dataset (name TEXT PRIMARY KEY NOT NULL, event_time INTEGER NOT NULL,"
         " seq INTEGER NOT NULL, records INTEGER NOT NULL, rejects INTEGER NOT NULL);"

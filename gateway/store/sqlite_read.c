@@ -260,13 +260,25 @@ enum eg_rc eg_get_person_by_id(struct eg_conn *c, const uint8_t id[16], struct e
 	return finish_one(&q);
 }
 
-enum eg_rc eg_list_persons(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
-                           struct eg_person_row **out, unsigned *n, struct eg_err *err)
+enum eg_rc eg_list_persons(struct eg_conn *c, int64_t after, unsigned max, size_t max_bytes,
+                           struct eg_arena *a, struct eg_person_row **out, unsigned *n, struct eg_err *err)
 {
+	enum { BODY = 4 };
+	struct eg_person_row *rows = NULL, *grown;
+	unsigned count = 0, cap = 0;
+	size_t bytes = 0;
 	struct query q = ask(c, EG_ST_PERSONS_AFTER, a, err);
 	with_int(&q, after);
 	with_int(&q, max);
-	LIST(&q, struct eg_person_row, take_person, out, n);
+	while (next(&q)) {
+		bytes += (size_t)sqlite3_column_bytes(q.st, BODY);
+		if ((count && bytes > max_bytes) || !(grown = item(&q, rows, count, &cap, sizeof *rows)))
+			break;
+		rows = grown;
+		take_person(&q, &rows[count++]);
+	}
+	*out = rows;
+	*n = q.rc == EG_OK ? count : 0;
 	return finish(&q);
 }
 
@@ -521,7 +533,8 @@ enum eg_rc eg_list_rejects_of(struct eg_conn *c, const uint8_t source[16], struc
 enum eg_rc eg_list_rejects(struct eg_conn *c, const char *agency, uint64_t after, int state, unsigned max,
                            struct eg_arena *a, struct eg_reject_row **out, unsigned *n, struct eg_err *err)
 {
-	struct query q = ask(c, EG_ST_REJECTS_AFTER, a, err);
+	struct query q =
+	        ask(c, state == EG_REJECT_OPEN ? EG_ST_OPEN_REJECTS_AFTER : EG_ST_REJECTS_AFTER, a, err);
 	with_text(&q, agency);
 	with_seq(&q, after);
 	with_int(&q, state);

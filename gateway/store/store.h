@@ -139,9 +139,9 @@ enum eg_rc eg_get_person(struct eg_conn *c, int64_t row, struct eg_arena *a, str
                          struct eg_err *);
 enum eg_rc eg_get_person_by_id(struct eg_conn *c, const uint8_t id[16], struct eg_arena *a,
                                struct eg_person_row *out, struct eg_err *);
-/* Persons with row > after, ascending. */
-enum eg_rc eg_list_persons(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
-                           struct eg_person_row **out, unsigned *n, struct eg_err *);
+/* Persons with row > after, ascending, at most max and at most max_bytes (at least one if there is one). */
+enum eg_rc eg_list_persons(struct eg_conn *c, int64_t after, unsigned max, size_t max_bytes,
+                           struct eg_arena *a, struct eg_person_row **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_get_source(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
                          struct eg_source_row *out, struct eg_err *);
 enum eg_rc eg_get_source_by_row(struct eg_conn *c, int64_t row, struct eg_arena *a, struct eg_source_row *out,

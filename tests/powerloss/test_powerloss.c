@@ -187,7 +187,7 @@ static void compare_persons(const struct crash *at, const struct chain *c, const
 	struct eg_person_row *list;
 	unsigned n;
 	eg_arena_reset(arena);
-	ok(at, eg_list_persons(conn, 0, PERSONS + 1, arena, &list, &n, &err), &err, "the persons");
+	ok(at, eg_list_persons(conn, 0, PERSONS + 1, SIZE_MAX, arena, &list, &n, &err), &err, "the persons");
 	same(at, n == m->n, "the number of persons,", n);
 	for (unsigned i = 0; i < n; i++) {
 		struct eg_source_row s;

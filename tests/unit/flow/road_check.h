@@ -410,7 +410,8 @@ static inline void check_persons(struct check *c)
 	int64_t after = 0;
 	unsigned held_all = 0, effective_all = 0;
 	do {
-		assert_ok(eg_list_persons(c->r->reader, after, 100, c->r->arena, &rows, &n, &err), err);
+		assert_ok(eg_list_persons(c->r->reader, after, 100, SIZE_MAX, c->r->arena, &rows, &n, &err),
+		          err);
 		for (unsigned i = 0; i < n; i++) {
 			struct check_person *p = check_person_of(c, rows[i].id, false);
 			struct eg_person body;

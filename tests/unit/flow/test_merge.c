@@ -1,6 +1,8 @@
 /* What one record after the other does to persons, cases and log, story by story. */
 #include "road_check.h"
 
+#include "flow/merge.h"
+
 enum { ID = 1, NAME = 3, BIRTH = 5, REGION = 11, STATUS = 15 };
 enum { ISSUED = 14, CREMATED = 16 }; /* funeral: certificate status, cremation time */
 #define WANG      "11010519491231002X", NAME, "王建国"
@@ -634,6 +636,49 @@ static void too_many_matches(void **state)
 	assert_int_equal(aside, ALL - 2000);
 }
 
+/* A person has a size: what would pass it waits for a reviewer, and who reads persons has room for each. */
+static void a_person_has_a_size(void **state)
+{
+	(void)state;
+	enum { BATCH = 100, MOST = 1500 };
+	struct eg_person p;
+	char text[601] = "", key[16];
+	unsigned taken = 0, refused = 0;
+	for (unsigned i = 0; i < 200; i++)
+		memcpy(text + 3 * i, "\xE5\xAE\x89", 3);
+	for (unsigned sent = 0; sent < MOST && !refused; sent += BATCH) {
+		struct eg_ticket *t = road_batch(r, "platform", "elders", BATCH);
+		for (unsigned i = 0; i < BATCH; i++) {
+			snprintf(key, sizeof key, "e%u", sent + i);
+			struct eg_item *item = road_add(t, key, 1, EG_ASSERT);
+			road_text(t, item, ID, "11010519491231002X");
+			road_text(t, item, NAME, "王建国");
+			road_text(t, item, EG_FN_CARE_residence_text, text);
+			road_text(t, item, EG_FN_CARE_tags, text);
+		}
+		road_send(r, t);
+		for (unsigned i = 0; i < BATCH; i++) {
+			const struct eg_item *item = &t->submission.items[i];
+			refused += item->outcome == EG_QUARANTINED;
+			taken += item->outcome == EG_APPLIED;
+			if (item->outcome == EG_QUARANTINED)
+				assert_int_equal(item->reasons.v[item->reasons.n - 1].code,
+				                 EG_REASON_TOO_MANY_MATCHES);
+		}
+		eg_ticket_free(t);
+	}
+	assert_true(refused > 0 && taken > 0);
+	assert_true(road_person(r, "platform", "elders", "e0", &p));
+	assert_int_equal(p.n_held, taken);
+	size_t bytes = 0;
+	for (unsigned i = 0; i < p.n_held; i++)
+		bytes += p.held[i].canon.len;
+	assert_true(bytes <= EG_PERSON_BYTES_MAX && bytes > EG_PERSON_BYTES_MAX / 2);
+	/* One that is there may change, and be voided. */
+	uint64_t seq;
+	assert_int_equal(road_outcome(road_void(r, "platform", "elders", "e0", 1), &seq), EG_APPLIED);
+}
+
 int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -654,6 +699,7 @@ int main(void)
 	        STORY(double_registration_moves_out),
 	        STORY(kept_apart),
 	        cmocka_unit_test_setup_teardown(too_many_matches, set_up, tear_down_unchecked),
+	        cmocka_unit_test_setup_teardown(a_person_has_a_size, set_up, tear_down_unchecked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,7 +354,7 @@ static unsigned portraits(struct road *r, struct portrait *out)
 	struct eg_person_row *rows;
 	unsigned n, found = 0;
 	eg_arena_reset(r->arena);
-	assert_ok(eg_list_persons(r->reader, 0, 1000, r->arena, &rows, &n, &err), err);
+	assert_ok(eg_list_persons(r->reader, 0, 1000, SIZE_MAX, r->arena, &rows, &n, &err), err);
 	for (unsigned i = 0; i < n; i++) {
 		struct eg_person p;
 		struct eg_view v;

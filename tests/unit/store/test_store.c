@@ -154,7 +154,7 @@ static void read_people(struct eg_conn *c, struct eg_arena *a)
 	}
 	unsigned seen = 0;
 	for (int64_t after = 0;; after = list[n - 1].row) {
-		assert_ok(eg_list_persons(c, after, 7, a, &list, &n, &err), err);
+		assert_ok(eg_list_persons(c, after, 7, SIZE_MAX, a, &list, &n, &err), err);
 		assert_true(n <= 7);
 		if (n == 0)
 			break;
