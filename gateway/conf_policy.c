@@ -6,7 +6,7 @@
  *   uid: 1000                          # or: a local user, over the Unix socket
  *   records_per_second: 0              # 0: no limit
  *   submit:
- *     - {dataset: registration, section: registration, rhythm: 1d}
+ *     - {dataset: registration, section: registration, rhythm: daily}
  *   read:
  *     - purpose: subsidy-check
  *       legal_basis: "..."
@@ -129,6 +129,20 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* In seconds, with the longest that the word can mean. 0: it is none. */
+static int64_t rhythm_of(const char *text)
+{
+	static const struct {
+		const char *word;
+		int64_t days;
+	} words[] = {{"daily", 1}, {"weekly", 7}, {"monthly", 31}, {"yearly", 366}};
+	int64_t us;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(text, words[i].word) == 0)
+			return words[i].days * 86400;
+	return eg_parse_time(text, &us) ? us / EG_SECOND : 0;
+}
+
 static enum eg_rc dataset_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
 {
 	struct eg_dataset_rule *d = arg;
@@ -146,10 +160,10 @@ static enum eg_rc dataset_key(struct reader *r, const char *key, yaml_node_t *at
 		                      text);
 	}
 	if (strcmp(key, "rhythm") == 0) {
-		if (!eg_parse_time(text, &n) || n < EG_SECOND)
-			return FAIL(v, "rhythm must be a time of at least 1s, such as 1d");
-		d->rhythm_s = n / EG_SECOND;
-		return EG_OK;
+		d->rhythm_s = rhythm_of(text);
+		return d->rhythm_s ? EG_OK
+		                   : FAIL(v, "rhythm must be daily, weekly, monthly, yearly or a time of at "
+		                             "least 1s, such as 12h");
 	}
 	if (strcmp(key, "deaths_first") == 0) {
 		if (!eg_parse_bool(text, &n))

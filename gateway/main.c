@@ -189,6 +189,8 @@ static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 	        .batch_bytes = (size_t)c->batch_bytes,
 	        .record_bytes = (size_t)c->record_bytes,
 	        .query_timeout_us = c->query_timeout,
+	        .dataset_tolerance = (unsigned)c->dataset_tolerance,
+	        .dataset_look_us = c->dataset_look,
 	        .store = g->store,
 	        .vault = g->vault,
 	        .intake = g->intake,

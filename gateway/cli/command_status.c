@@ -37,7 +37,10 @@ static void show_dataset(const Eldergate__V1__DatasetStatus *d)
 	printf("  %-32s %10" PRId64 " records %8" PRId64 " rejects  lag %s", name, d->records, d->rejects,
 	       d->lag ? lag : "-");
 	if (d->rhythm)
-		printf(" of %s%s", rhythm, d->late ? "  LATE" : "");
+		printf(" of %s%s", rhythm,
+		       d->punctuality == ELDERGATE__V1__PUNCTUALITY__PUNCTUALITY_LATE     ? "  LATE"
+		       : d->punctuality == ELDERGATE__V1__PUNCTUALITY__PUNCTUALITY_SILENT ? "  SILENT"
+		                                                                          : "");
 	putchar('\n');
 }
 

@@ -1,5 +1,6 @@
 /* edge: puts the edge together and takes it apart. Locks: lock, for the policy in force. */
 #include "edge/edge_core.h"
+#include "edge/rhythm.h"
 #include "edge/services.h"
 #include "edge/stream.h"
 
@@ -85,7 +86,7 @@ enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, 
 	if (!(rc = eg_streams_open(&e->streams, err)) && !(rc = eg_timers_start(&e->timers, err)) &&
 	    !(rc = eg_refusals_open(&e->refusals, o->intake, e->timers, err)) &&
 	    !(rc = eg_doors_open(&e->doors, o->intake, err)) && !(rc = eg_quota_open(&e->quota, err)) &&
-	    !(rc = eg_pool_start(&e->pool, &p, err)))
+	    !(rc = eg_pool_start(&e->pool, &p, err)) && !(rc = eg_rhythm_open(&e->rhythm, e, err)))
 		rc = start_server(e, err);
 	if (!rc && *o->tls_address)
 		rc = start_probe(e, err);
@@ -130,6 +131,7 @@ void eg_edge_free(struct eg_edge *e)
 	if (e->pool)
 		eg_pool_stop(e->pool);
 	eg_timers_stop(e->timers);
+	eg_rhythm_close(e->rhythm);
 	eg_refusals_close(e->refusals);
 	eg_quota_close(e->quota);
 	eg_grpc_free(e->grpc);

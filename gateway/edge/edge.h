@@ -20,6 +20,8 @@ struct eg_edge_options {
 	unsigned batch_records; /* limits of intake, for early refusals */
 	size_t batch_bytes, record_bytes;
 	int64_t query_timeout_us;
+	unsigned dataset_tolerance; /* percent of the rhythm */
+	int64_t dataset_look_us;
 	struct eg_store *store;
 	struct eg_vault *vault;
 	struct eg_intake *intake;

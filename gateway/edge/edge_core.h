@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 struct eg_streams; /* the streams that are open: stream.h */
+struct eg_rhythm;  /* the datasets against their rhythms: rhythm.h */
 
 struct eg_edge {
 	struct eg_edge_options o;
@@ -28,6 +29,7 @@ struct eg_edge {
 	struct eg_refusals *refusals;
 	struct eg_quota *quota;
 	struct eg_streams *streams;
+	struct eg_rhythm *rhythm;
 	struct eg_probe *_Atomic probe; /* NULL: no TLS */
 	atomic_bool stopping;
 	atomic_uint asks; /* unary calls under way */

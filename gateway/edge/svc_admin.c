@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "eldergate/v1/admin.pb-c.h"
-#include "flow/entry.h"
+#include "flow/datasets.h"
 
 #include <stdio.h>
 
@@ -68,7 +68,8 @@ static enum eg_rc read_facts(struct eg_ask *a, struct facts *out, struct eg_faul
 
 /* ---- datasets ---- */
 
-static Eldergate__V1__DatasetStatus *make_dataset(struct eg_maker *k, const char *agency, const char *name,
+static Eldergate__V1__DatasetStatus *make_dataset(const struct eg_edge *e, struct eg_maker *k,
+                                                  const char *agency, const char *name,
                                                   const struct eg_dataset_rule *rule,
                                                   const struct eg_dataset_row *row)
 {
@@ -82,8 +83,11 @@ static Eldergate__V1__DatasetStatus *make_dataset(struct eg_maker *k, const char
 		if (rule->rhythm_s)
 			m->rhythm = make_duration(k, rule->rhythm_s * EG_SECOND);
 	}
+	m->punctuality = (Eldergate__V1__Punctuality)eg_dataset_punctuality(
+	        rule, row, e->start_us, e->o.dataset_tolerance, eg_now_us());
 	if (!row)
 		return m;
+	m->last_received = eg_make_time(k, row->heard);
 	m->last_seq = row->seq;
 	m->records = row->records;
 	m->rejects = row->rejects;
@@ -91,24 +95,13 @@ static Eldergate__V1__DatasetStatus *make_dataset(struct eg_maker *k, const char
 		int64_t lag = eg_now_us() - row->event_time;
 		lag = lag > 0 ? lag : 0;
 		m->lag = make_duration(k, lag);
-		m->late = rule && rule->rhythm_s && lag > rule->rhythm_s * EG_SECOND;
 	}
 	return m;
 }
 
-static const struct eg_dataset_row *row_of(const struct facts *s, const char *agency, const char *name)
-{
-	char full[DATASET_NAME + 1];
-	snprintf(full, sizeof full, "%s/%s", agency, name);
-	for (unsigned i = 0; i < s->n_datasets; i++)
-		if (strcmp(s->datasets[i].name, full) == 0)
-			return &s->datasets[i];
-	return NULL;
-}
-
 /* Those of the policy, whether or not anything came, and those that the policy has no more. */
-static void add_datasets(struct eg_maker *k, const struct eg_policy *policy, const struct facts *s,
-                         Eldergate__V1__GetStatusResponse *r)
+static void add_datasets(const struct eg_edge *e, struct eg_maker *k, const struct eg_policy *policy,
+                         const struct facts *s, Eldergate__V1__GetStatusResponse *r)
 {
 	unsigned n = s->n_datasets;
 	for (unsigned i = 0; i < policy->n; i++)
@@ -118,8 +111,9 @@ static void add_datasets(struct eg_maker *k, const struct eg_policy *policy, con
 		const struct eg_identity_rule *who = &policy->identities[i];
 		for (unsigned d = 0; d < who->n_datasets; d++) {
 			const struct eg_dataset_rule *rule = &who->datasets[d];
-			r->datasets[r->n_datasets++] = make_dataset(k, who->name, rule->name, rule,
-			                                            row_of(s, who->name, rule->name));
+			r->datasets[r->n_datasets++] = make_dataset(
+			        e, k, who->name, rule->name, rule,
+			        eg_dataset_row_of(s->datasets, s->n_datasets, who->name, rule->name));
 		}
 	}
 	for (unsigned i = 0; i < s->n_datasets && r->datasets; i++) {
@@ -132,7 +126,7 @@ static void add_datasets(struct eg_maker *k, const struct eg_policy *policy, con
 		const struct eg_identity_rule *who = eg_policy_by_name(policy, agency);
 		if (!who || !eg_policy_dataset(who, eg_bytes_of(slash + 1)))
 			r->datasets[r->n_datasets++] =
-			        make_dataset(k, agency, slash + 1, NULL, &s->datasets[i]);
+			        make_dataset(e, k, agency, slash + 1, NULL, &s->datasets[i]);
 	}
 }
 
@@ -205,7 +199,7 @@ enum eg_rc eg_get_status(struct eg_ask *a, struct eg_fault *f)
 	r->subscribers = (int64_t)eg_metric_get(EG_M_SUBSCRIBERS, NULL);
 	r->wal_bytes = eg_store_wal_bytes(a->edge->o.store);
 	r->policy_version = a->caller.policy->version;
-	add_datasets(&k, a->caller.policy, &s, r);
+	add_datasets(a->edge, &k, a->caller.policy, &s, r);
 	add_relay(a, &k, &s, r);
 	add_lanes(a, &k, r);
 	if (k.failed)

@@ -69,6 +69,7 @@ enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, c
 	if (rc)
 		return rc;
 	s->dirty = true;
+	s->now.heard = now_us;
 	s->now.records += n;
 	if (t->submission.last_seq)
 		s->now.seq = t->submission.last_seq;
@@ -118,4 +119,38 @@ void eg_datasets_measure(const struct eg_datasets *d, int64_t now_us)
 		if (d->v[i].kept.event_time)
 			eg_metric_set(EG_M_DATASET_LAG, d->v[i].name,
 			              (double)(now_us - d->v[i].kept.event_time) / (double)EG_SECOND);
+}
+
+const struct eg_dataset_row *eg_dataset_row_of(const struct eg_dataset_row *rows, unsigned n,
+                                               const char *agency, const char *dataset)
+{
+	char name[2 * EG_NAME_MAX + 1];
+	snprintf(name, sizeof name, "%s/%s", agency, dataset);
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+const char *eg_punctuality_name(enum eg_punctuality p)
+{
+	static const char *const names[] = {"NO_RHYTHM", "ON_TIME", "LATE", "SILENT"};
+	return names[p];
+}
+
+enum eg_punctuality eg_dataset_punctuality(const struct eg_dataset_rule *rule,
+                                           const struct eg_dataset_row *row, int64_t since_us,
+                                           unsigned tolerance_percent, int64_t now_us)
+{
+	if (!rule || !rule->rhythm_s)
+		return EG_NO_RHYTHM;
+	/* In seconds: a rhythm is days or months, and a product of microseconds would not fit. */
+	int64_t allowed_s =
+	        rule->rhythm_s / 100 * tolerance_percent + rule->rhythm_s % 100 * tolerance_percent / 100;
+	int64_t heard = row && row->heard ? row->heard : since_us;
+	if ((now_us - heard) / EG_SECOND > allowed_s)
+		return EG_SILENT;
+	if (row && row->event_time && (now_us - row->event_time) / EG_SECOND > allowed_s)
+		return EG_LATE;
+	return EG_ON_TIME;
 }

@@ -20,6 +20,24 @@ struct eg_datasets {
 	unsigned n, cap;
 };
 
+/* How a dataset stands against its declared rhythm. */
+enum eg_punctuality {
+	EG_NO_RHYTHM, /* none is declared */
+	EG_ON_TIME,
+	EG_LATE,  /* it sends, but its newest event is older than the rhythm allows */
+	EG_SILENT /* it has sent nothing for longer than the rhythm allows, whatever its link says */
+};
+/* Its row among those of the store; NULL: nothing came of it yet. */
+const struct eg_dataset_row *eg_dataset_row_of(const struct eg_dataset_row *rows, unsigned n,
+                                               const char *agency, const char *dataset);
+const char *eg_punctuality_name(enum eg_punctuality p); /* "SILENT" */
+/* row NULL: nothing came yet; then the silence counts from since_us. tolerance_percent: of the rhythm, from
+ * when it is an alarm. Event times are the source's own; a source that states none is judged by what it sends
+ * alone. Pure. */
+enum eg_punctuality eg_dataset_punctuality(const struct eg_dataset_rule *rule,
+                                           const struct eg_dataset_row *row, int64_t since_us,
+                                           unsigned tolerance_percent, int64_t now_us);
+
 enum eg_rc eg_datasets_open(struct eg_datasets *d, struct eg_conn *c, struct eg_err *err);
 void eg_datasets_close(struct eg_datasets *d);
 /* Counts the works of one submission, which are done. */

@@ -67,7 +67,7 @@ static const char schema[] =
         "CREATE INDEX IF NOT EXISTS reject_open ON reject (agency) WHERE state = 1;"
         "CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS dataset (name TEXT PRIMARY KEY NOT NULL, event_time INTEGER NOT NULL,"
-        " seq INTEGER NOT NULL, records INTEGER NOT NULL, rejects INTEGER NOT NULL);"
+        " heard INTEGER NOT NULL, seq INTEGER NOT NULL, records INTEGER NOT NULL, rejects INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS lag (person INTEGER PRIMARY KEY, since INTEGER NOT NULL);"
         "CREATE INDEX IF NOT EXISTS lag_since ON lag (since);"
         "INSERT INTO meta (name, value) VALUES ('format', x'0000000000000001') ON CONFLICT DO NOTHING;";

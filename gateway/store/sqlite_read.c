@@ -549,6 +549,7 @@ static void take_dataset(struct query *q, struct eg_dataset_row *out)
 {
 	out->name = take_text(q);
 	out->event_time = take_int(q);
+	out->heard = take_int(q);
 	out->seq = take_seq(q);
 	out->records = take_int(q);
 	out->rejects = take_int(q);

@@ -302,6 +302,7 @@ void eg_tx_put_dataset(struct eg_tx *tx, const struct eg_dataset_row *v)
 	struct step p = step(tx, EG_ST_PUT_DATASET, "put a dataset");
 	bind_name(&p, v->name);
 	bind_int(&p, v->event_time);
+	bind_int(&p, v->heard);
 	bind_seq(&p, v->seq);
 	bind_int(&p, v->records);
 	bind_int(&p, v->rejects);

@@ -115,6 +115,7 @@ void eg_tx_put_reject(struct eg_tx *tx, const struct eg_reject_row *r);
 struct eg_dataset_row {
 	const char *name;   /* "agency/dataset" */
 	int64_t event_time; /* newest seen, never later than now plus the named skew */
+	int64_t heard;      /* time of the commit that last had a record of it */
 	uint64_t seq;
 	int64_t records, rejects;
 };

@@ -16,7 +16,8 @@ from eldergate.v1 import exchange_pb2 as x, exchange_pb2_grpc, feed_pb2 as f, fe
 
 # Operators' alerts and searches hang on these names: one may be added, none renamed.
 EVENTS = """
-    call.failed daemon.draining daemon.fatal daemon.ready daemon.start_failed daemon.stopped fault.bad_setting
+    call.failed daemon.draining daemon.fatal daemon.ready daemon.start_failed daemon.stopped dataset.late
+    dataset.look_failed dataset.on_time dataset.silent fault.bad_setting
     feed.delivery_not_logged grpc.arm_refused grpc.batch_refused grpc.core kafka.client local.connection_dropped
     policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.off
     store.checkpoint_blocked store.checkpoint_failed store.close_failed store.no_reserve store.readers_left
