@@ -39,10 +39,12 @@ static void tell(const struct cli *c, const struct verify_result *r)
 		printf("{\"entries\":%" PRIu64 ",\"events\":%" PRIu64
 		       ",\"root\":\"%s\",\"checkpoints\":%" PRIu64 ",\"tiles\":%" PRIu64
 		       ",\"persons\":%" PRIu64 ",\"claims\":%" PRIu64 ",\"views\":%" PRIu64
-		       ",\"source_records\":%" PRIu64 ",\"versions\":%" PRIu64 ",\"erased_parts\":%" PRIu64
-		       ",\"seconds\":%.3f}\n",
+		       ",\"source_records\":%" PRIu64 ",\"versions\":%" PRIu64 ",\"cases\":%" PRIu64
+		       ",\"open_cases\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"links\":%" PRIu64
+		       ",\"erased_parts\":%" PRIu64 ",\"seconds\":%.3f}\n",
 		       r->entries, r->events, root, r->checkpoints, r->tiles, r->persons, r->claims, r->views,
-		       r->sources, r->versions, r->erased_parts, seconds);
+		       r->sources, r->versions, r->cases, r->open_cases, r->rejects, r->links,
+		       r->erased_parts, seconds);
 		return;
 	}
 	printf("the log verifies: %" PRIu64 " entries, root %s\n", r->entries, root);
@@ -56,6 +58,8 @@ static void tell(const struct cli *c, const struct verify_result *r)
 		printf("  %" PRIu64 " views were made with another authority table and not computed again\n",
 		       r->other_authority);
 	printf("  %" PRIu64 " source records with %" PRIu64 " versions\n", r->sources, r->versions);
+	printf("  %" PRIu64 " cases (%" PRIu64 " open), %" PRIu64 " rejects, %" PRIu64 " reviewed links\n",
+	       r->cases, r->open_cases, r->rejects, r->links);
 	printf("  %.2f s, %.0f entries/s\n", seconds, seconds > 0 ? (double)r->entries / seconds : 0);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE_ARENA = 64 << 20, SIDE_ARENA = 16 << 20 };
+enum { PAGE_ARENA = 64 << 20, SIDE_ARENA = 16 << 20, LASTING_ARENA = 1 << 30 };
 
 void verify_progress(const struct verify *v, const char *what, uint64_t done, uint64_t total)
 {
@@ -82,7 +82,8 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 	*out = (struct verify_result){0};
 	v.arena = eg_arena_new(PAGE_ARENA);
 	v.side = eg_arena_new(SIDE_ARENA);
-	if (!v.arena || !v.side)
+	v.lasting = eg_arena_new(LASTING_ARENA);
+	if (!v.arena || !v.side || !v.lasting)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory to verify with");
 	if (!rc)
 		rc = find_key(&v, err);
@@ -94,6 +95,9 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = verify_persons(&v, err);
 	if (!rc)
 		rc = verify_sources(&v, err);
+	if (!rc)
+		rc = verify_cases(&v, err);
+	eg_arena_free(v.lasting);
 	eg_arena_free(v.arena);
 	eg_arena_free(v.side);
 	out->us = eg_mono_us() - began;

@@ -8,18 +8,23 @@
  * the end of its chain; each effective claim is what its entry holds; the view computed from the claims has
  * the digest that the last entry states (verify_persons.c) sources   each version of a source record is what
  * its entry holds, its person holds the effective one, and the index of join keys is exactly what follows
- * (verify_sources.c) Memory is bounded whatever the size. Erased parts are counted and passed over. Thread:
- * one. */
+ * (verify_sources.c) cases   each is what the log says of it, and its open persons say so too; each reject is
+ * what its entry holds; each reviewed link is somebody's decision; whom the police lag behind waits for a
+ * case or has one (verify_cases.c) Memory grows with the number of cases alone. Erased parts are counted and
+ * passed over. Thread: one. */
 #ifndef EG_CLI_VERIFY_H
 #define EG_CLI_VERIFY_H
 
 #include "cli/archive.h"
 #include "flow/entry.h"
+#include "flow/sealed.h"
+#include "flow/table.h"
 #include "trust/checkpoint.h"
 
 struct verify_result {
 	uint64_t entries, events, erased_parts, checkpoints, tiles;
 	uint64_t persons, claims, views, sources, versions, aliases;
+	uint64_t cases, open_cases, rejects, links, lags;
 	uint64_t other_authority; /* persons whose view was made with another authority table: not recomputed
 	                           */
 	uint64_t wrong_entry;     /* the first wrong one, where it is known; 0: none */
@@ -48,11 +53,19 @@ struct verify {
 	char origin[128];
 	uint8_t public_key[32];
 	uint64_t head;
+	struct eg_arena *lasting; /* of what the log says of cases */
+	struct eg_table cases;    /* their ids → the seq of the entry that first named each, as a pointer */
+	uint64_t n_cases;         /* of that table */
+	uint64_t quarantines;     /* QUARANTINE entries */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
 enum eg_rc verify_persons(struct verify *v, struct eg_err *err);
 enum eg_rc verify_sources(struct verify *v, struct eg_err *err);
+enum eg_rc verify_cases(struct verify *v, struct eg_err *err);
+/* Does the person's lag (model/life.h) stand where it has to: in its table, or in an open case? */
+enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const struct eg_person *p, bool lags,
+                      struct eg_err *err);
 
 void verify_progress(const struct verify *v, const char *what, uint64_t done, uint64_t total);
 /* EG_CORRUPT with "entry SEQ: " before the text; remembers the seq. */

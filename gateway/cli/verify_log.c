@@ -274,6 +274,19 @@ static enum eg_rc check_chain(struct walk *w, const struct eg_effect *e, struct 
 	return EG_OK;
 }
 
+/* Remembers that there is such a case. */
+static enum eg_rc note_case(struct verify *v, const struct eg_effect *e, struct eg_err *err)
+{
+	if (e->event != EG_EVENT_CASE_OPENED && e->event != EG_EVENT_CASE_CLOSED)
+		return EG_OK;
+	if (eg_table_get(&v->cases, e->case_id))
+		return EG_OK;
+	v->n_cases++;
+	return eg_table_put(&v->cases, v->lasting, e->case_id, v)
+	               ? EG_OK
+	               : eg_fail(err, EG_NO_MEMORY, "no memory for the cases");
+}
+
 static enum eg_rc check_entry(struct walk *w, const struct eg_log_row *row, struct eg_err *err)
 {
 	struct eg_entry e;
@@ -290,8 +303,10 @@ static enum eg_rc check_entry(struct walk *w, const struct eg_log_row *row, stru
 	if (rc)
 		return verify_blame(w->v, w->seq, rc, err);
 	if ((rc = check_header(w, &e.header, err)) || (claim && (rc = check_claim(w, &e, err))) ||
-	    (e.has_effect && e.effect.has_person && (rc = check_chain(w, &e.effect, err))))
+	    (e.has_effect && e.effect.has_person && (rc = check_chain(w, &e.effect, err))) ||
+	    (e.has_effect && e.effect.has_case && (rc = note_case(w->v, &e.effect, err))))
 		return rc;
+	w->v->quarantines += e.header.kind == EG_ENTRY_QUARANTINE;
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }

@@ -63,6 +63,8 @@ static enum eg_rc check_view(struct verify *v, const struct eg_person_row *row, 
 	v->result->views++;
 	if (view.life != last->life_after)
 		return wrong(v, row, "has claims from which another life status follows", err);
+	if ((rc = verify_lag(v, row, p, eg_life_lags(view.evidence), err)))
+		return rc;
 	if (!last->has_view_digest || memcmp(digest, last->view_digest, sizeof digest) != 0)
 		return wrong(v, row, "has claims from which another view follows", err);
 	return EG_OK;

@@ -231,6 +231,17 @@ bool eg_read_expired(struct eg_conn *c)
 
 /* ---- persons, source keys, aliases, links ---- */
 
+/* The one number that the statement answers with; of: its parameter, if it has one. */
+static enum eg_rc count(struct eg_conn *c, enum eg_stmt id, const int64_t *of, int64_t *n, struct eg_err *err)
+{
+	struct query q = ask(c, id, NULL, err);
+	if (of)
+		with_int(&q, *of);
+	if (next(&q))
+		*n = take_int(&q);
+	return finish_one(&q);
+}
+
 static void take_person(struct query *q, struct eg_person_row *out)
 {
 	out->row = take_int(q);
@@ -339,10 +350,7 @@ static void take_link(struct query *q, struct eg_link_row *out)
 
 enum eg_rc eg_count_aliases(struct eg_conn *c, int64_t *n, struct eg_err *err)
 {
-	struct query q = ask(c, EG_ST_COUNT_ALIASES, NULL, err);
-	if (next(&q))
-		*n = take_int(&q);
-	return finish_one(&q);
+	return count(c, EG_ST_COUNT_ALIASES, NULL, n, err);
 }
 
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
@@ -352,6 +360,15 @@ enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_a
 	with_blob(&q, token, 16);
 	LIST(&q, struct eg_link_row, take_link, out, n);
 	return finish(&q);
+}
+
+enum eg_rc eg_get_link(struct eg_conn *c, int64_t row, struct eg_link_row *out, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_LINK_BY_ROW, NULL, err);
+	with_int(&q, row);
+	if (next(&q))
+		take_link(&q, out);
+	return finish_one(&q);
 }
 
 /* ---- the log, its tiles and checkpoints ---- */
@@ -543,6 +560,16 @@ enum eg_rc eg_list_rejects(struct eg_conn *c, const char *agency, uint64_t after
 	return finish(&q);
 }
 
+enum eg_rc eg_list_all_rejects(struct eg_conn *c, uint64_t after, unsigned max, struct eg_arena *a,
+                               struct eg_reject_row **out, unsigned *n, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_ALL_REJECTS_AFTER, a, err);
+	with_seq(&q, after);
+	with_int(&q, max);
+	LIST(&q, struct eg_reject_row, take_reject, out, n);
+	return finish(&q);
+}
+
 /* ---- datasets, marks, properties, keys, counts ---- */
 
 static void take_dataset(struct query *q, struct eg_dataset_row *out)
@@ -577,6 +604,19 @@ enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struc
 	with_int(&q, max);
 	LIST(&q, struct eg_lag_row, take_lag, out, n);
 	return finish(&q);
+}
+
+enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, bool *there, struct eg_err *err)
+{
+	int64_t n = 0;
+	enum eg_rc rc = count(c, EG_ST_GET_LAG, &person, &n, err);
+	*there = n > 0;
+	return rc;
+}
+
+enum eg_rc eg_count_lags(struct eg_conn *c, int64_t *n, struct eg_err *err)
+{
+	return count(c, EG_ST_COUNT_LAGS, NULL, n, err);
 }
 
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *err)
@@ -619,19 +659,8 @@ enum eg_rc eg_list_keys(struct eg_conn *c, const char *prefix, void (*each)(void
 	return finish(&q);
 }
 
-static int64_t count(struct eg_conn *c, enum eg_stmt id, enum eg_rc *rc, struct eg_err *err)
-{
-	struct query q = ask(c, id, NULL, err);
-	int64_t n = next(&q) ? take_int(&q) : 0;
-	*rc = finish(&q);
-	return n;
-}
-
 enum eg_rc eg_count(struct eg_conn *c, int64_t *persons, int64_t *open_cases, struct eg_err *err)
 {
-	enum eg_rc rc;
-	*persons = count(c, EG_ST_COUNT_PERSONS, &rc, err);
-	if (rc == EG_OK)
-		*open_cases = count(c, EG_ST_COUNT_OPEN_CASES, &rc, err);
-	return rc;
+	enum eg_rc rc = count(c, EG_ST_COUNT_PERSONS, NULL, persons, err);
+	return rc ? rc : count(c, EG_ST_COUNT_OPEN_CASES, NULL, open_cases, err);
 }

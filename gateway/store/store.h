@@ -158,6 +158,7 @@ enum eg_rc eg_count_aliases(struct eg_conn *c, int64_t *n, struct eg_err *err);
 /* Links with this token at either end. */
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
                          struct eg_link_row **out, unsigned *n, struct eg_err *);
+enum eg_rc eg_get_link(struct eg_conn *c, int64_t row, struct eg_link_row *out, struct eg_err *err);
 enum eg_rc eg_get_entry(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_log_row *out,
                         struct eg_err *);
 /* Entries with seq > after, ascending, at most max and at most max_bytes (at least one if there is one). */
@@ -184,6 +185,9 @@ enum eg_rc eg_list_cases(struct eg_conn *c, int64_t after, int kind, int state, 
  */
 enum eg_rc eg_list_rejects_of(struct eg_conn *c, const uint8_t source[16], struct eg_arena *a,
                               struct eg_reject_row **out, unsigned *n, struct eg_err *);
+/* Rejects of all agencies with seq > after, whatever their state. */
+enum eg_rc eg_list_all_rejects(struct eg_conn *c, uint64_t after, unsigned max, struct eg_arena *a,
+                               struct eg_reject_row **out, unsigned *n, struct eg_err *);
 /* Rejects of an agency with seq > after; state 0: any. */
 enum eg_rc eg_list_rejects(struct eg_conn *c, const char *agency, uint64_t after, int state, unsigned max,
                            struct eg_arena *a, struct eg_reject_row **out, unsigned *n, struct eg_err *);
@@ -195,6 +199,8 @@ struct eg_lag_row {
 /* Lags since then or longer, the longest first. */
 enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struct eg_arena *a,
                         struct eg_lag_row **out, unsigned *n, struct eg_err *err);
+enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, bool *there, struct eg_err *err);
+enum eg_rc eg_count_lags(struct eg_conn *c, int64_t *n, struct eg_err *err);
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *);
 enum eg_rc eg_get_meta(struct eg_conn *c, const char *name, struct eg_arena *a, struct eg_bytes *out,
                        struct eg_err *);

@@ -238,6 +238,66 @@ class Verify(unittest.TestCase):
             db.execute("INSERT INTO alias (key, source) VALUES (?, 9)", (bytes(24),))
         self.altered(more_aliases, "the index of join keys has")
 
+    def test_cases(self):
+        self.altered(self.flip("case_file", "body", "row = 1"), "entry ")
+
+        def gone(db):
+            db.execute("DELETE FROM case_file WHERE row = 1")
+        self.altered(gone, "")  # its persons list it, or the log tells of it
+
+        def closed(db):
+            db.execute("UPDATE case_file SET state = 2, closed = opened + 1 WHERE state = 1")
+        self.altered(closed, "")
+
+        def other_entry(db):
+            db.execute("UPDATE case_file SET opened = opened - 1 WHERE row = 1")
+            return db.execute("SELECT opened FROM case_file WHERE row = 1").fetchone()[0]
+        self.altered(other_entry, "entry {}: the case of row 1 says that it opened it, and it does not")
+
+        def kind(db):
+            db.execute("UPDATE case_file SET kind = 2 WHERE kind = 1")
+        self.altered(kind, "is stored as another kind than its body says")
+
+        def ids(db):
+            db.execute("UPDATE case_file SET id = ? WHERE row = 1", (bytes(16),))
+        self.altered(ids, "entry ")
+
+    def test_rejects(self):
+        def value(column, new):
+            def change(db):
+                db.execute(f"UPDATE reject SET {column} = ?", (new,))
+                return db.execute("SELECT min(seq) FROM reject").fetchone()[0]
+            change.__name__ = f"reject.{column}"
+            return change
+        for column, new, expected in (("version", 99, "another agency, dataset or version"),
+                                      ("agency", "nobody", "another agency, dataset or version"),
+                                      ("source", bytes(16), "another source record"), ("digest", bytes(16), "another digest")):
+            self.altered(value(column, new), "entry {}: its reject is of " + expected if column != "digest" else
+                         "entry {}: its reject has " + expected)
+
+        def gone(db):
+            db.execute("DELETE FROM reject")
+        self.altered(gone, "the log has set 1 records aside, and 0 of them have a reject")
+
+        def of_another(db):
+            db.execute("UPDATE reject SET seq = 5")
+        self.altered(of_another, "entry 5: its reject waits for its sender, and it set nothing aside")
+
+    def test_links_and_lags(self):
+        def link(db):
+            a, b = (r[0] for r in db.execute("SELECT token FROM source_key ORDER BY token LIMIT 2"))
+            db.execute("INSERT INTO link (a, b, kind, seq) VALUES (?, ?, 1, 7)", (a, b))
+        self.altered(link, "entry 7: the link of row 1 names it, and it is no decision")
+
+        def lag(db):
+            db.execute("INSERT INTO lag (person, since) VALUES (3, 5)")
+            return db.execute("SELECT last_seq FROM person WHERE row = 3").fetchone()[0]
+        self.altered(lag, "entry {}: the police lag behind the person of row 3, or do not, other than")
+
+        def nobody(db):
+            db.execute("INSERT INTO lag (person, since) VALUES (100000, 5)")
+        self.altered(nobody, "1 lags are stored, and 0 persons have one")
+
     def test_another_key(self):
         self.assertEqual(self.verify(self.data, "--vkey", "nonsense").status, 64)
         with harness.Gateway() as other:
