@@ -169,12 +169,12 @@ struct topic {
 	size_t n, room;
 };
 
-static enum eg_rc take_message(void *arg, struct eg_bytes key, struct eg_bytes value, struct eg_err *err)
+static enum eg_rc take_message(void *arg, const struct eg_kafka_found *m, struct eg_err *err)
 {
 	struct topic *t = arg;
-	Eldergate__V1__ChangeEvent *e = eldergate__v1__change_event__unpack(NULL, value.len, value.p);
+	Eldergate__V1__ChangeEvent *e = eldergate__v1__change_event__unpack(NULL, m->value.len, m->value.p);
 	enum eg_rc rc = EG_OK;
-	if (!e || !eg_bytes_equal(key, eg_bytes_of(e->person_ref))) {
+	if (!e || !eg_bytes_equal(m->key, eg_bytes_of(e->person_ref))) {
 		rc = demo_wrong(err,
 		                "a message of the topic is no event, or has another key than its person");
 	} else if (t->n == t->room) {
@@ -200,11 +200,14 @@ enum eg_rc demo_topics(struct demo *d, struct eg_err *err)
 	struct topic t = {0};
 	uint64_t different = 0, both = 0;
 	int64_t deadline = eg_mono_us() + DEMO_PATIENCE;
-	enum eg_rc rc = EG_OK;
+	struct eg_kafka_reader *reader = NULL;
+	enum eg_rc rc = eg_kafka_reader_open(&reader, &o, true, err);
+	if (rc)
+		return rc;
 	/* The relay follows by itself; each reading waits for the topic's end as it is then. */
 	do {
 		t.n = different = both = 0;
-		rc = eg_kafka_read(&o, "elder.changes.v1", take_message, &t, err);
+		rc = eg_kafka_read(reader, "elder.changes.v1", take_message, &t, err);
 		watch_counts(d->watch, &c);
 		if (!rc)
 			qsort(t.seqs, t.n, sizeof *t.seqs, by_value);
@@ -215,6 +218,7 @@ enum eg_rc demo_topics(struct demo *d, struct eg_err *err)
 			both += watch_has(d->watch, t.seqs[i]);
 		}
 	} while (!rc && (different != c.events || both != different) && eg_mono_us() < deadline);
+	eg_kafka_reader_close(reader);
 	free(t.seqs);
 	if (rc)
 		return rc;

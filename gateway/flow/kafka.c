@@ -12,9 +12,15 @@
 
 enum { DEFAULT_TIMEOUT_MS = 10000, POLL_MS = 100, MAX_PARTITIONS = 1000 };
 
+struct waiting {
+	int timeout_ms;
+	bool (*ended)(void *arg);
+	void *arg;
+};
+
 struct eg_kafka {
 	rd_kafka_t *rk;
-	int timeout_ms;
+	struct waiting waiting;
 	unsigned outstanding; /* messages without a delivery report */
 	rd_kafka_resp_err_t delivery_error;
 };
@@ -47,6 +53,21 @@ static enum eg_rc fail_error(struct eg_err *err, rd_kafka_error_t *e, const char
 	return rc;
 }
 
+static struct waiting waiting_of(const struct eg_kafka_options *o)
+{
+	return (struct waiting){o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS, o->ended, o->ended_arg};
+}
+
+static bool ended(const struct waiting *w)
+{
+	return w->ended && w->ended(w->arg);
+}
+
+static enum eg_rc gave_up(struct eg_err *err)
+{
+	return eg_fail(err, EG_CLOSED, "kafka: the time to finish was over");
+}
+
 static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
 	struct eg_kafka *k = opaque;
@@ -54,6 +75,9 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 	k->outstanding--;
 	if (m->err && !k->delivery_error)
 		k->delivery_error = m->err;
+	int64_t *offset = m->_private;
+	if (offset && !m->err)
+		*offset = m->offset < 0 ? -1 : m->offset > *offset ? m->offset : *offset;
 }
 
 static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -84,8 +108,8 @@ enum eg_rc eg_kafka_open(struct eg_kafka **out, const struct eg_kafka_options *o
 		free(k);
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a Kafka producer");
 	}
-	k->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
-	snprintf(timeout, sizeof timeout, "%d", k->timeout_ms);
+	k->waiting = waiting_of(o);
+	snprintf(timeout, sizeof timeout, "%d", k->waiting.timeout_ms);
 	const char *const ours[] = {"bootstrap.servers",
 	                            o->bootstrap,
 	                            "transactional.id",
@@ -141,27 +165,37 @@ void eg_kafka_close(struct eg_kafka *k)
 
 enum eg_rc eg_kafka_init(struct eg_kafka *k, struct eg_err *err)
 {
-	rd_kafka_error_t *e = rd_kafka_init_transactions(k->rk, k->timeout_ms);
+	rd_kafka_error_t *e = rd_kafka_init_transactions(k->rk, k->waiting.timeout_ms);
 	return e ? fail_error(err, e, "init_transactions") : EG_OK;
+}
+
+static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, const struct waiting *w, unsigned *n,
+                                struct eg_err *err)
+{
+	const struct rd_kafka_metadata *md;
+	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+	rd_kafka_resp_err_t e = t ? rd_kafka_metadata(rk, 0, t, &md, w->timeout_ms) : rd_kafka_last_error();
+	*n = 0;
+	if (!e) {
+		e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+		*n = e ? 0 : (unsigned)md->topics[0].partition_cnt;
+		rd_kafka_metadata_destroy(md);
+	}
+	if (t)
+		rd_kafka_topic_destroy(t);
+	if (e)
+		return fail(err, e, topic);
+	return *n > MAX_PARTITIONS ? eg_fail(err, EG_LIMIT, "topic %s has too many partitions", topic)
+	                           : EG_OK;
 }
 
 enum eg_rc eg_kafka_know(struct eg_kafka *k, const char *const *topics, unsigned n, struct eg_err *err)
 {
-	for (unsigned i = 0; i < n; i++) {
-		const struct rd_kafka_metadata *md;
-		rd_kafka_topic_t *t = rd_kafka_topic_new(k->rk, topics[i], NULL);
-		rd_kafka_resp_err_t e =
-		        t ? rd_kafka_metadata(k->rk, 0, t, &md, k->timeout_ms) : rd_kafka_last_error();
-		if (!e) {
-			e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-			rd_kafka_metadata_destroy(md);
-		}
-		if (t)
-			rd_kafka_topic_destroy(t);
-		if (e)
-			return fail(err, e, topics[i]);
-	}
-	return EG_OK;
+	enum eg_rc rc = EG_OK;
+	unsigned partitions;
+	for (unsigned i = 0; i < n && !rc; i++)
+		rc = partitions_of(k->rk, topics[i], &k->waiting, &partitions, err);
+	return rc;
 }
 
 enum eg_rc eg_kafka_begin(struct eg_kafka *k, struct eg_err *err)
@@ -179,16 +213,21 @@ enum eg_rc eg_kafka_produce(struct eg_kafka *k, const struct eg_kafka_message *m
 		                        (ssize_t)m->headers[i].value.len);
 	for (;;) {
 		if (!e)
-			e = rd_kafka_producev(k->rk, RD_KAFKA_V_TOPIC(m->topic),
-			                      RD_KAFKA_V_KEY(m->key.p, m->key.len),
-			                      RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.len),
-			                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-			                      RD_KAFKA_V_TIMESTAMP(m->time_us / 1000),
-			                      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+			e = rd_kafka_producev(
+			        k->rk, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_PARTITION(m->partition),
+			        RD_KAFKA_V_KEY(m->key.p, m->key.len),
+			        RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.len),
+			        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+			        RD_KAFKA_V_TIMESTAMP(m->time_us / 1000), RD_KAFKA_V_OPAQUE(m->offset),
+			        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
 		if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL)
 			break;
 		rd_kafka_poll(k->rk, POLL_MS); /* delivery reports make room */
 		e = k->delivery_error;
+		if (ended(&k->waiting)) {
+			rd_kafka_headers_destroy(headers);
+			return gave_up(err);
+		}
 	}
 	if (e) {
 		rd_kafka_headers_destroy(headers);
@@ -203,8 +242,10 @@ enum eg_rc eg_kafka_flush(struct eg_kafka *k, struct eg_err *err)
 {
 	/* message.timeout.ms bounds this: every message gets a report by then. */
 	rd_kafka_flush(k->rk, 0);
-	while (k->outstanding)
+	while (k->outstanding && !ended(&k->waiting))
 		rd_kafka_poll(k->rk, POLL_MS);
+	if (k->outstanding)
+		return gave_up(err);
 	return k->delivery_error ? fail(err, k->delivery_error, "delivery") : EG_OK;
 }
 
@@ -212,6 +253,17 @@ enum eg_rc eg_kafka_commit(struct eg_kafka *k, struct eg_err *err)
 {
 	rd_kafka_error_t *e = rd_kafka_commit_transaction(k->rk, -1);
 	return e ? fail_error(err, e, "commit_transaction") : EG_OK;
+}
+
+enum eg_rc eg_kafka_abort(struct eg_kafka *k, struct eg_err *err)
+{
+	rd_kafka_error_t *e = rd_kafka_abort_transaction(k->rk, -1);
+	return e ? fail_error(err, e, "abort_transaction") : EG_OK;
+}
+
+unsigned eg_kafka_partition_of(struct eg_bytes key, unsigned n)
+{
+	return (unsigned)rd_kafka_msg_partitioner_murmur2(NULL, key.p, key.len, (int32_t)n, NULL, NULL);
 }
 
 /* ---- topics ---- */
@@ -262,9 +314,9 @@ enum eg_rc eg_kafka_make_topics(struct eg_kafka *k, const struct eg_kafka_topic 
 	}
 	if (!rc) {
 		rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(k->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-		rd_kafka_AdminOptions_set_operation_timeout(o, k->timeout_ms, why, sizeof why);
+		rd_kafka_AdminOptions_set_operation_timeout(o, k->waiting.timeout_ms, why, sizeof why);
 		rd_kafka_CreateTopics(k->rk, topics, n, o, q);
-		rc = created(q, 2 * k->timeout_ms, err);
+		rc = created(q, 2 * k->waiting.timeout_ms, err);
 		rd_kafka_AdminOptions_destroy(o);
 	}
 	rd_kafka_NewTopic_destroy_array(topics, made);
@@ -272,75 +324,18 @@ enum eg_rc eg_kafka_make_topics(struct eg_kafka *k, const struct eg_kafka_topic 
 	return rc;
 }
 
-static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, int timeout_ms, int *n, struct eg_err *err)
-{
-	const struct rd_kafka_metadata *md;
-	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
-	rd_kafka_resp_err_t e = t ? rd_kafka_metadata(rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
-	if (!e) {
-		e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-		*n = e ? 0 : md->topics[0].partition_cnt;
-		rd_kafka_metadata_destroy(md);
-	}
-	if (t)
-		rd_kafka_topic_destroy(t);
-	if (e)
-		return fail(err, e, topic);
-	return *n > MAX_PARTITIONS ? eg_fail(err, EG_LIMIT, "topic %s has too many partitions", topic)
-	                           : EG_OK;
-}
+/* ---- reading ---- */
 
-enum eg_rc eg_kafka_has_messages(struct eg_kafka *k, const char *topic, bool *has, struct eg_err *err)
-{
-	int n = 0;
-	enum eg_rc rc = partitions_of(k->rk, topic, k->timeout_ms, &n, err);
-	*has = false;
-	for (int i = 0; i < n && !rc; i++) {
-		int64_t low = 0, high = 0;
-		rd_kafka_resp_err_t e =
-		        rd_kafka_query_watermark_offsets(k->rk, topic, i, &low, &high, k->timeout_ms);
-		if (e)
-			return fail(err, e, topic);
-		*has |= high > 0; /* deleted ones count too */
-	}
-	return rc;
-}
+struct eg_kafka_reader {
+	rd_kafka_t *rk;
+	struct waiting waiting;
+};
 
-typedef enum eg_rc each_message(void *arg, struct eg_bytes key, struct eg_bytes value, struct eg_err *err);
-
-/* Reads every assigned partition to its end. */
-static enum eg_rc read_to_end(rd_kafka_t *rk, const char *topic, int partitions, int timeout_ms,
-                              each_message *each, void *arg, struct eg_err *err)
-{
-	int64_t deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
-	enum eg_rc rc = EG_OK;
-	int ends = 0;
-	while (ends < partitions && !rc) {
-		rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, POLL_MS);
-		if (!m && eg_mono_us() > deadline)
-			return eg_fail(err, EG_DEADLINE, "kafka: topic %s could not be read to its end",
-			               topic);
-		if (!m)
-			continue;
-		deadline = eg_mono_us() + (int64_t)timeout_ms * 1000;
-		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-			ends++;
-		else if (m->err)
-			rc = fail(err, m->err, topic);
-		else
-			rc = each(arg, (struct eg_bytes){m->key, m->key_len},
-			          (struct eg_bytes){m->payload, m->len}, err);
-		rd_kafka_message_destroy(m);
-	}
-	return rc;
-}
-
-enum eg_rc eg_kafka_read(const struct eg_kafka_options *o, const char *topic, each_message *each, void *arg,
-                         struct eg_err *err)
+enum eg_rc eg_kafka_reader_open(struct eg_kafka_reader **out, const struct eg_kafka_options *o,
+                                bool committed, struct eg_err *err)
 {
 	char why[256];
-	int n = 0;
-	int timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
+	struct eg_kafka_reader *r = calloc(1, sizeof *r);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	const char *const ours[] = {"bootstrap.servers",
 	                            o->bootstrap,
@@ -348,34 +343,168 @@ enum eg_rc eg_kafka_read(const struct eg_kafka_options *o, const char *topic, ea
 	                            "eldergate-relay-mark",
 	                            "enable.auto.commit",
 	                            "false",
-	                            "isolation.level",
-	                            "read_committed",
 	                            "enable.partition.eof",
 	                            "true",
 	                            "auto.offset.reset",
 	                            "earliest",
 	                            NULL};
-	enum eg_rc rc = configure(conf, ours, err);
+	const char *const isolation[] = {"isolation.level", committed ? "read_committed" : "read_uncommitted",
+	                                 NULL};
+	enum eg_rc rc = r ? configure(conf, ours, err) : eg_fail(err, EG_NO_MEMORY, "no memory for a reader");
 	/* Security settings must hold here too; a producer-only one is not accepted by meaning, but does no
-	 * harm. */
+	 * harm. What it sees is not for a setting to say. */
 	if (!rc)
 		rc = configure(conf, o->settings, err);
+	if (!rc)
+		rc = configure(conf, isolation, err);
 	rd_kafka_conf_set_log_cb(conf, log_line);
-	rd_kafka_t *rk = rc ? NULL : rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
-	if (!rk) {
+	if (!rc && !(r->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why)))
+		rc = eg_fail(err, EG_CONFIG, "kafka: %s", why);
+	if (rc) {
 		rd_kafka_conf_destroy(conf);
-		return rc ? rc : eg_fail(err, EG_CONFIG, "kafka: %s", why);
+		free(r);
+		return rc;
 	}
-	rc = partitions_of(rk, topic, timeout_ms, &n, err);
-	if (!rc) {
-		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
-		for (int i = 0; i < n; i++)
-			rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
-		rd_kafka_resp_err_t e = rd_kafka_assign(rk, list);
-		rd_kafka_topic_partition_list_destroy(list);
-		rc = e ? fail(err, e, topic) : read_to_end(rk, topic, n, timeout_ms, each, arg, err);
+	r->waiting = waiting_of(o);
+	*out = r;
+	return EG_OK;
+}
+
+void eg_kafka_reader_close(struct eg_kafka_reader *r)
+{
+	if (!r)
+		return;
+	rd_kafka_destroy(r->rk);
+	free(r);
+}
+
+enum eg_rc eg_kafka_partitions(struct eg_kafka_reader *r, const char *topic, unsigned *n, struct eg_err *err)
+{
+	return partitions_of(r->rk, topic, &r->waiting, n, err);
+}
+
+static rd_kafka_topic_partition_list_t *list_of(const struct eg_kafka_place *places, unsigned n)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+	for (unsigned i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, places[i].topic, places[i].partition)->offset =
+		        places[i].offset;
+	return list;
+}
+
+/* ListOffsets of all partitions at once; the end that it answers is the one of the reader's isolation. (The
+ * call for one partition's watermarks would do too, with two requests for each.) */
+static enum eg_rc offsets(struct eg_kafka_reader *r, struct eg_kafka_place *places, unsigned n, int64_t which,
+                          struct eg_err *err)
+{
+	if (ended(&r->waiting))
+		return gave_up(err);
+	for (unsigned i = 0; i < n; i++)
+		places[i].offset = which;
+	rd_kafka_topic_partition_list_t *list = list_of(places, n);
+	rd_kafka_resp_err_t e = n ? rd_kafka_offsets_for_times(r->rk, list, r->waiting.timeout_ms)
+	                          : RD_KAFKA_RESP_ERR_NO_ERROR;
+	enum eg_rc rc = e ? fail(err, e, "offsets") : EG_OK;
+	for (unsigned i = 0; i < n && !rc; i++) {
+		const rd_kafka_topic_partition_t *p =
+		        rd_kafka_topic_partition_list_find(list, places[i].topic, places[i].partition);
+		if (p->err || p->offset < 0)
+			rc = fail(err, p->err ? p->err : RD_KAFKA_RESP_ERR__NO_OFFSET, places[i].topic);
+		else
+			places[i].offset = p->offset;
 	}
-	rd_kafka_destroy(rk);
+	rd_kafka_topic_partition_list_destroy(list);
+	return rc;
+}
+
+enum eg_rc eg_kafka_begins(struct eg_kafka_reader *r, struct eg_kafka_place *places, unsigned n,
+                           struct eg_err *err)
+{
+	return offsets(r, places, n, RD_KAFKA_OFFSET_BEGINNING, err);
+}
+
+enum eg_rc eg_kafka_ends(struct eg_kafka_reader *r, struct eg_kafka_place *places, unsigned n,
+                         struct eg_err *err)
+{
+	return offsets(r, places, n, RD_KAFKA_OFFSET_END, err);
+}
+
+struct eg_bytes eg_kafka_found_header(const struct eg_kafka_found *m, const char *name)
+{
+	rd_kafka_headers_t *headers;
+	const void *p = NULL;
+	size_t len = 0;
+	if (rd_kafka_message_headers(m->message, &headers) ||
+	    rd_kafka_header_get_last(headers, name, &p, &len))
+		return (struct eg_bytes){0};
+	return (struct eg_bytes){p, len};
+}
+
+static enum eg_rc found(const rd_kafka_message_t *m, const struct eg_kafka_place *places, unsigned n,
+                        eg_kafka_each *each, void *arg, struct eg_err *err)
+{
+	const char *topic = rd_kafka_topic_name(m->rkt);
+	struct eg_kafka_found f = {0, m->offset, {m->key, m->key_len}, {m->payload, m->len}, m};
+	while (f.place < n &&
+	       (places[f.place].partition != m->partition || strcmp(places[f.place].topic, topic) != 0))
+		f.place++;
+	return f.place == n ? EG_OK : each(arg, &f, err);
+}
+
+static enum eg_rc read_to_end(struct eg_kafka_reader *r, const struct eg_kafka_place *places, unsigned n,
+                              eg_kafka_each *each, void *arg, struct eg_err *err)
+{
+	int64_t patience = (int64_t)r->waiting.timeout_ms * 1000, deadline = eg_mono_us() + patience;
+	enum eg_rc rc = EG_OK;
+	unsigned ends = 0;
+	while (ends < n && !rc) {
+		rd_kafka_message_t *m = rd_kafka_consumer_poll(r->rk, POLL_MS);
+		if (ended(&r->waiting))
+			rc = gave_up(err);
+		else if (!m && eg_mono_us() > deadline)
+			rc = eg_fail(err, EG_DEADLINE, "kafka: topic %s could not be read to its end",
+			             places[0].topic);
+		if (!m)
+			continue;
+		deadline = eg_mono_us() + patience;
+		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+			ends++;
+		else if (m->err)
+			rc = fail(err, m->err, places[0].topic);
+		else if (!rc)
+			rc = found(m, places, n, each, arg, err);
+		rd_kafka_message_destroy(m);
+	}
+	return rc;
+}
+
+enum eg_rc eg_kafka_scan(struct eg_kafka_reader *r, const struct eg_kafka_place *places, unsigned n,
+                         eg_kafka_each *each, void *arg, struct eg_err *err)
+{
+	if (n == 0)
+		return EG_OK;
+	rd_kafka_topic_partition_list_t *list = list_of(places, n);
+	rd_kafka_resp_err_t e = rd_kafka_assign(r->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	enum eg_rc rc = e ? fail(err, e, places[0].topic) : read_to_end(r, places, n, each, arg, err);
+	rd_kafka_assign(r->rk, NULL); /* or it would fetch on, for nobody */
+	return rc;
+}
+
+enum eg_rc eg_kafka_read(struct eg_kafka_reader *r, const char *topic, eg_kafka_each *each, void *arg,
+                         struct eg_err *err)
+{
+	unsigned n = 0;
+	enum eg_rc rc = eg_kafka_partitions(r, topic, &n, err);
+	if (rc || n == 0)
+		return rc;
+	struct eg_kafka_place *places = calloc(n, sizeof *places);
+	if (!places)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to read a topic");
+	for (unsigned i = 0; i < n; i++)
+		places[i] = (struct eg_kafka_place){topic, (int)i, RD_KAFKA_OFFSET_BEGINNING};
+	rc = eg_kafka_scan(r, places, n, each, arg, err);
+	free(places);
 	return rc;
 }
 
@@ -385,21 +514,21 @@ struct wanted {
 	bool found;
 };
 
-static enum eg_rc keep_newest(void *arg, struct eg_bytes key, struct eg_bytes value, struct eg_err *err)
+static enum eg_rc keep_newest(void *arg, const struct eg_kafka_found *m, struct eg_err *err)
 {
 	struct wanted *w = arg;
-	if (!eg_bytes_equal(key, eg_bytes_of(w->key)))
+	if (!eg_bytes_equal(m->key, eg_bytes_of(w->key)))
 		return EG_OK;
 	eg_buf_reset(w->value);
-	eg_buf_add(w->value, value.p, value.len);
+	eg_buf_add(w->value, m->value.p, m->value.len);
 	w->found = true;
 	return w->value->failed ? eg_fail(err, EG_NO_MEMORY, "no memory to read a topic") : EG_OK;
 }
 
-enum eg_rc eg_kafka_last(const struct eg_kafka_options *o, const char *topic, const char *key,
-                         struct eg_buf *value, struct eg_err *err)
+enum eg_rc eg_kafka_last(struct eg_kafka_reader *r, const char *topic, const char *key, struct eg_buf *value,
+                         struct eg_err *err)
 {
 	struct wanted w = {.key = key, .value = value};
-	enum eg_rc rc = eg_kafka_read(o, topic, keep_newest, &w, err);
+	enum eg_rc rc = eg_kafka_read(r, topic, keep_newest, &w, err);
 	return !rc && !w.found ? EG_EMPTY : rc;
 }

@@ -1,10 +1,17 @@
 /* relay: publishes the log's events to Kafka, exactly once, in log order per person.
  *
- * Two transactional producers used in turn; init_transactions on both, then the mark is read from the
- * compacted relay topic (read_committed, to its end), then publishing. Each transaction carries events and
- * the new mark. The topic's mark is the truth. On any delivery error or unknown outcome: destroy both, start
- * again; it never skips on. Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in
- * metrics. */
+ * Two transactional producers used in turn; each transaction carries events and the new mark
+ * (relay_topics.h). A session begins with init_transactions on both, then reads how far the topics are: the
+ * mark of the compacted relay topic, and the newest message of each partition. On any delivery error or
+ * unknown outcome: destroy both, start again; it never skips on.
+ *
+ * The mark alone was not enough. A Kafka broker (4.3.1) that was killed right after it answered a commit may,
+ * started again, leave out the commit markers of some partitions and report the transaction complete: those
+ * partitions, the mark's among them, hide records that the producer's next commit makes visible. A relay that
+ * believed the old mark published them twice. So what is in limbo is ended first (relay_limbo.h), what a
+ * partition has lost is published again, and what it has kept is left out (relay_mark.h).
+ *
+ * Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in metrics. */
 #ifndef EG_FLOW_RELAY_H
 #define EG_FLOW_RELAY_H
 
@@ -33,8 +40,9 @@ struct eg_relay_options {
 };
 
 enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *o, struct eg_err *err);
-/* Publishes what it can until the deadline, finishes the transaction under way, joins. The status stays
- * readable. */
+/* Publishes what it can until the deadline, joins. The deadline ends every wait of ours; a call of
+ * librdkafka's that is under way then (a commit, an init, metadata) may take its own timeout, 10 s. The
+ * status stays readable. */
 void eg_relay_drain(struct eg_relay *r, int64_t mono_deadline_us);
 void eg_relay_stop(struct eg_relay *r,
                    int64_t mono_deadline_us); /* drains if that was not done, then frees */

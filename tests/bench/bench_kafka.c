@@ -147,6 +147,7 @@ static void one_mark(struct eg_kafka *k, const char *topic)
 	struct eg_err err = {0};
 	uint8_t value[MARK_BYTES] = {0};
 	struct eg_kafka_message m = {.topic = topic,
+	                             .partition = EG_KAFKA_BY_KEY,
 	                             .key = eg_bytes_of("relay"),
 	                             .value = {value, sizeof value},
 	                             .time_us = eg_now_us()};

@@ -75,7 +75,10 @@ static bool has_mark(const struct broker *b)
 	struct eg_kafka_options o = {.bootstrap = rd_kafka_mock_cluster_bootstraps(b->cluster)};
 	struct eg_buf value = {0};
 	struct eg_err err = {0};
-	enum eg_rc rc = eg_kafka_last(&o, "elder.relay.v1", "relay", &value, &err);
+	struct eg_kafka_reader *reader = NULL;
+	assert_ok(eg_kafka_reader_open(&reader, &o, true, &err), err);
+	enum eg_rc rc = eg_kafka_last(reader, "elder.relay.v1", "relay", &value, &err);
+	eg_kafka_reader_close(reader);
 	eg_buf_free(&value);
 	return rc == EG_OK;
 }
