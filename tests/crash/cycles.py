@@ -49,8 +49,8 @@ class RealBroker:
             raise AssertionError("Kafka did not start: " + done.stdout[-500:])
         self.address = f"127.0.0.1:{port}"
 
-    def call(self, verb):
-        return subprocess.run([self.SCRIPT, verb], env=self.env, text=True, stdout=subprocess.PIPE,
+    def call(self, *command):
+        return subprocess.run([self.SCRIPT, *command], env=self.env, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, timeout=600)
 
     def pid(self):
