@@ -4,6 +4,7 @@
 
 PKGS_adapters := yaml-0.1 libprotobuf-c
 LIBS_adapters :=
+CPPFLAGS      += -Iadapters
 
 ADAPTER_SRC := $(sort $(wildcard adapters/common/*.c adapters/connectors/*.c))
 ADAPTER_LIB := $(B)/libadapters.a
