@@ -11,11 +11,11 @@ VARIANT := $(CC)$(if $(SAN),-$(SAN))$(if $(FAULT),-fault)
 B       ?= build/$(VARIANT)
 Q       ?= @
 
+PKGS_base  := yaml-0.1
 PKGS_trust := libcrypto
 PKGS_store := sqlite3
 PKGS_flow  := rdkafka
 PKGS_edge  := grpc libprotobuf-c libmicrohttpd
-PKGS_main  := yaml-0.1
 
 CSTD     := -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=2
 OPT      := -O2 -g -fno-omit-frame-pointer
@@ -84,7 +84,7 @@ $(B)/%.o: %.c
 $(call obj,$(call src,edge) $(wildcard gateway/*.c gateway/cli/*.c)): | $(GEN_HEADERS)
 
 $(B)/eldergated: $(call obj,$(wildcard gateway/*.c)) $(call libs_of,edge)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge) $(PKGS_main)) $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge)) $(LDLIBS)
 
 $(B)/eldergate: $(call obj,gateway/cli/eldergate.c) $(call libs_of,cli)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,cli)) $(LDLIBS)

@@ -2,7 +2,7 @@
 # they need), the programs, their unit tests. adapters/<name>/<name>.c becomes the program eldergate-<name>.
 # common and connectors include base, model and trust, never the daemon's own floors above.
 
-PKGS_adapters := yaml-0.1 libprotobuf-c
+PKGS_adapters := libprotobuf-c
 LIBS_adapters :=
 CPPFLAGS      += -Iadapters
 

@@ -2,8 +2,9 @@
 #include "conf.h"
 
 #include "base/arena.h"
+#include "base/parse.h"
+#include "base/yaml.h"
 #include "conf_policy.h"
-#include "conf_yaml.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -156,13 +157,11 @@ static bool set(struct eg_conf *c, const struct setting *s, const char *text, co
 	return true;
 }
 
-static enum eg_rc put(struct eg_conf *c, struct eg_yaml *y, const char *section, yaml_node_t *key,
-                      yaml_node_t *value, struct eg_err *err)
+static enum eg_rc put(struct eg_conf *c, const struct eg_yaml *y, const char *section,
+                      const struct eg_yaml_node *key, const struct eg_yaml_node *value, struct eg_err *err)
 {
 	char why[200];
-	const char *name = eg_yaml_text(y, key, "a key", err);
-	if (!name)
-		return EG_CONFIG;
+	const char *name = key->text;
 	const struct setting *s = find(section, name);
 	if (!s)
 		return eg_yaml_fail(y, key, err, "unknown setting '%s%s%s'; --print-config lists them all",
@@ -170,20 +169,21 @@ static enum eg_rc put(struct eg_conf *c, struct eg_yaml *y, const char *section,
 	const char *text = eg_yaml_text(y, value, name, err);
 	if (!text)
 		return EG_CONFIG;
-	const char *origin = eg_arena_printf(c->p->arena, "%s:%zu", y->path, value->start_mark.line + 1);
-	if (!set(c, s, text, origin ? origin : y->path, why, sizeof why))
+	const char *origin = eg_arena_printf(c->p->arena, "%s:%u", eg_yaml_path(y), value->line);
+	if (!set(c, s, text, origin ? origin : eg_yaml_path(y), why, sizeof why))
 		return eg_yaml_fail(y, value, err, "%s", why);
 	return EG_OK;
 }
 
-static enum eg_rc kafka_settings(struct eg_conf *c, struct eg_yaml *y, yaml_node_t *map, struct eg_err *err)
+static enum eg_rc kafka_settings(struct eg_conf *c, const struct eg_yaml *y, const struct eg_yaml_node *map,
+                                 struct eg_err *err)
 {
-	if (map->type != YAML_MAPPING_NODE)
+	if (map->kind != EG_YAML_MAP)
 		return eg_yaml_fail(y, map, err,
 		                    "kafka.settings must be a mapping of librdkafka settings to values");
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		const char *k = eg_yaml_text(y, eg_yaml_node(y, p->key), "a key", err);
-		const char *v = k ? eg_yaml_text(y, eg_yaml_node(y, p->value), k, err) : NULL;
+	for (unsigned i = 0; i < map->n; i++) {
+		const char *k = map->keys[i]->text;
+		const char *v = eg_yaml_text(y, map->values[i], k, err);
 		if (!v)
 			return EG_CONFIG;
 		if (c->p->n_kafka == MAX_KAFKA_SETTINGS)
@@ -202,12 +202,13 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static enum eg_rc topic_fields(struct eg_conf *c, struct eg_yaml *y, yaml_node_t *seq, struct eg_err *err)
+static enum eg_rc topic_fields(struct eg_conf *c, const struct eg_yaml *y, const struct eg_yaml_node *seq,
+                               struct eg_err *err)
 {
-	if (seq->type != YAML_SEQUENCE_NODE)
+	if (seq->kind != EG_YAML_LIST)
 		return eg_yaml_fail(y, seq, err, "kafka.fields must be a list of field names");
-	for (yaml_node_item_t *i = seq->data.sequence.items.start; i < seq->data.sequence.items.top; i++) {
-		yaml_node_t *node = eg_yaml_node(y, *i);
+	for (unsigned i = 0; i < seq->n; i++) {
+		const struct eg_yaml_node *node = seq->values[i];
 		const char *name = eg_yaml_text(y, node, "a field", err);
 		unsigned f = name ? eg_view_field_by_name(name) : 0;
 		if (!name)
@@ -226,20 +227,18 @@ static enum eg_rc topic_fields(struct eg_conf *c, struct eg_yaml *y, yaml_node_t
 	return EG_OK;
 }
 
-static enum eg_rc section(struct eg_conf *c, struct eg_yaml *y, const char *name, yaml_node_t *map,
-                          struct eg_err *err)
+static enum eg_rc section(struct eg_conf *c, const struct eg_yaml *y, const char *name,
+                          const struct eg_yaml_node *map, struct eg_err *err)
 {
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *key = eg_yaml_node(y, p->key), *value = eg_yaml_node(y, p->value);
-		const char *k = eg_yaml_text(y, key, "a key", err);
+	for (unsigned i = 0; i < map->n; i++) {
+		const struct eg_yaml_node *key = map->keys[i], *value = map->values[i];
+		const char *k = key->text;
 		enum eg_rc rc;
-		if (!k)
-			return EG_CONFIG;
 		if (strcmp(name, "kafka") == 0 && strcmp(k, "settings") == 0)
 			rc = kafka_settings(c, y, value, err);
 		else if (strcmp(name, "kafka") == 0 && strcmp(k, "fields") == 0)
 			rc = topic_fields(c, y, value, err);
-		else if (!*name && value->type == YAML_MAPPING_NODE)
+		else if (!*name && value->kind == EG_YAML_MAP)
 			rc = section(c, y, k, value, err);
 		else
 			rc = put(c, y, name, key, value, err);
@@ -251,16 +250,16 @@ static enum eg_rc section(struct eg_conf *c, struct eg_yaml *y, const char *name
 
 static enum eg_rc read_file(struct eg_conf *c, const char *path, struct eg_err *err)
 {
-	struct eg_yaml y;
+	struct eg_yaml *y;
 	enum eg_rc rc = eg_yaml_open(&y, path, err);
 	if (rc)
 		return rc;
-	yaml_node_t *root = yaml_document_get_root_node(&y.doc);
-	if (root && root->type == YAML_MAPPING_NODE)
-		rc = section(c, &y, "", root, err);
+	const struct eg_yaml_node *root = eg_yaml_root(y);
+	if (root && root->kind == EG_YAML_MAP)
+		rc = section(c, y, "", root, err);
 	else if (root)
-		rc = eg_yaml_fail(&y, root, err, "the configuration must be a mapping of sections");
-	eg_yaml_close(&y);
+		rc = eg_yaml_fail(y, root, err, "the configuration must be a mapping of sections");
+	eg_yaml_close(y);
 	return rc;
 }
 

@@ -17,26 +17,29 @@
 #include "conf_policy.h"
 
 #include "base/arena.h"
-#include "conf_yaml.h"
+#include "base/parse.h"
+#include "base/yaml.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_IDENTITIES = 10000, MAX_LIST = 1000, ARENA_BYTES = 64 << 20 };
 
 struct reader {
-	struct eg_yaml y;
+	struct eg_yaml *y;
 	struct eg_arena *arena;
 	struct eg_err *err;
 };
 
-#define FAIL(node, ...) eg_yaml_fail(&r->y, (node), r->err, __VA_ARGS__)
+#define FAIL(node, ...) eg_yaml_fail(r->y, (node), r->err, __VA_ARGS__)
 
-static enum eg_rc name_of(struct reader *r, yaml_node_t *node, const char *what, char out[EG_NAME_MAX])
+static enum eg_rc name_of(struct reader *r, const struct eg_yaml_node *node, const char *what,
+                          char out[EG_NAME_MAX])
 {
-	const char *text = eg_yaml_text(&r->y, node, what, r->err);
+	const char *text = eg_yaml_text(r->y, node, what, r->err);
 	if (!text)
 		return EG_CONFIG;
 	size_t len = strlen(text), good = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
@@ -48,47 +51,45 @@ static enum eg_rc name_of(struct reader *r, yaml_node_t *node, const char *what,
 }
 
 /* Calls each for every item of a sequence. */
-static enum eg_rc each_item(struct reader *r, yaml_node_t *seq, const char *what, unsigned *n,
-                            enum eg_rc (*each)(struct reader *, yaml_node_t *, void *, unsigned), void *arg)
+static enum eg_rc each_item(struct reader *r, const struct eg_yaml_node *seq, const char *what, unsigned *n,
+                            enum eg_rc (*each)(struct reader *, const struct eg_yaml_node *, void *,
+                                               unsigned),
+                            void *arg)
 {
-	if (seq->type != YAML_SEQUENCE_NODE)
+	if (seq->kind != EG_YAML_LIST)
 		return FAIL(seq, "%s must be a list", what);
 	*n = 0;
-	for (yaml_node_item_t *i = seq->data.sequence.items.start; i < seq->data.sequence.items.top; i++) {
+	for (unsigned i = 0; i < seq->n; i++) {
 		if (*n == MAX_LIST)
 			return FAIL(seq, "%s has more than %d items", what, MAX_LIST);
-		enum eg_rc rc = each(r, eg_yaml_node(&r->y, *i), arg, (*n)++);
+		enum eg_rc rc = each(r, seq->values[i], arg, (*n)++);
 		if (rc)
 			return rc;
 	}
 	return EG_OK;
 }
 
-static unsigned count(const yaml_node_t *seq)
+static unsigned count(const struct eg_yaml_node *seq)
 {
-	return seq->type == YAML_SEQUENCE_NODE
-	               ? (unsigned)(seq->data.sequence.items.top - seq->data.sequence.items.start)
-	               : 0;
+	return seq->kind == EG_YAML_LIST ? seq->n : 0;
 }
 
-static enum eg_rc each_key(struct reader *r, yaml_node_t *map, const char *what,
-                           enum eg_rc (*each)(struct reader *, const char *, yaml_node_t *, yaml_node_t *,
-                                              void *),
+static enum eg_rc each_key(struct reader *r, const struct eg_yaml_node *map, const char *what,
+                           enum eg_rc (*each)(struct reader *, const char *, const struct eg_yaml_node *,
+                                              const struct eg_yaml_node *, void *),
                            void *arg)
 {
-	if (map->type != YAML_MAPPING_NODE)
+	if (map->kind != EG_YAML_MAP)
 		return FAIL(map, "%s must be a mapping of keys to values", what);
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *key = eg_yaml_node(&r->y, p->key);
-		const char *name = eg_yaml_text(&r->y, key, "a key", r->err);
-		enum eg_rc rc = name ? each(r, name, key, eg_yaml_node(&r->y, p->value), arg) : EG_CONFIG;
+	for (unsigned i = 0; i < map->n; i++) {
+		enum eg_rc rc = each(r, map->keys[i]->text, map->keys[i], map->values[i], arg);
 		if (rc)
 			return rc;
 	}
 	return EG_OK;
 }
 
-static enum eg_rc role(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+static enum eg_rc role(struct reader *r, const struct eg_yaml_node *node, void *arg, unsigned i)
 {
 	static const struct {
 		const char *name;
@@ -98,7 +99,7 @@ static enum eg_rc role(struct reader *r, yaml_node_t *node, void *arg, unsigned 
 	             {"operator", EG_ROLE_OPERATOR},
 	             {"auditor", EG_ROLE_AUDITOR},
 	             {"admin", EG_ROLE_ADMIN}};
-	const char *text = eg_yaml_text(&r->y, node, "a role", r->err);
+	const char *text = eg_yaml_text(r->y, node, "a role", r->err);
 	(void)i;
 	if (!text)
 		return EG_CONFIG;
@@ -110,9 +111,9 @@ static enum eg_rc role(struct reader *r, yaml_node_t *node, void *arg, unsigned 
 	return FAIL(node, "no role '%s': it is one of agency, subscriber, operator, auditor, admin", text);
 }
 
-static enum eg_rc field(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+static enum eg_rc field(struct reader *r, const struct eg_yaml_node *node, void *arg, unsigned i)
 {
-	const char *text = eg_yaml_text(&r->y, node, "a field", r->err);
+	const char *text = eg_yaml_text(r->y, node, "a field", r->err);
 	if (!text)
 		return EG_CONFIG;
 	unsigned f = eg_view_field_by_name(text);
@@ -143,12 +144,13 @@ static int64_t rhythm_of(const char *text)
 	return eg_parse_time(text, &us) ? us / EG_SECOND : 0;
 }
 
-static enum eg_rc dataset_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+static enum eg_rc dataset_key(struct reader *r, const char *key, const struct eg_yaml_node *at,
+                              const struct eg_yaml_node *v, void *arg)
 {
 	struct eg_dataset_rule *d = arg;
 	if (strcmp(key, "dataset") == 0)
 		return name_of(r, v, "dataset", d->name);
-	const char *text = eg_yaml_text(&r->y, v, key, r->err);
+	const char *text = eg_yaml_text(r->y, v, key, r->err);
 	int64_t n;
 	if (!text)
 		return EG_CONFIG;
@@ -174,7 +176,7 @@ static enum eg_rc dataset_key(struct reader *r, const char *key, yaml_node_t *at
 	return FAIL(at, "unknown key '%s': here are dataset, section, rhythm, deaths_first", key);
 }
 
-static enum eg_rc dataset(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+static enum eg_rc dataset(struct reader *r, const struct eg_yaml_node *node, void *arg, unsigned i)
 {
 	struct eg_dataset_rule *d = (struct eg_dataset_rule *)arg + i;
 	enum eg_rc rc = each_key(r, node, "an item of submit", dataset_key, d);
@@ -183,7 +185,8 @@ static enum eg_rc dataset(struct reader *r, yaml_node_t *node, void *arg, unsign
 	return rc;
 }
 
-static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+static enum eg_rc purpose_key(struct reader *r, const char *key, const struct eg_yaml_node *at,
+                              const struct eg_yaml_node *v, void *arg)
 {
 	struct eg_purpose_rule *p = arg;
 	enum eg_rc rc;
@@ -198,7 +201,7 @@ static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at
 			qsort(p->fields, p->n_fields, sizeof *p->fields, by_number);
 		return rc;
 	}
-	const char *text = eg_yaml_text(&r->y, v, key, r->err);
+	const char *text = eg_yaml_text(r->y, v, key, r->err);
 	int64_t yes;
 	if (!text)
 		return EG_CONFIG;
@@ -225,7 +228,7 @@ static enum eg_rc purpose_key(struct reader *r, const char *key, yaml_node_t *at
 	return FAIL(at, "unknown key '%s': here are purpose, legal_basis, until, fields, entries", key);
 }
 
-static enum eg_rc purpose(struct reader *r, yaml_node_t *node, void *arg, unsigned i)
+static enum eg_rc purpose(struct reader *r, const struct eg_yaml_node *node, void *arg, unsigned i)
 {
 	struct eg_purpose_rule *p = (struct eg_purpose_rule *)arg + i;
 	enum eg_rc rc = each_key(r, node, "an item of read", purpose_key, p);
@@ -234,7 +237,8 @@ static enum eg_rc purpose(struct reader *r, yaml_node_t *node, void *arg, unsign
 	return rc;
 }
 
-static enum eg_rc identity_key(struct reader *r, const char *key, yaml_node_t *at, yaml_node_t *v, void *arg)
+static enum eg_rc identity_key(struct reader *r, const char *key, const struct eg_yaml_node *at,
+                               const struct eg_yaml_node *v, void *arg)
 {
 	struct eg_identity_rule *id = arg;
 	const char *text;
@@ -255,7 +259,7 @@ static enum eg_rc identity_key(struct reader *r, const char *key, yaml_node_t *a
 		return id->purposes ? each_item(r, v, "read", &id->n_purposes, purpose, id->purposes)
 		                    : eg_fail(r->err, EG_NO_MEMORY, "out of memory for identity files");
 	}
-	if (!(text = eg_yaml_text(&r->y, v, key, r->err)))
+	if (!(text = eg_yaml_text(r->y, v, key, r->err)))
 		return EG_CONFIG;
 	if (strcmp(key, "pin") == 0) {
 		if (strncmp(text, "sha256:", 7) != 0 || strlen(text) != 7 + 2 * EG_HASH_SIZE ||
@@ -288,16 +292,16 @@ static enum eg_rc identity(struct eg_arena *arena, const char *path, struct eg_i
 	enum eg_rc rc = eg_yaml_open(&r.y, path, err);
 	if (rc)
 		return rc;
-	yaml_node_t *root = yaml_document_get_root_node(&r.y.doc);
+	const struct eg_yaml_node *root = eg_yaml_root(r.y);
 	if (!root)
-		rc = eg_yaml_fail(&r.y, NULL, err, "the file is empty");
+		rc = eg_yaml_fail(r.y, NULL, err, "the file is empty");
 	else
 		rc = each_key(&r, root, "an identity", identity_key, id);
 	if (!rc && (!id->name[0] || !id->roles))
-		rc = eg_yaml_fail(&r.y, root, err, "an identity needs name and roles");
+		rc = eg_yaml_fail(r.y, root, err, "an identity needs name and roles");
 	if (!rc && !id->has_pin && !id->has_uid)
-		rc = eg_yaml_fail(&r.y, root, err, "an identity needs a pin or a uid");
-	eg_yaml_close(&r.y);
+		rc = eg_yaml_fail(r.y, root, err, "an identity needs a pin or a uid");
+	eg_yaml_close(r.y);
 	return rc;
 }
 
