@@ -25,8 +25,9 @@ struct eg_setting_def {
 	const char *name; /* NULL ends a table */
 	enum eg_setting_type type;
 	bool required;
-	const char *preset; /* as it would be written; NULL: none (text is then "", number 0, list empty) */
-	int64_t low, high;
+	const char *preset; /* as it would be written (a LIST's items separated by commas); NULL: none (text
+	                       is then "", number 0, list empty) */
+	int64_t low, high;  /* both 0: no bounds */
 	const char *choices;
 	const char *doc; /* one sentence, for the reference and for errors */
 };
