@@ -1,0 +1,24 @@
+/* outbound: an event of the gateway becomes the columns that the agency takes.
+ *
+ * Thread: one. */
+#ifndef EG_ADAPTERS_OUTBOUND_H
+#define EG_ADAPTERS_OUTBOUND_H
+
+#include "common/mapping.h"
+#include "eldergate/v1/event.pb-c.h"
+
+struct eg_outbound;
+
+/* m has an outbound section. */
+enum eg_rc eg_outbound_new(struct eg_outbound **out, const struct eg_mapping *m, struct eg_err *err);
+void eg_outbound_free(struct eg_outbound *o); /* NULL is fine */
+
+/* Fills *out, which lives until the next call. *skip: it is not for this agency (`life`), nothing is
+ * delivered. EG_INVALID: a value fits none of a column's codes; the text names the column. */
+enum eg_rc eg_outbound_event(struct eg_outbound *o, const Eldergate__V1__ChangeEvent *e,
+                             struct eg_delivery *out, bool *skip, struct eg_err *err);
+/* The same of a person of the snapshot: life_before is UNSPECIFIED, kind is CREATED. */
+enum eg_rc eg_outbound_state(struct eg_outbound *o, const Eldergate__V1__PersonState *s,
+                             struct eg_delivery *out, bool *skip, struct eg_err *err);
+
+#endif
