@@ -26,6 +26,27 @@ static void cut_whole(char *text)
 	}
 }
 
+static void keep(struct eg_complaints *c, const struct eg_complaint *new)
+{
+	unsigned i = c->n;
+	c->total++;
+	if (c->n < EG_COMPLAINTS_MAX)
+		c->n++;
+	else if (!before(new, &c->items[--i]))
+		return;
+	for (; i > 0 && before(new, &c->items[i - 1]); i--)
+		c->items[i] = c->items[i - 1];
+	c->items[i] = *new;
+}
+
+void eg_complain_text(struct eg_complaints *c, const char *text)
+{
+	struct eg_complaint new = {0};
+	snprintf(new.text, sizeof new.text, "%s", text);
+	cut_whole(new.text);
+	keep(c, &new);
+}
+
 void eg_complain_at(struct eg_complaints *c, const char *path, unsigned line, unsigned column,
                     const char *fmt, ...)
 {
@@ -39,15 +60,7 @@ void eg_complain_at(struct eg_complaints *c, const char *path, unsigned line, un
 	vsnprintf(new.text + len, sizeof new.text - (size_t)len, fmt, ap);
 	va_end(ap);
 	cut_whole(new.text);
-	c->total++;
-	unsigned i = c->n;
-	if (c->n < EG_COMPLAINTS_MAX)
-		c->n++;
-	else if (!before(&new, &c->items[--i]))
-		return;
-	for (; i > 0 && before(&new, &c->items[i - 1]); i--)
-		c->items[i] = c->items[i - 1];
-	c->items[i] = new;
+	keep(c, &new);
 }
 
 enum eg_rc eg_complaints_end(const struct eg_complaints *c, struct eg_err *err)

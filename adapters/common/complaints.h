@@ -19,6 +19,8 @@ struct eg_complaints {
 
 void eg_complain_at(struct eg_complaints *c, const char *path, unsigned line, unsigned column,
                     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* One that has its place in its text already. */
+void eg_complain_text(struct eg_complaints *c, const char *text);
 /* node may be NULL: the file as a whole. */
 #define eg_complain(c, yaml, node, ...)                                                                      \
 	eg_complain_at((c), eg_yaml_path(yaml), (node) ? (node)->line : 0, (node) ? (node)->column : 0,      \

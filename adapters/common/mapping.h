@@ -52,6 +52,9 @@ struct eg_mapping_outbound {
 	bool snapshot; /* a first start begins with the persons that are there already */
 	unsigned n_columns;
 	const char *const *columns; /* names of the target's columns */
+	unsigned n_fields;
+	const char *const
+	        *fields; /* that the columns show: for GetElder, where an event did not change them */
 };
 const struct eg_mapping_outbound *eg_mapping_outbound(const struct eg_mapping *m);
 
