@@ -44,7 +44,7 @@ static enum eg_rc write_moves(struct demo *d, struct eg_buf *out, uint64_t *n, s
 		for (unsigned c = 0; c < n_columns; c++) {
 			if (c)
 				eg_buf_add_u8(out, ',');
-			csv_write(out, eg_bytes_of(rows[k - 1].values[c]));
+			eg_csv_write(out, eg_bytes_of(rows[k - 1].values[c]));
 		}
 		eg_buf_add_u8(out, '\n');
 		++*n;

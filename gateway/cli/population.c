@@ -176,7 +176,7 @@ static void write_row(enum eg_section s, const struct made_row *r, struct eg_buf
 	for (unsigned i = 0; i < n; i++) {
 		if (i)
 			eg_buf_add_u8(line, ',');
-		csv_write(line, eg_bytes_of(r->values[i]));
+		eg_csv_write(line, eg_bytes_of(r->values[i]));
 	}
 	eg_buf_add_u8(line, '\n');
 }

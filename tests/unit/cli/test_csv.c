@@ -151,7 +151,7 @@ static void round_trip(void **state)
 				eg_buf_add(&want, cell.p, cell.len);
 				if (i)
 					eg_buf_add_u8(&line, ',');
-				csv_write(&line, eg_buf_bytes(&cell));
+				eg_csv_write(&line, eg_buf_bytes(&cell));
 				eg_buf_free(&cell);
 			}
 			eg_buf_printf(&want, "%s", any ? "]" : "");
