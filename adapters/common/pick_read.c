@@ -360,7 +360,7 @@ static void form(struct eg_reading *r, const struct eg_keys *k, unsigned types, 
 			continue;
 		if (said)
 			EG_COMPLAIN(r, node, "%s: only one of date, month, instant, amount", out->name);
-		else if (!(types & 1u << asks[i].type))
+		else if (!(types & 1u << asks[i].type) || (asks[i].type == EG_TYPE_INT && !out->field))
 			EG_COMPLAIN(r, node, "%s is %s, so '%s' does not go with it", out->name, kinds[*type],
 			            asks[i].name);
 		else

@@ -79,8 +79,8 @@ static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 	return rc;
 }
 
-enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void *arg,
-                      enum eg_section section, struct eg_err *err)
+enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void *arg, enum eg_section section,
+                      struct eg_err *err)
 {
 	struct sheet *s = calloc(1, sizeof *s);
 	enum eg_rc rc = EG_OK;
