@@ -26,6 +26,11 @@ struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE]);
 void eg_mac(const struct eg_mac *m, const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE]);
 void eg_mac_free(struct eg_mac *m);
 
+/* HMAC (RFC 2104) with a key of any length over n slices laid end to end; SM3 is GB/T 32905. */
+enum eg_digest { EG_DIGEST_SHA256, EG_DIGEST_SM3 };
+enum eg_rc eg_hmac(enum eg_digest digest, struct eg_bytes key, const struct eg_bytes *parts, unsigned n,
+                   uint8_t out[EG_HASH_SIZE], struct eg_err *err);
+
 /* AES-256-GCM. seal writes len + EG_GCM_TAG bytes to out. open returns EG_CORRUPT when the tag does not fit.
  */
 enum eg_rc eg_gcm_seal(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,

@@ -98,6 +98,44 @@ static void hmac_answers(void **state)
 	eg_mac_free(NULL);
 }
 
+/* RFC 4231 with its keys as they are; HMAC-SM3 from GM/T 0042-2015, annex D.3. */
+static void hmac_over_a_digest_answers(void **state)
+{
+	(void)state;
+	static const struct {
+		enum eg_digest digest;
+		const char *key, *data, *mac;
+	} cases[] = {
+	        {EG_DIGEST_SHA256, "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "Hi There",
+	         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+	        {EG_DIGEST_SHA256, NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
+	         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+	        {EG_DIGEST_SHA256, "", "",
+	         "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+	        {EG_DIGEST_SM3, "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+	         "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"
+	         "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+	         "ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a"},
+	        {EG_DIGEST_SM3, "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425",
+	         "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+	         "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+	         "\xcd\xcd\xcd\xcd\xcd\xcd",
+	         "220bf579ded555393f0159f66c99877822a3ecf610d1552154b41d44b94db3ae"},
+	        {EG_DIGEST_SM3, "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+	         "Hi There", "c0ba18c68b90c88bc07de794bfc7d2c8d19ec31ed8773bc2b390c9604e0be11e"},
+	};
+	for (size_t i = 0; i < N(cases); i++) {
+		uint8_t key[131], mac[EG_HASH_SIZE];
+		memset(key, 0xaa, sizeof key);
+		struct eg_bytes k = {key, cases[i].key ? unhex(cases[i].key, key) : sizeof key};
+		struct eg_bytes data = eg_bytes_of(cases[i].data);
+		size_t cut = data.len / 2;
+		struct eg_bytes parts[] = {{data.p, cut}, {NULL, 0}, {data.p + cut, data.len - cut}};
+		assert_int_equal(eg_hmac(cases[i].digest, k, parts, 3, mac, NULL), EG_OK);
+		assert_hex(mac, cases[i].mac);
+	}
+}
+
 static void gcm_answers(void **state)
 {
 	(void)state;
@@ -295,10 +333,15 @@ static void a_fork_draws_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(sha256_answers),      cmocka_unit_test(hmac_answers),
-	        cmocka_unit_test(gcm_answers),         cmocka_unit_test(block_answers),
-	        cmocka_unit_test(ed25519_answers),     cmocka_unit_test(base64_is_strict),
-	        cmocka_unit_test(random_bytes_differ), cmocka_unit_test(a_fork_draws_its_own),
+	        cmocka_unit_test(sha256_answers),
+	        cmocka_unit_test(hmac_answers),
+	        cmocka_unit_test(hmac_over_a_digest_answers),
+	        cmocka_unit_test(gcm_answers),
+	        cmocka_unit_test(block_answers),
+	        cmocka_unit_test(ed25519_answers),
+	        cmocka_unit_test(base64_is_strict),
+	        cmocka_unit_test(random_bytes_differ),
+	        cmocka_unit_test(a_fork_draws_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
