@@ -3,11 +3,14 @@
 # common and connectors include base, model and trust, never the daemon's own floors above.
 
 PKGS_adapters := libprotobuf-c
+PKGS_adapters += libcurl jansson libxml-2.0
 LIBS_adapters :=
 CPPFLAGS      += -Iadapters
 
 ADAPTER_SRC := $(sort $(wildcard adapters/common/*.c adapters/connectors/*.c))
 ADAPTER_LIB := $(B)/libadapters.a
+# libxml2's headers stand in a folder of their own.
+$(B)/adapters/connectors/xml.o $(B)/adapters/connectors/xml.tidy: CPPFLAGS += $(shell pkg-config --cflags libxml-2.0)
 ADAPTER_LINK = $(ADAPTER_LIB) $(call libs_of,trust)
 ADAPTER_PC   = $(call pc_libs,$(PKGS_adapters) $(call pkgs,trust)) $(LIBS_adapters)
 # The protocol's messages; services and descriptors are not needed.
