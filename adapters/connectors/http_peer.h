@@ -1,0 +1,42 @@
+/* http_peer: an agency's HTTP interface as one asks it: within its quota, signed, patient, within deadlines.
+ *
+ *             +------------------- backoff, renewed secret --------------------+
+ *             v                                                                |
+ *   idle --ask--> pacing --the quota allows it--> sending --answer or failure--+--> idle
+ *
+ * An exchange that may help to repeat is repeated `retries` times, with a pause that doubles and varies, or
+ * the one that Retry-After asks for. An answer that says our secret is not good fetches a new one, once. When
+ * the day's calls are used up it paces until midnight, and says so once in the log. Thread: one. */
+#ifndef EG_ADAPTERS_HTTP_PEER_H
+#define EG_ADAPTERS_HTTP_PEER_H
+
+#include "connectors/http_answer.h"
+#include "connectors/http_request.h"
+#include "connectors/quota.h"
+#include "eldergate/connector.h"
+
+struct eg_http_peer;
+
+/* The checkpoint (may be NULL: nothing is kept) holds PREFIXhttp.quota. EG_CONFIG: settings. */
+enum eg_rc eg_http_peer_open(struct eg_http_peer **out, const struct eg_connector_options *o,
+                             struct eg_err *err);
+void eg_http_peer_close(struct eg_http_peer *p); /* NULL is fine */
+
+/* Begins an exchange; drops one under way. what and its values must live until it is over. document: the
+ * answer's document is wanted. */
+void eg_http_peer_ask(struct eg_http_peer *p, const struct eg_http_what *what, enum eg_call_priority priority,
+                      bool document);
+/* EG_OK: done. EG_EMPTY: not yet, at the deadline. EG_EXISTS; EG_INVALID: refused for good;
+ * EG_UNAUTHENTICATED; EG_UNAVAILABLE, EG_DEADLINE: failed, after the retries, outcome unknown. */
+enum eg_rc eg_http_peer_wait(struct eg_http_peer *p, int64_t mono_deadline_us, struct eg_err *err);
+void eg_http_peer_drop(struct eg_http_peer *p);
+bool eg_http_peer_busy(const struct eg_http_peer *p);
+/* Is it waiting for midnight, because the day's calls are used up? */
+bool eg_http_peer_spent(const struct eg_http_peer *p);
+/* Of the last exchange that was EG_OK; lives until the next ask. */
+const struct eg_http_answer *eg_http_peer_answer(const struct eg_http_peer *p);
+
+/* Waits for the time to pass: until the earlier of the two. */
+void eg_http_wait_until(int64_t mono_us, int64_t mono_deadline_us);
+
+#endif

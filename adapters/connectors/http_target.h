@@ -1,0 +1,18 @@
+/* http_target: the gateway's changes as HTTP posts to an agency, one by one or in batches. */
+#ifndef EG_ADAPTERS_HTTP_TARGET_H
+#define EG_ADAPTERS_HTTP_TARGET_H
+
+#include "eldergate/connector.h"
+
+struct eg_http_target;
+
+/* As in connector.h. */
+extern const struct eg_setting_def eg_http_target_settings[];
+enum eg_rc eg_http_target_open(struct eg_http_target **out, const struct eg_connector_options *o,
+                               struct eg_err *err);
+void eg_http_target_close(struct eg_http_target *t);
+enum eg_rc eg_http_target_deliver(struct eg_http_target *t, const struct eg_delivery *deliveries, unsigned n,
+                                  struct eg_delivery_result *results, int64_t mono_deadline_us,
+                                  struct eg_err *err);
+
+#endif

@@ -1,0 +1,675 @@
+/* The HTTP connector's source against a peer that means well: pages, cursors, windows, lists, signatures,
+ * quotas; what was not settled comes again. */
+#include "http_world.h"
+
+#define SOURCE                                                                                               \
+	QUICK "url: http://127.0.0.1:%d%s\ncode_path: /code\nrows_path: /data/list\n"                        \
+	      "query: [\"page=${page}\", \"size=${page_size}\", \"from=${from}\", \"to=${to}\", "            \
+	      "\"cursor=${cursor}\"]\npage_size: 2\n"
+#define WINDOW "mode: window\nstart: 2026-01-01T00:00:00+08:00\nmax_window: 3650d\n"
+
+static void open_source(bool once, const char *path, const char *more)
+{
+	must_open(false, (struct eg_connector_options){.once = once},
+	          YAML(SOURCE "%s", w.ports[PLAIN], path, more));
+}
+
+/* Takes all rows until the end; settles them when asked to. */
+static unsigned drain(bool settled)
+{
+	struct eg_in in;
+	unsigned n = 0;
+	for (;;) {
+		enum eg_rc rc = next(&in);
+		if (rc)
+			fail_msg("%s: %s", eg_rc_name(rc), w.err.text);
+		if (in.kind == EG_IN_END)
+			return n;
+		n += in.kind == EG_IN_ROW;
+		if (settled)
+			settle(in.ref, EG_VERDICT_TAKEN);
+	}
+}
+
+static void pages_until_the_total_or_an_empty_one(void **state)
+{
+	(void)state;
+	open_source(true, "/pages/5", WINDOW "total_path: /data/total\n");
+	assert_int_equal(drain(true), 5);
+	assert_int_equal(asked("GET /pages/5?page="), 3);
+	open_source(true, "/pages/4", WINDOW);
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/pages/4", WINDOW);
+	assert_int_equal(drain(true), 4);
+	assert_int_equal(asked("GET /pages/4?page="), 3); /* the last one is empty */
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/pages/3", WINDOW "last_page: short\n");
+	assert_int_equal(drain(true), 3);
+	assert_int_equal(asked("GET /pages/3?page="), 2);
+	/* A peer with smaller pages than were asked for loses no rows. */
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/pages/9/1", WINDOW "total_path: /data/total\n");
+	assert_int_equal(drain(true), 9);
+}
+
+static void a_row_has_columns_place_and_ref(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/pages/3", WINDOW);
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "0");
+	assert_string_equal(column(&in, "name"), "n0");
+	assert_string_equal(column(&in, "none"), "-");
+	assert_string_equal(in.place, "page 1");
+	assert_int_equal(in.line, 1);
+	uint64_t ref = in.ref, generation = in.columns->generation;
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(in.place, "page 2");
+	assert_int_equal(in.line, 1);
+	assert_int_equal(in.ref, ref + 2);
+	assert_int_equal(in.columns->generation, generation);
+	assert_string_equal(column(&in, "name"), "n2");
+	assert_non_null(strstr(requests(), "from=2025-12-31%2023%3A50%3A00&")); /* start less overlap */
+}
+
+static void what_was_not_settled_comes_again(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	uint64_t refs[4];
+	open_source(true, "/pages/6", WINDOW "total_path: /data/total\n");
+	for (int i = 0; i < 4; i++) {
+		must_be(&in, EG_IN_ROW);
+		refs[i] = in.ref;
+	}
+	settle(refs[3], EG_VERDICT_TAKEN); /* page 2 in part, page 1 not at all */
+	settle(refs[2], EG_VERDICT_REFUSED);
+	settle(refs[1], EG_VERDICT_TAKEN);
+	settle(refs[1], EG_VERDICT_TAKEN); /* twice is not two */
+	open_source(true, "/pages/6", WINDOW "total_path: /data/total\n");
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "0");
+	for (int i = 0; i < 3; i++) {
+		settle(in.ref, EG_VERDICT_TAKEN);
+		must_be(&in, EG_IN_ROW);
+	}
+	/* Row 3 has no verdict: page 2 is where it goes on. */
+	open_source(true, "/pages/6", WINDOW "total_path: /data/total\n");
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "2");
+	settle(in.ref, EG_VERDICT_TAKEN);
+	assert_int_equal(drain(true), 3 + 6); /* and then the window from its end until now */
+	/* All of the window is settled: the next one begins where it ended. */
+	open_source(true, "/pages/0", WINDOW);
+	assert_int_equal(drain(true), 0);
+	assert_null(strstr(strstr(requests(), "GET /pages/0"), "from=2025"));
+}
+
+static void a_row_that_was_not_sent_is_read_again(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/pages/2", WINDOW);
+	must_be(&in, EG_IN_ROW);
+	settle(in.ref, EG_VERDICT_AGAIN);
+	assert_int_equal(next(&in), EG_CONFLICT);
+	assert_true(eg_rc_retryable(EG_CONFLICT));
+	open_source(true, "/pages/2", WINDOW);
+	assert_int_equal(drain(true), 2);
+}
+
+static void a_dry_run_leaves_no_mark(void **state)
+{
+	(void)state;
+	must_open(false, (struct eg_connector_options){.once = true, .dry = true},
+	          YAML(SOURCE "%s", w.ports[PLAIN], "/pages/2", WINDOW));
+	assert_int_equal(drain(true), 2);
+	assert_int_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
+}
+
+static void a_window_whose_rows_move_is_read_anew(void **state)
+{
+	(void)state;
+	open_source(true, "/growing", WINDOW "total_path: /data/total\nfirst_page: 1\n");
+	unsigned rows = drain(true);
+	assert_in_range(rows, 7, 20); /* some came twice, none is missing */
+	assert_int_equal(asked("page=1&"), 2);
+	struct eg_in in;
+	open_source(true, "/lying", WINDOW "total_path: /data/total\n");
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/lying", WINDOW "total_path: /data/total\n");
+	enum eg_rc rc;
+	while ((rc = next(&in)) == EG_OK && in.kind == EG_IN_ROW)
+		settle(in.ref, EG_VERDICT_TAKEN);
+	assert_int_equal(rc, EG_CONFLICT);
+	open_source(true, "/restless", WINDOW "total_path: /data/total\n");
+	while ((rc = next(&in)) == EG_OK && in.kind == EG_IN_ROW)
+		settle(in.ref, EG_VERDICT_TAKEN);
+	assert_int_equal(rc, EG_CONFLICT); /* it gives up, and the place has not moved past it */
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+}
+
+static void windows_are_cut_and_move_on(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	char start[32];
+	eg_instant_format(eg_now_us() - 10 * 86400 * EG_SECOND, start);
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(SOURCE "mode: window\nmax_window: 4d\nstart: %s\ntotal_path: /data/total\n",
+	               w.ports[PLAIN], "/pages/2", start));
+	for (int i = 0; i < 6; i++) {
+		must_be(&in, EG_IN_ROW); /* three windows of two rows */
+		settle(in.ref, EG_VERDICT_TAKEN);
+	}
+	must_be(&in, EG_IN_END);
+	must_be(&in, EG_IN_END);
+	assert_int_equal(asked("GET /pages/2"), 3);
+}
+
+static void a_cursor_is_kept(void **state)
+{
+	(void)state;
+	struct eg_in in;
+#define CURSOR "mode: cursor\npaging: cursor\ncursor_path: /next\n"
+	open_source(true, "/cursor/5", CURSOR);
+	for (int i = 0; i < 3; i++)
+		must_be(&in, EG_IN_ROW);
+	settle(1, EG_VERDICT_TAKEN);
+	settle(2, EG_VERDICT_TAKEN);
+	open_source(true, "/cursor/5", CURSOR);
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "2");
+	settle(in.ref, EG_VERDICT_TAKEN);
+	assert_int_equal(drain(true), 2);
+	open_source(true, "/cursor/7", CURSOR);
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "4");
+}
+
+static void cursors_that_cannot_be_kept(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	static const char *const kinds[] = {"/token/id", "/token/ends"};
+	for (int i = 0; i < 2; i++) {
+		open_source(true, kinds[i], CURSOR);
+		assert_int_equal(next(&in), EG_UNAVAILABLE);
+		assert_null(strstr(w.err.text, "110105"));
+	}
+	open_source(true, "/token/same", CURSOR); /* with rows, and without end */
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+}
+
+static void pages_without_end_are_ended(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	enum eg_rc rc;
+	open_source(true, "/pages/1000000", WINDOW "max_pages: 5\n");
+	while ((rc = next(&in)) == EG_OK)
+		settle(in.ref, EG_VERDICT_TAKEN);
+	assert_int_equal(rc, EG_UNAVAILABLE);
+	assert_int_equal(asked("GET /pages/1000000"), 5);
+}
+
+static void the_place_waits_for_verdicts(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	unsigned n = 0;
+	open_source(true, "/pages/1000", WINDOW);
+	while (next_within(&in, n < 128 ? PATIENCE : 0) == EG_OK)
+		n++;
+	assert_int_equal(n, 128); /* 64 pages of two rows are open */
+	for (uint64_t ref = 1; ref <= 128; ref++)
+		settle(ref, EG_VERDICT_TAKEN);
+	must_be(&in, EG_IN_ROW);
+}
+
+#define LIST "mode: list\nlist_name: funeral-full\nevery: 1h\ntotal_path: /data/total\n"
+
+static void a_full_list_has_a_begin_and_an_end(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML("plain_http: true\nretries: 0\nurl: http://127.0.0.1:%d/pages/3\ncode_path: /code\n"
+	               "rows_path: /data/list\nquery: [\"page=${page}\", \"size=2\"]\n" LIST
+	               "list_as_of: begin\n",
+	               w.ports[PLAIN]));
+	int64_t before = eg_now_us();
+	must_be(&in, EG_IN_LIST_BEGIN);
+	assert_memory_equal(in.list.name, "funeral-full-20", 15);
+	assert_true(strlen(in.list.name) <= 64);
+	assert_in_range(in.list.as_of, before - 1, eg_now_us());
+	int64_t as_of = in.list.as_of;
+	for (int i = 0; i < 3; i++)
+		must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_END);
+	assert_int_equal(in.list.count, 3);
+	assert_int_equal(in.list.as_of, as_of);
+	uint64_t end = in.ref;
+	must_be(&in, EG_IN_END);
+	assert_int_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
+	settle(end, EG_VERDICT_TAKEN);
+	assert_int_not_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
+}
+
+static void open_list(const char *path)
+{
+	must_open(false, (struct eg_connector_options){0},
+	          YAML("plain_http: true\nretries: 0\nurl: http://127.0.0.1:%d%s\ncode_path: /code\n"
+	               "rows_path: /data/list\nquery: [\"page=${page}\", \"size=2\"]\n" LIST,
+	               w.ports[PLAIN], path));
+}
+
+static void a_list_comes_when_it_is_due(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_list("/pages/2");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	assert_int_equal(in.list.as_of, 0); /* the mapping says it */
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_END);
+	uint64_t end = in.ref;
+	open_list("/pages/2"); /* died before the verdict: it comes again */
+	must_be(&in, EG_IN_LIST_BEGIN);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_END);
+	assert_int_equal(in.ref, end);
+	settle(end, EG_VERDICT_TAKEN);
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+	open_list("/pages/2"); /* an hour has not passed */
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+	assert_int_equal(asked("GET /pages/2"), 2);
+}
+
+static void a_list_that_breaks_off_is_abandoned(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		unsigned rows;
+		enum eg_rc rc;
+	} cases[] = {{"/breaks/2", 4, EG_UNAVAILABLE},
+	             {"/lying", 5, EG_UNAVAILABLE},
+	             {"/restless", 2, EG_CONFLICT}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct eg_in in;
+		open_list(cases[i].path);
+		must_be(&in, EG_IN_LIST_BEGIN);
+		for (unsigned n = 0; n < cases[i].rows; n++)
+			must_be(&in, EG_IN_ROW);
+		must_be(&in, EG_IN_LIST_ABANDON);
+		assert_memory_equal(in.list.name, "funeral-full-", 13);
+		assert_int_not_equal(next(&in), EG_OK);
+		assert_true(eg_rc_retryable(w.err.rc));
+		assert_int_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
+	}
+}
+
+static void a_list_that_was_not_taken_waits(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_list("/pages/1");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_END);
+	settle(in.ref, EG_VERDICT_AGAIN);
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY); /* not at once */
+	open_list("/pages/1");
+	must_be(&in, EG_IN_LIST_BEGIN); /* but it does come again */
+}
+
+static void rows_are_flattened_and_the_bad_ones_told(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/body/mixed",
+	            WINDOW "paging: none\nlists: [tags]\nlist_separator: \"|\"\n"
+	                   "ok_codes: [\"0\"]\n");
+	must_be(&in, EG_IN_BAD); /* NUL */
+	assert_non_null(strstr(in.reason, "NUL"));
+	assert_memory_equal(in.raw.p, "{\"id\":\"1\",\"name\":\"a\\u0000b\"}", in.raw.len);
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "tags"), "x|y");
+	assert_string_equal(column(&in, "p.q.r"), "deep");
+	assert_string_equal(column(&in, "p.none"), "-");
+	assert_string_equal(column(&in, "name"), "-");
+	must_be(&in, EG_IN_BAD); /* an array that was not named */
+	must_be(&in, EG_IN_BAD); /* objects in one that was */
+	must_be(&in, EG_IN_BAD); /* no object */
+	must_be(&in, EG_IN_BAD); /* two values */
+	assert_non_null(strstr(in.reason, "two values"));
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "new"), "true");
+	assert_string_equal(column(&in, "tags"), "-");
+	must_be(&in, EG_IN_END);
+}
+
+static void character_sets(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/body/gbk", WINDOW "paging: none\n");
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "name"), "张三丰䶮");
+	static const char *const bad[] = {"/body/badbytes", "/body/gbkbad"};
+	for (int i = 0; i < 2; i++) {
+		open_source(true, bad[i], WINDOW "paging: none\n");
+		must_be(&in, EG_IN_BAD);
+		must_be(&in, EG_IN_ROW); /* the others go on */
+		assert_string_equal(column(&in, "id"), "2");
+	}
+}
+
+static void soap(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(QUICK
+	               "url: http://127.0.0.1:%d/body/soap\nmethod: POST\nbody_format: xml\n"
+	               "body: '<Envelope><Body><q page=\"${page}\" after=\"${cursor}\">${from}</q></Body>"
+	               "</Envelope>'\nheaders: ['SOAPAction: \"urn:q\"']\nanswer_format: xml\n"
+	               "code_path: /Envelope/Body/r/code\nrows_path: /Envelope/Body/r/row\n"
+	               "total_path: /Envelope/Body/r/total\n" WINDOW,
+	               w.ports[PLAIN]));
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "1");
+	assert_string_equal(column(&in, "@no"), "1");
+	assert_string_equal(column(&in, "name"), "张"); /* the XML declaration says GBK */
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "name"), "");
+	must_be(&in, EG_IN_END);
+	assert_non_null(strstr(requests(), "<q page=\"1\" after=\"\">2025-12-31 23:50:00</q>"));
+	assert_non_null(strstr(requests(), "Content-Type: text/xml; charset=utf-8"));
+	assert_non_null(strstr(requests(), "SOAPAction: \"urn:q\""));
+}
+
+static void the_inner_document(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(QUICK "url: http://127.0.0.1:%d/body/soapinner\nanswer_format: xml\npaging: none\n"
+	                     "inner_format: json\ninner_path: /Envelope/Body/q/return\ncode_path: /code\n"
+	                     "rows_path: /data/list\n" WINDOW,
+	               w.ports[PLAIN]));
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(column(&in, "id"), "<1");
+}
+
+/* The peer reckons the signature itself. */
+static void signatures(void **state)
+{
+	(void)state;
+	static const char *const digests[][2] = {{"hmac-sha256", "/signed/sha256"},
+	                                         {"hmac-sm3", "/signed/sm3"}};
+	for (int i = 0; i < 2; i++) {
+		must_open(false, (struct eg_connector_options){.once = true},
+		          YAML(SOURCE WINDOW "rid: asker\nsid: service\nsecret: first\nsign: %s\n",
+		               w.ports[PLAIN], digests[i][1], digests[i][0]));
+		assert_int_equal(drain(true), 0);
+		eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	}
+	struct eg_in in;
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(SOURCE WINDOW "rid: asker\nsid: service\nsecret: wrong\nsign: hmac-sha256\n"
+	                             "auth_codes: [\"401\"]\n",
+	               w.ports[PLAIN], "/signed/sha256"));
+	assert_int_equal(next(&in), EG_UNAUTHENTICATED);
+	assert_null(strstr(w.err.text, "wrong"));
+}
+
+static void open_renewing(const char *path, const char *life, const char *more)
+{
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(SOURCE WINDOW "rid: asker\nsid: service\nsecret: first\nsign: hmac-sha256\n"
+	                             "auth_codes: [\"401\"]\nrenew_url: http://127.0.0.1:%d/renew/%s\n"
+	                             "renew_expiry_path: /data/ends\n%s",
+	               w.ports[PLAIN], path, w.ports[PLAIN], life, more));
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+}
+
+static void a_secret_is_renewed(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	char file[128];
+	struct stat st;
+	open_renewing("/renewed/7200/1", "7200", "");
+	assert_int_equal(drain(true), 0);
+	/* A restart asks again: it is nowhere but in memory. */
+	open_renewing("/renewed/7200/2", "7200", "");
+	assert_int_equal(drain(true), 0);
+	assert_int_equal(asked("POST /renew/7200"), 2);
+	/* A new one that the peer does not take is an error, and no loop. */
+	open_renewing("/renewed/7200/99", "7200", "");
+	assert_int_equal(next(&in), EG_UNAUTHENTICATED);
+	assert_int_equal(asked("POST /renew/7200"), 3);
+	/* One that it no longer takes is renewed in between. */
+	open_renewing("/revoking/7100", "7100", "");
+	assert_int_equal(drain(true), 2);
+	assert_int_equal(asked("POST /renew/7100"), 2);
+	assert_int_equal(asked("GET /revoking/7100"), 3);
+	/* Kept in a file by setting. */
+	snprintf(file, sizeof file, "%s/secret", w.dir);
+	open_renewing("/renewed/3600/1", "3600", YAML("secret_file: %s\n", file));
+	assert_int_equal(drain(true), 0);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	open_renewing("/renewed/3600/1", "3600", YAML("secret_file: %s\n", file));
+	assert_int_equal(drain(true), 0);
+	assert_int_equal(asked("POST /renew/3600"), 1);
+	chmod(file, 0644);
+	assert_int_equal(try_open(false, (struct eg_connector_options){.once = true},
+	                          YAML(SOURCE WINDOW "secret: first\nrenew_url: http://127.0.0.1:%d/renew/1\n"
+	                                             "secret_file: %s\n",
+	                               w.ports[PLAIN], "/pages/1", w.ports[PLAIN], file)),
+	                 EG_DENIED);
+	/* Never in the checkpoint. */
+	char path[128], all[4096] = "";
+	snprintf(path, sizeof path, "%s/state/checkpoint", w.dir);
+	assert_int_equal(eg_checkpoint_save(w.checkpoint, &w.err), EG_OK);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	size_t n = fread(all, 1, sizeof all, f);
+	fclose(f);
+	assert_null(memmem(all, n, "secret", 6));
+	assert_null(memmem(all, n, "first", 5));
+}
+
+static void a_secret_is_renewed_before_it_ends(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	/* It lives 30 s and is renewed 60 s before its end: at each request. */
+	must_open(false, (struct eg_connector_options){.once = true},
+	          YAML(SOURCE WINDOW "rid: a\nsid: b\nsecret: first\nsign: hmac-sha256\ntotal_path: "
+	                             "/data/total\nrenew_url: http://127.0.0.1:%d/renew/30\n"
+	                             "renew_expiry_path: /data/ends\n",
+	               w.ports[PLAIN], "/pages/5", w.ports[PLAIN]));
+	assert_int_equal(drain(true), 5);
+	assert_int_equal(asked("POST /renew/30"), 3);
+	/* An answer without an end in the future is no renewal. */
+	open_renewing("/renewed/0/1", "0", "");
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+}
+
+static void retries(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/seq/503-429r0-200", WINDOW "total_path: /data/total\n");
+	assert_int_equal(drain(true), 1);
+	assert_int_equal(asked("GET /seq/503"), 3);
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/seq/500", WINDOW);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+	assert_int_equal(asked("GET /seq/500"), 3); /* and no more than that */
+	assert_non_null(strstr(w.err.text, "status 500"));
+	open_source(true, "/seq/404", WINDOW);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+	assert_int_equal(asked("GET /seq/404"), 1);
+	/* A Retry-After of an hour is bounded (20 ms here). */
+	open_source(true, "/seq/429r3600-200", WINDOW "total_path: /data/total\n");
+	int64_t begin = eg_mono_us();
+	assert_int_equal(drain(true), 1);
+	assert_in_range(eg_mono_us() - begin, 20000, 10 * EG_SECOND);
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/code/busy-busy-0", WINDOW "total_path: /data/total\nretry_codes: [busy]\n");
+	assert_int_equal(drain(true), 1);
+	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+	open_source(true, "/close", WINDOW);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+	assert_true(asked("GET /close") >= 3);
+}
+
+static void deadlines_hold_while_it_retries(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	must_open(false, (struct eg_connector_options){0},
+	          YAML("plain_http: true\nretry_first: 1h\nretry_max: 1h\nurl: http://127.0.0.1:%d/seq/500\n"
+	               "rows_path: /data/list\n" WINDOW,
+	               w.ports[PLAIN]));
+	while (!asked("GET /seq/500"))
+		assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+	int64_t begin = eg_mono_us();
+	assert_int_equal(eg_connector_http.next(w.c, begin + 50000, &in, &w.err), EG_EMPTY);
+	assert_in_range(eg_mono_us() - begin, 0, 5 * EG_SECOND);
+	assert_int_equal(eg_connector_http.next(w.c, 0, &in, &w.err), EG_EMPTY);
+}
+
+static void the_days_calls_survive_a_restart(void **state)
+{
+	(void)state;
+	struct eg_in in;
+#define QUOTA WINDOW "total_path: /data/total\ncalls_per_day: 3\n"
+	open_source(false, "/pages/100", QUOTA);
+	for (int i = 0; i < 4; i++)
+		must_be(&in, EG_IN_ROW);
+	assert_int_equal(asked("GET /pages/100"), 2);
+	eg_checkpoint_close(w.checkpoint); /* as a crash leaves it */
+	close_connector();
+	open_checkpoint();
+	open_source(false, "/pages/100", QUOTA);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY); /* no error: it waits for midnight */
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+	assert_int_equal(asked("GET /pages/100"), 3);
+	open_source(true, "/pages/100", QUOTA);
+	assert_int_equal(next(&in), EG_BUSY); /* one that is to end cannot wait for it */
+	assert_int_equal(asked("GET /pages/100"), 3);
+	eg_checkpoint_drop(w.checkpoint, "src.http.quota");
+	open_source(false, "/code/over", WINDOW "quota_codes: [over]\n");
+	assert_int_equal(next_within(&in, 300000), EG_EMPTY);
+	assert_int_equal(asked("GET /code/over"), 1);
+	eg_checkpoint_drop(w.checkpoint, "src.http.quota");
+}
+
+static void windows_follow_the_peers_clock(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	int64_t now = eg_now_us();
+	char text[64];
+	/* A day behind: what it writes from now on bears yesterday's time. */
+	open_source(true, "/skew/-24", WINDOW);
+	assert_int_equal(drain(true), 0);
+	struct eg_bytes place = eg_checkpoint_get(w.checkpoint, "src.http.place");
+	snprintf(text, sizeof text, "%.*s", (int)(place.len < 40 ? place.len : 40), (const char *)place.p);
+	int64_t high = strtoll(text + 2, NULL, 10);
+	assert_in_range(high, now - 25 * 3600 * EG_SECOND, now - 23 * 3600 * EG_SECOND);
+	open_source(true, "/skew/-48", WINDOW);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+	assert_non_null(strstr(w.err.text, "clock"));
+}
+
+static void settings_that_contradict_each_other(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *more, *place;
+	} cases[] = {
+	        {"mode: window\n", "start"},
+	        {"mode: cursor\npaging: page\n", "paging"},
+	        {"mode: cursor\npaging: cursor\n", "cursor_path"},
+	        {"mode: list\nlist_name: \"a b\"\n", "list_name"},
+	        {"mode: list\nbody: '{\"a\":${cursor}}'\n", "body"},
+	        {"mode: list\nbody: '{\"a\":\"${nothing}\"}'\n", "body"},
+	        {"mode: list\nbody: '{\"a\":1'\n", "body"},
+	        {"mode: list\nbody: '<a>'\nbody_format: xml\n", "body"},
+	        {"mode: list\nheaders: [\"no colon\"]\n", "headers"},
+	        {"mode: list\nheaders: [\"A: b${column.x}\"]\n", "headers"},
+	        {"mode: list\nsign: hmac-sm3\n", "secret"},
+	        {"mode: list\nclient_certificate: x.pem\n", "client_key"},
+	        {"mode: list\ncalls_per_day: 3\ncalls_reserved: 3\n", "calls_reserved"},
+	        {"mode: list\nsecret_file: x\n", "secret_file"},
+	        {"mode: list\ntotal_path: total\n", "total_path"},
+	        {"mode: list\nplain_http: false\n", "url"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		bool plain = strstr(cases[i].more, "plain_http");
+		enum eg_rc rc = try_open(false, (struct eg_connector_options){0},
+		                         YAML("url: http://127.0.0.1:9/\nrows_path: /rows\n%s%s",
+		                              plain ? "" : "plain_http: true\n", cases[i].more));
+		assert_int_equal(rc, EG_CONFIG);
+		if (!strstr(w.err.text, cases[i].place) || strncmp(w.err.text, "test.yaml:", 10) != 0)
+			fail_msg("%s: %s", cases[i].place, w.err.text);
+	}
+	static const char *const urls[] = {
+	        "file:///etc/passwd",  "ftp://127.0.0.1/", "https://user:pw@127.0.0.1/",
+	        "gopher://127.0.0.1/", "127.0.0.1/rows",   "https://"};
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
+		assert_int_equal(
+		        try_open(false, (struct eg_connector_options){0},
+		                 YAML("url: %s\nrows_path: /rows\nmode: list\nplain_http: true\n", urls[i])),
+		        EG_CONFIG);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, test_begin, test_end)
+	const struct CMUnitTest tests[] = {
+	        TEST(pages_until_the_total_or_an_empty_one),
+	        TEST(a_row_has_columns_place_and_ref),
+	        TEST(what_was_not_settled_comes_again),
+	        TEST(a_row_that_was_not_sent_is_read_again),
+	        TEST(a_dry_run_leaves_no_mark),
+	        TEST(a_window_whose_rows_move_is_read_anew),
+	        TEST(windows_are_cut_and_move_on),
+	        TEST(a_cursor_is_kept),
+	        TEST(cursors_that_cannot_be_kept),
+	        TEST(pages_without_end_are_ended),
+	        TEST(the_place_waits_for_verdicts),
+	        TEST(a_full_list_has_a_begin_and_an_end),
+	        TEST(a_list_comes_when_it_is_due),
+	        TEST(a_list_that_breaks_off_is_abandoned),
+	        TEST(a_list_that_was_not_taken_waits),
+	        TEST(rows_are_flattened_and_the_bad_ones_told),
+	        TEST(character_sets),
+	        TEST(soap),
+	        TEST(the_inner_document),
+	        TEST(signatures),
+	        TEST(a_secret_is_renewed),
+	        TEST(a_secret_is_renewed_before_it_ends),
+	        TEST(retries),
+	        TEST(deadlines_hold_while_it_retries),
+	        TEST(the_days_calls_survive_a_restart),
+	        TEST(windows_follow_the_peers_clock),
+	        TEST(settings_that_contradict_each_other),
+	};
+	return cmocka_run_group_tests(tests, world_open, world_close);
+}
