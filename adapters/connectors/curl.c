@@ -286,9 +286,9 @@ static enum eg_rc failed(struct eg_curl *c, CURLcode code, struct eg_err *err)
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
 		return eg_fail(err, EG_UNAUTHENTICATED, "TLS: %s", curl_easy_strerror(code));
-	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
 		return eg_fail(err, EG_CONFIG, "the request's URL is none that may be asked");
+	case CURLE_UNSUPPORTED_PROTOCOL: /* what it says of HTTP/0.9; the URL's was checked */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return eg_fail(err, EG_INVALID, "the peer does not speak HTTP as it should: %s",

@@ -46,6 +46,7 @@ def rows(first, n, total):
 
 class Peer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     def log_message(self, *_): pass
 
     def answer(self, body=b"", status=200, kind="application/json", **headers):
@@ -121,6 +122,10 @@ class Peer(BaseHTTPRequestHandler):
         self.on_pages("1000")
 
     # ---- statuses, one after the other ----
+
+    def on_status204(self):
+        self.send_response(204)
+        self.end_headers()
 
     def on_seq(self, statuses):
         steps = statuses.split("-")
@@ -200,12 +205,13 @@ class Peer(BaseHTTPRequestHandler):
             self.wfile.write(b" ")
             self.wfile.flush()
 
-    def count(self, write):
+    def flood(self, block=b" " * 65536):
+        """Up to 2 GiB of it, and tells how much was taken."""
         sent = 0
         try:
             while sent < 2 << 30 and not stop.is_set():
-                write(b" " * 65536)
-                sent += 65536
+                self.wfile.write(block)
+                sent += len(block)
         finally:
             self.close_connection = True
             with lock:
@@ -219,19 +225,19 @@ class Peer(BaseHTTPRequestHandler):
         else:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.count(self.wfile.write)
+        self.flood()
 
     def on_chunked(self):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.count(lambda b: self.wfile.write(b"%x\r\n%s\r\n" % (len(b), b)))
+        self.flood(b"10000\r\n" + b" " * 65536 + b"\r\n")
 
     def on_headers(self):
         self.send_response(200)
         self.flush_headers()
-        self.count(lambda b: self.wfile.write(b"X-More: " + b"x" * 1000 + b"\r\n"))
+        self.flood(b"X-More: " + b"x" * 1000 + b"\r\n")
 
     def on_gzip(self):
         bomb = gzip.compress(b" " * (64 << 20))
@@ -266,7 +272,7 @@ def certificates():
     def make(name, issuer=None, issuer_key=None, names=()):
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        b = x509.CertificateBuilder(subject, issuer.subject if issuer else subject, key.public_key(), x509.random_serial_number(),
+        b = x509.CertificateBuilder(issuer.subject if issuer else subject, subject, key.public_key(), x509.random_serial_number(),
                                     now - datetime.timedelta(hours=1), now + datetime.timedelta(days=1))
         b = b.add_extension(x509.BasicConstraints(not issuer, None), True)
         if names:

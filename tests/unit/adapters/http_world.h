@@ -104,7 +104,7 @@ static const char *requests(void)
 	return (const char *)requests_buffer.p;
 }
 
-static unsigned asked(const char *what)
+static inline unsigned asked(const char *what)
 {
 	unsigned n = 0;
 	for (const char *p = requests(); (p = strstr(p, what)); p++)
@@ -199,31 +199,12 @@ static enum eg_rc next(struct eg_in *in)
 	return next_within(in, PATIENCE);
 }
 
-static void must_be(struct eg_in *in, enum eg_in_kind kind)
+static inline void must_be(struct eg_in *in, enum eg_in_kind kind)
 {
 	enum eg_rc rc = next(in);
 	if (rc)
 		fail_msg("%s: %s", eg_rc_name(rc), w.err.text);
 	assert_int_equal(in->kind, kind);
-}
-
-static void settle(uint64_t ref, enum eg_verdict_code code)
-{
-	struct eg_verdict v = {.ref = ref, .code = code, .reason = "", .field = "", .text = ""};
-	assert_int_equal(eg_connector_http.settle(w.c, &v, 1, &w.err), EG_OK);
-}
-
-/* The value of a column; "-" if there is none. */
-static const char *column(const struct eg_in *in, const char *name)
-{
-	static char text[256];
-	for (unsigned i = 0; i < in->columns->n; i++)
-		if (strcmp(in->columns->names[i], name) == 0 && in->values[i].p) {
-			snprintf(text, sizeof text, "%.*s", (int)in->values[i].len,
-			         (const char *)in->values[i].p);
-			return text;
-		}
-	return "-";
 }
 
 #endif

@@ -8,6 +8,25 @@
 	      "\"cursor=${cursor}\"]\npage_size: 2\n"
 #define WINDOW "mode: window\nstart: 2026-01-01T00:00:00+08:00\nmax_window: 3650d\n"
 
+static void settle(uint64_t ref, enum eg_verdict_code code)
+{
+	struct eg_verdict v = {.ref = ref, .code = code, .reason = "", .field = "", .text = ""};
+	assert_int_equal(eg_connector_http.settle(w.c, &v, 1, &w.err), EG_OK);
+}
+
+/* The value of a column; "-" if there is none. */
+static const char *column(const struct eg_in *in, const char *name)
+{
+	static char text[256];
+	for (unsigned i = 0; i < in->columns->n; i++)
+		if (strcmp(in->columns->names[i], name) == 0 && in->values[i].p) {
+			snprintf(text, sizeof text, "%.*s", (int)in->values[i].len,
+			         (const char *)in->values[i].p);
+			return text;
+		}
+	return "-";
+}
+
 static void open_source(bool once, const char *path, const char *more)
 {
 	must_open(false, (struct eg_connector_options){.once = once},
