@@ -55,7 +55,7 @@ static void read_utf8(struct eg_bytes body, struct eg_buf *out, bool *bad)
 	}
 }
 
-static void read_other(iconv_t cd, struct eg_bytes body, struct eg_buf *out, bool *bad)
+static void read_other(iconv_t cd, bool gb, struct eg_bytes body, struct eg_buf *out, bool *bad)
 {
 	char chunk[4096], *in = (char *)body.p;
 	size_t left = body.len;
@@ -68,8 +68,12 @@ static void read_other(iconv_t cd, struct eg_bytes body, struct eg_buf *out, boo
 		if (rc != (size_t)-1 || why == E2BIG)
 			continue;
 		/* One byte: what follows may be a character of its own. */
-		add_replacement(out);
-		*bad = true;
+		if (gb && (uint8_t)*in == 0x80) {
+			eg_buf_add(out, "\xe2\x82\xac", 3); /* the euro sign of GBK's Windows form */
+		} else {
+			add_replacement(out);
+			*bad = true;
+		}
 		in++;
 		left--;
 		iconv(cd, NULL, NULL, NULL, NULL);
@@ -79,7 +83,8 @@ static void read_other(iconv_t cd, struct eg_bytes body, struct eg_buf *out, boo
 enum eg_rc eg_http_charset_read(struct eg_bytes body, const char *charset, struct eg_buf *out, bool *bad,
                                 struct eg_err *err)
 {
-	bool gb = strcasecmp(charset, "GBK") == 0 || strcasecmp(charset, "GB2312") == 0;
+	bool gb = strcasecmp(charset, "GBK") == 0 || strcasecmp(charset, "GB2312") == 0 ||
+	          strcasecmp(charset, "GB18030") == 0;
 	bool utf8 = strcasecmp(charset, "UTF-8") == 0 || strcasecmp(charset, "UTF8") == 0;
 	*bad = false;
 	eg_buf_reset(out);
@@ -93,7 +98,7 @@ enum eg_rc eg_http_charset_read(struct eg_bytes body, const char *charset, struc
 		iconv_t cd = iconv_open("UTF-8", gb ? "GB18030" : charset);
 		if (cd == (iconv_t)-1)
 			return eg_fail(err, EG_INVALID, "the answer is in a character set that is not known");
-		read_other(cd, body, out, bad);
+		read_other(cd, gb, body, out, bad);
 		iconv_close(cd);
 	}
 	return out->failed ? eg_fail(err, EG_NO_MEMORY, "no memory for an answer") : EG_OK;

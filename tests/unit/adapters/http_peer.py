@@ -32,7 +32,7 @@ BODIES = {  # name: (content type, bytes)
     "badbytes": ("application/json", b'{"code":"0","data":{"list":[{"id":"1","name":"\xff\xfe"},{"id":"2","name":"ok"}]}}'),
     "gbk": ("application/json;charset=GBK", json.dumps(
         {"code": "0", "data": {"list": [{"id": "1", "name": GB}]}}, ensure_ascii=False).encode("gb18030")),
-    "gbkbad": ("application/json;charset=gb2312", b'{"code":"0","data":{"list":[{"id":"1","name":"\xff"},{"id":"2","name":"\xd5\xc5"}]}}'),
+    "gbkbad": ("application/json;charset=gb2312", b'{"code":"0","data":{"list":[{"id":"1","name":"\xff"},{"id":"2","name":"\xd5\xc5\x80"}]}}'),
     "soap": ("text/xml", ('<?xml version="1.0" encoding="GBK"?><s:Envelope xmlns:s="urn:s"><s:Body><r><code>200</code>'
              '<total>2</total><row no="1"><id>1</id><name>张</name></row><row no="2"><id>2</id><name/></row></r></s:Body></s:Envelope>').encode("gb18030")),
     "soapinner": ("text/xml", b'<s:Envelope xmlns:s="urn:s"><s:Body><q><return>{"code":"0","data":{"list":[{"id":"&lt;1"}]}}</return></q></s:Body></s:Envelope>'),

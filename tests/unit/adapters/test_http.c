@@ -388,6 +388,7 @@ static void character_sets(void **state)
 		must_be(&in, EG_IN_BAD);
 		must_be(&in, EG_IN_ROW); /* the others go on */
 		assert_string_equal(column(&in, "id"), "2");
+		assert_string_equal(column(&in, "name"), i ? "张€" : "ok");
 	}
 }
 
