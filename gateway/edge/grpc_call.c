@@ -3,8 +3,7 @@
  * At most one batch of each kind is under way: a read, a send, the close. Each holds a reference. When the
  * close is back and no other is under way, the core's call is let go; the object stays until its last
  * reference is dropped. Locks: lock, held for every field below it and over grpc_call_start_batch. */
-#include "edge/grpc_call.h"
-
+#include "edge/call_core.h"
 #include "edge/grpc_core.h"
 
 #include "base/clock.h"
@@ -14,35 +13,24 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRACEPARENT_LEN 55 /* version, trace id, parent id, flags */
-
-struct eg_message {
+struct message {
+	struct eg_message message; /* first */
 	grpc_byte_buffer *buffer;
 	grpc_slice flat;
 	bool is_flat;
 };
 
-struct eg_out {
-	struct eg_out *next;
-	grpc_slice slice;
-};
-
-struct eg_call {
+struct rpc {
+	struct eg_call call; /* first */
 	struct eg_grpc *server;
-	const struct eg_method *method; /* NULL: not offered */
 	struct eg_message *first;
-	int64_t deadline;
-	char traceparent[TRACEPARENT_LEN + 1];
-	atomic_uint refs;
-	_Atomic(void *) state;
 	struct eg_tag read_tag, send_tag, close_tag;
 	pthread_mutex_t lock;
-	grpc_call *call; /* NULL: let go */
+	grpc_call *wire; /* NULL: let go */
 	bool reading, sending, sending_message, closing;
 	bool initial_sent, finishing, finished; /* finished: its status is on the way */
 	bool closed;                            /* nothing can be sent any more */
@@ -50,28 +38,23 @@ struct eg_call {
 	unsigned busy;                          /* events being told */
 	int cancelled;
 	grpc_byte_buffer *received, *leaving;
-	struct eg_out *line, **line_end;
-	unsigned in_line;
+	struct eg_line line;
 	grpc_status_code code;
 	grpc_slice text, details;
 	grpc_metadata trailing;
 	bool has_details;
 };
 
-/* ---- messages ---- */
-
-static struct eg_message *message_new(grpc_byte_buffer *buffer)
+static struct rpc *rpc_of(struct eg_call *c)
 {
-	struct eg_message *m = buffer ? calloc(1, sizeof *m) : NULL;
-	if (m)
-		m->buffer = buffer;
-	else if (buffer)
-		grpc_byte_buffer_destroy(buffer);
-	return m;
+	return (struct rpc *)c;
 }
 
-struct eg_bytes eg_message_bytes(struct eg_message *m)
+/* ---- messages ---- */
+
+static struct eg_bytes message_bytes(struct eg_message *message)
 {
+	struct message *m = (struct message *)message;
 	grpc_byte_buffer_reader reader;
 	if (m->buffer->type != GRPC_BB_RAW || m->buffer->data.raw.compression != GRPC_COMPRESS_NONE)
 		return (struct eg_bytes){0};
@@ -85,59 +68,38 @@ struct eg_bytes eg_message_bytes(struct eg_message *m)
 	return (struct eg_bytes){GRPC_SLICE_START_PTR(m->flat), GRPC_SLICE_LENGTH(m->flat)};
 }
 
-void eg_message_free(struct eg_message *m)
+static void message_free(struct eg_message *message)
 {
-	if (!m)
-		return;
+	struct message *m = (struct message *)message;
 	if (m->is_flat)
 		grpc_slice_unref(m->flat);
 	grpc_byte_buffer_destroy(m->buffer);
 	free(m);
 }
 
-struct eg_out *eg_out_new(size_t len)
-{
-	struct eg_out *o = calloc(1, sizeof *o);
-	if (o)
-		o->slice = grpc_slice_malloc(len);
-	return o;
-}
+static const struct eg_message_type message_type = {.bytes = message_bytes, .free = message_free};
 
-uint8_t *eg_out_bytes(struct eg_out *o)
+static struct eg_message *message_new(grpc_byte_buffer *buffer)
 {
-	return GRPC_SLICE_START_PTR(o->slice);
-}
-
-void eg_out_free(struct eg_out *o)
-{
-	if (!o)
-		return;
-	grpc_slice_unref(o->slice);
-	free(o);
+	struct message *m = buffer ? calloc(1, sizeof *m) : NULL;
+	if (buffer && !m)
+		grpc_byte_buffer_destroy(buffer);
+	if (!m)
+		return NULL;
+	m->message.type = &message_type;
+	m->buffer = buffer;
+	return &m->message;
 }
 
 /* ---- life ---- */
 
-static bool is_hex(const char *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f')))
-			return false;
-	return true;
-}
-
-/* Only the form of the standard's version 00 goes into the log: nothing else is read of metadata. */
-static void read_traceparent(struct eg_call *c, const grpc_metadata_array *metadata)
+static void read_traceparent(struct rpc *c, const grpc_metadata_array *metadata)
 {
 	for (size_t i = 0; i < metadata->count; i++) {
-		const grpc_metadata *m = &metadata->metadata[i];
-		const char *p = (const char *)GRPC_SLICE_START_PTR(m->value);
-		if (grpc_slice_str_cmp(m->key, "traceparent") != 0 ||
-		    GRPC_SLICE_LENGTH(m->value) != TRACEPARENT_LEN)
-			continue;
-		if (!memcmp(p, "00-", 3) && is_hex(p + 3, 32) && p[35] == '-' && is_hex(p + 36, 16) &&
-		    p[52] == '-' && is_hex(p + 53, 2))
-			memcpy(c->traceparent, p, TRACEPARENT_LEN);
+		const grpc_metadata *m = &metadata->metadata[i]; /* nothing else is read of metadata */
+		if (grpc_slice_str_cmp(m->key, "traceparent") == 0)
+			eg_call_set_traceparent(&c->call, (const char *)GRPC_SLICE_START_PTR(m->value),
+			                        GRPC_SLICE_LENGTH(m->value));
 	}
 }
 
@@ -151,22 +113,23 @@ static int64_t mono_of(gpr_timespec t)
 	return left < 9e15 ? eg_mono_us() + (int64_t)left : INT64_MAX;
 }
 
-struct eg_call *eg_call_new(struct eg_grpc *server, struct eg_arrival *arrived)
+static const struct eg_call_type rpc_type;
+
+struct eg_call *eg_grpc_call_new(struct eg_grpc *server, struct eg_arrival *arrived)
 {
-	struct eg_call *c = calloc(1, sizeof *c);
+	struct rpc *c = calloc(1, sizeof *c);
 	if (!c) {
 		grpc_call_cancel(arrived->call, NULL);
 		grpc_call_unref(arrived->call);
 		if (arrived->payload)
 			grpc_byte_buffer_destroy(arrived->payload);
 	} else {
+		eg_call_init(&c->call, &rpc_type, arrived->method, eg_grpc_owner(server));
+		c->call.deadline = mono_of(arrived->deadline);
 		c->server = server;
-		c->method = arrived->method;
-		c->call = arrived->call;
-		c->deadline = mono_of(arrived->deadline);
+		c->wire = arrived->call;
 		c->first = message_new(arrived->payload);
-		c->refs = 1;
-		c->line_end = &c->line;
+		eg_line_init(&c->line);
 		c->text = grpc_empty_slice();
 		c->details = grpc_empty_slice();
 		c->read_tag = (struct eg_tag){EG_TAG_READ, c};
@@ -177,30 +140,13 @@ struct eg_call *eg_call_new(struct eg_grpc *server, struct eg_arrival *arrived)
 	}
 	arrived->call = NULL;
 	arrived->payload = NULL;
-	return c;
+	return c ? &c->call : NULL;
 }
 
-void eg_call_hold(struct eg_call *c)
+static void rpc_free(struct eg_call *call)
 {
-	atomic_fetch_add(&c->refs, 1);
-}
-
-static void drop_line(struct eg_call *c)
-{
-	while (c->line) {
-		struct eg_out *o = c->line;
-		c->line = o->next;
-		eg_out_free(o);
-	}
-	c->line_end = &c->line;
-	c->in_line = 0;
-}
-
-void eg_call_release(struct eg_call *c)
-{
-	if (atomic_fetch_sub(&c->refs, 1) != 1)
-		return;
-	drop_line(c);
+	struct rpc *c = rpc_of(call);
+	eg_line_drop(&c->line);
 	eg_message_free(c->first);
 	grpc_slice_unref(c->text);
 	grpc_slice_unref(c->details);
@@ -210,32 +156,34 @@ void eg_call_release(struct eg_call *c)
 
 /* ---- batches; the lock is held ---- */
 
-static bool start(struct eg_call *c, const grpc_op *ops, size_t n, struct eg_tag *tag)
+static bool start(struct rpc *c, const grpc_op *ops, size_t n, struct eg_tag *tag)
 {
-	grpc_call_error e = grpc_call_start_batch(c->call, ops, n, tag, NULL);
+	grpc_call_error e = grpc_call_start_batch(c->wire, ops, n, tag, NULL);
 	if (e != GRPC_CALL_OK) {
 		eg_log(EG_LOG_ERROR, "grpc.batch_refused", EG_T("why", grpc_call_error_to_string(e)));
-		grpc_call_cancel(c->call, NULL); /* the close tells the service */
+		grpc_call_cancel(c->wire, NULL); /* the close tells the service */
 		return false;
 	}
-	eg_call_hold(c);
+	eg_call_hold(&c->call);
 	return true;
 }
 
-static void add_message(struct eg_call *c, grpc_op *op)
+static void free_out(void *out)
 {
-	struct eg_out *o = c->line;
-	c->line = o->next;
-	if (!c->line)
-		c->line_end = &c->line;
-	c->in_line--;
-	c->leaving = grpc_raw_byte_buffer_create(&o->slice, 1);
-	eg_out_free(o);
+	eg_out_free(out);
+}
+
+static void add_message(struct rpc *c, grpc_op *op)
+{
+	struct eg_out *o = eg_line_take(&c->line);
+	grpc_slice slice = grpc_slice_new_with_user_data(o->bytes, o->len, free_out, o);
+	c->leaving = grpc_raw_byte_buffer_create(&slice, 1);
+	grpc_slice_unref(slice);
 	*op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
 	op->data.send_message.send_message = c->leaving;
 }
 
-static void add_status(struct eg_call *c, grpc_op *op)
+static void add_status(struct rpc *c, grpc_op *op)
 {
 	*op = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
 	op->data.send_status_from_server.status = c->code;
@@ -250,19 +198,19 @@ static void add_status(struct eg_call *c, grpc_op *op)
 }
 
 /* Starts what is next to be sent, if nothing is on the way. */
-static void send_next(struct eg_call *c)
+static void send_next(struct rpc *c)
 {
 	grpc_op ops[3];
 	size_t n = 0;
-	if (!c->call || c->sending || c->closed || c->finished || (!c->line && !c->finishing))
+	if (!c->wire || c->sending || c->closed || c->finished || (!c->line.first && !c->finishing))
 		return;
 	if (!c->initial_sent)
 		ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
 	c->initial_sent = true;
-	c->sending_message = c->line != NULL;
-	if (c->line)
+	c->sending_message = c->line.first != NULL;
+	if (c->line.first)
 		add_message(c, &ops[n++]);
-	if (!c->line && c->finishing)
+	if (!c->line.first && c->finishing)
 		add_status(c, &ops[n++]);
 	c->sending = start(c, ops, n, &c->send_tag);
 	if (!c->sending) {
@@ -272,27 +220,26 @@ static void send_next(struct eg_call *c)
 	}
 }
 
-bool eg_call_read(struct eg_call *c)
+static bool rpc_read(struct eg_call *call)
 {
+	struct rpc *c = rpc_of(call);
 	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
 	pthread_mutex_lock(&c->lock);
 	op.data.recv_message.recv_message = &c->received;
-	if (c->call && !c->reading && !c->closed)
+	if (c->wire && !c->reading && !c->closed)
 		c->reading = start(c, &op, 1, &c->read_tag);
 	bool reading = c->reading;
 	pthread_mutex_unlock(&c->lock);
 	return reading;
 }
 
-bool eg_call_send(struct eg_call *c, struct eg_out *o)
+static bool rpc_send(struct eg_call *call, struct eg_out *o)
 {
+	struct rpc *c = rpc_of(call);
 	pthread_mutex_lock(&c->lock);
-	bool takes = !c->closed && !c->finishing && c->in_line < EG_OUT_MAX;
+	bool takes = !c->closed && !c->finishing && c->line.n < EG_OUT_MAX;
 	if (takes) {
-		o->next = NULL;
-		*c->line_end = o;
-		c->line_end = &o->next;
-		c->in_line++;
+		eg_line_put(&c->line, o);
 		send_next(c);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -301,7 +248,7 @@ bool eg_call_send(struct eg_call *c, struct eg_out *o)
 	return takes;
 }
 
-static void set_end(struct eg_call *c, int code, const char *text, struct eg_bytes details)
+static void set_end(struct rpc *c, int code, const char *text, struct eg_bytes details)
 {
 	c->finishing = true;
 	c->code = (grpc_status_code)code;
@@ -312,23 +259,22 @@ static void set_end(struct eg_call *c, int code, const char *text, struct eg_byt
 	send_next(c);
 }
 
-void eg_call_finish(struct eg_call *c, int code, const char *text, struct eg_bytes details)
+static void rpc_finish(struct eg_call *call, int code, const char *text, struct eg_bytes details)
 {
+	struct rpc *c = rpc_of(call);
 	pthread_mutex_lock(&c->lock);
 	if (!c->finishing && !c->closed)
 		set_end(c, code, text, details);
 	pthread_mutex_unlock(&c->lock);
 }
 
-void eg_call_answer(struct eg_call *c, struct eg_out *o)
+static void rpc_answer(struct eg_call *call, struct eg_out *o)
 {
+	struct rpc *c = rpc_of(call);
 	pthread_mutex_lock(&c->lock);
 	bool takes = !c->closed && !c->finishing;
 	if (takes) {
-		o->next = NULL;
-		*c->line_end = o;
-		c->line_end = &o->next;
-		c->in_line++;
+		eg_line_put(&c->line, o);
 		set_end(c, GRPC_STATUS_OK, "", (struct eg_bytes){0});
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -340,27 +286,28 @@ void eg_call_answer(struct eg_call *c, struct eg_out *o)
 
 /* Takes an event off the count. With the last one of a call that has nothing under way, the core's call is
  * let go and the service told; nothing comes after that. */
-static void told(struct eg_call *c)
+static void told(struct rpc *c)
 {
 	grpc_call *gone = NULL;
 	pthread_mutex_lock(&c->lock);
 	c->busy--;
 	if (c->closed && !c->closing && !c->reading && !c->sending && !c->busy && !c->told) {
 		c->told = true;
-		gone = c->call;
-		c->call = NULL;
+		gone = c->wire;
+		c->wire = NULL;
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (!gone)
 		return;
-	if (c->method && c->method->events->closed)
-		c->method->events->closed(c);
+	if (c->call.method && c->call.method->events->closed)
+		c->call.method->events->closed(&c->call);
 	grpc_call_unref(gone);
 	eg_grpc_gone(c->server);
 }
 
-void eg_call_begin(struct eg_call *c)
+void eg_grpc_call_begin(struct eg_call *call)
 {
+	struct rpc *c = rpc_of(call);
 	grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 	op.data.recv_close_on_server.cancelled = &c->cancelled;
 	pthread_mutex_lock(&c->lock);
@@ -369,18 +316,19 @@ void eg_call_begin(struct eg_call *c)
 	pthread_mutex_unlock(&c->lock);
 	struct eg_message *first = c->first;
 	c->first = NULL;
-	eg_call_hold(c); /* the service may drop the last reference in began */
-	if (c->method)
-		c->method->events->began(c, first);
+	eg_call_hold(&c->call); /* the service may drop the last reference in began */
+	if (c->call.method)
+		c->call.method->events->began(&c->call, first);
 	else
 		eg_message_free(first);
 	told(c);
-	eg_call_release(c);
+	eg_call_release(&c->call);
 }
 
-void eg_call_completed(struct eg_call *c, enum eg_tag_kind kind, bool ok)
+void eg_grpc_call_completed(void *of, enum eg_tag_kind kind, bool ok)
 {
-	const struct eg_call_events none = {0}, *events = c->method ? c->method->events : &none;
+	struct rpc *c = of;
+	const struct eg_call_events none = {0}, *events = c->call.method ? c->call.method->events : &none;
 	struct eg_message *m = NULL;
 	bool sent = false;
 
@@ -399,62 +347,33 @@ void eg_call_completed(struct eg_call *c, enum eg_tag_kind kind, bool ok)
 		c->leaving = NULL;
 		sent = ok && c->sending_message;
 		if (!ok)
-			drop_line(c); /* the close tells why */
+			eg_line_drop(&c->line); /* the close tells why */
 		else
 			send_next(c);
 		break;
 	default:
 		c->closing = false;
 		c->closed = true;
-		drop_line(c);
+		eg_line_drop(&c->line);
 		break;
 	}
 	pthread_mutex_unlock(&c->lock);
 
 	if (kind == EG_TAG_READ && events->read)
-		events->read(c, m);
+		events->read(&c->call, m);
 	else
 		eg_message_free(m);
 	if (sent && events->sent)
-		events->sent(c);
+		events->sent(&c->call);
 	told(c);
-	eg_call_release(c);
+	eg_call_release(&c->call);
 }
 
 /* ---- who calls ---- */
 
-const struct eg_method *eg_call_method(const struct eg_call *c)
+static bool rpc_closed(struct eg_call *call)
 {
-	return c->method;
-}
-
-void *eg_call_owner(const struct eg_call *c)
-{
-	return eg_grpc_owner(c->server);
-}
-
-void eg_call_set_state(struct eg_call *c, void *state)
-{
-	atomic_store(&c->state, state);
-}
-
-void *eg_call_state(const struct eg_call *c)
-{
-	return atomic_load(&c->state);
-}
-
-int64_t eg_call_deadline(const struct eg_call *c)
-{
-	return c->deadline;
-}
-
-const char *eg_call_traceparent(const struct eg_call *c)
-{
-	return c->traceparent;
-}
-
-bool eg_call_closed(struct eg_call *c)
-{
+	struct rpc *c = rpc_of(call);
 	pthread_mutex_lock(&c->lock);
 	bool closed = c->closed;
 	pthread_mutex_unlock(&c->lock);
@@ -486,23 +405,26 @@ static void read_certificate(grpc_call *call, struct eg_peer *out)
 	grpc_auth_context_release(ctx);
 }
 
-void eg_call_peer(struct eg_call *c, struct eg_peer *out)
+static void rpc_peer(struct eg_call *call, struct eg_peer *out)
 {
+	struct rpc *c = rpc_of(call);
 	char *name = NULL;
 	int fd;
-	*out = (struct eg_peer){0};
 	pthread_mutex_lock(&c->lock);
-	if (c->call && (name = grpc_call_get_peer(c->call)) && sscanf(name, "fd:%d", &fd) == 1) {
+	if (c->wire && (name = grpc_call_get_peer(c->wire)) && sscanf(name, "fd:%d", &fd) == 1) {
 		if (eg_grpc_local_uid(c->server, fd, &out->uid))
 			out->kind = EG_PEER_LOCAL;
-	} else if (c->call) {
-		read_certificate(c->call, out);
+	} else if (c->wire) {
+		read_certificate(c->wire, out);
 	}
 	pthread_mutex_unlock(&c->lock);
 	gpr_free(name);
 }
 
-void eg_peer_free(struct eg_peer *p)
-{
-	eg_buf_free(&p->pem);
-}
+static const struct eg_call_type rpc_type = {.peer = rpc_peer,
+                                             .read = rpc_read,
+                                             .send = rpc_send,
+                                             .finish = rpc_finish,
+                                             .answer = rpc_answer,
+                                             .closed = rpc_closed,
+                                             .free = rpc_free};

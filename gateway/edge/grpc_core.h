@@ -2,7 +2,7 @@
 #ifndef EG_EDGE_GRPC_CORE_H
 #define EG_EDGE_GRPC_CORE_H
 
-#include "edge/grpc_call.h"
+#include "edge/call.h"
 
 #include <grpc/grpc.h>
 
@@ -23,9 +23,9 @@ struct eg_arrival {
 
 struct eg_grpc;
 /* Makes the call of an arrival, whose contents become its own. NULL: no memory; the call was cancelled. */
-struct eg_call *eg_call_new(struct eg_grpc *server, struct eg_arrival *arrived);
-void eg_call_begin(struct eg_call *c);                                     /* on a poller */
-void eg_call_completed(struct eg_call *c, enum eg_tag_kind kind, bool ok); /* on a poller */
+struct eg_call *eg_grpc_call_new(struct eg_grpc *server, struct eg_arrival *arrived);
+void eg_grpc_call_begin(struct eg_call *c);                            /* on a poller */
+void eg_grpc_call_completed(void *of, enum eg_tag_kind kind, bool ok); /* on a poller */
 
 /* Of the server: */
 void *eg_grpc_owner(const struct eg_grpc *g);

@@ -111,7 +111,7 @@ static void arrived(struct arm *a)
 	struct eg_grpc *g = a->server;
 	if (!a->registered)
 		a->slot.deadline = a->details.deadline;
-	struct eg_call *c = eg_call_new(g, &a->slot);
+	struct eg_call *c = eg_grpc_call_new(g, &a->slot);
 	grpc_metadata_array_destroy(&a->slot.metadata);
 	grpc_metadata_array_init(&a->slot.metadata);
 	if (!a->registered) {
@@ -128,7 +128,7 @@ static void arrived(struct arm *a)
 	if (!c)
 		return;
 	eg_metric_add(EG_M_CALLS, a->slot.method ? strrchr(a->slot.method->path, '/') + 1 : "not_offered", 1);
-	eg_call_begin(c);
+	eg_grpc_call_begin(c);
 	if (!a->slot.method) {
 		g->o.not_offered(c);
 		eg_call_release(c);
@@ -158,7 +158,7 @@ static void poll(void *arg)
 			pthread_mutex_unlock(&g->lock);
 			break;
 		default:
-			eg_call_completed(tag->of, tag->kind, e.success);
+			eg_grpc_call_completed(tag->of, tag->kind, e.success);
 		}
 	}
 }

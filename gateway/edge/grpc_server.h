@@ -8,7 +8,7 @@
 #ifndef EG_EDGE_GRPC_SERVER_H
 #define EG_EDGE_GRPC_SERVER_H
 
-#include "edge/grpc_call.h"
+#include "edge/call.h"
 
 struct eg_grpc;
 

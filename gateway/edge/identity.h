@@ -4,7 +4,7 @@
 #ifndef EG_EDGE_IDENTITY_H
 #define EG_EDGE_IDENTITY_H
 
-#include "edge/grpc_call.h"
+#include "edge/call.h"
 #include "edge/status.h"
 #include "trust/policy.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "edge/grpc_call.h"
+#include "edge/call.h"
 #include "eldergate/err.h"
 
 #include <protobuf-c/protobuf-c.h>

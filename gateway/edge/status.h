@@ -4,7 +4,7 @@
 #define EG_EDGE_STATUS_H
 
 #include "base/arena.h"
-#include "edge/grpc_call.h"
+#include "edge/call.h"
 #include "google/rpc/status.pb-c.h"
 #include "model/grade.h"
 

@@ -1,14 +1,16 @@
-/* grpc_call: one gRPC call on the server's side, as services see it: messages in, messages out, a status.
+/* call: one call on the server's side, as services see it: messages in, messages out, a status.
  *
  *   began → (read | sent)* → closed → gone
  *
- * A message is read only after eg_call_read, so a service that does not ask holds the sender back by gRPC's
- * flow control. One send is outstanding at a time; further ones wait in line, EG_OUT_MAX at most. Events come
- * on pollers' threads and must not block; began comes first and closed last, read and sent may come at once,
- * two of a kind never. Ownership: the service holds one reference from began on, and drops it with
- * eg_call_release. The object outlives the call on the wire; what is sent then goes nowhere. Thread: any. */
-#ifndef EG_EDGE_GRPC_CALL_H
-#define EG_EDGE_GRPC_CALL_H
+ * It came over gRPC or over the bus: the transports implement call_core.h, and services do not tell them
+ * apart. A message is read only after eg_call_read, so a service that does not ask holds the sender back by
+ * the transport's flow control. One send is outstanding at a time; further ones wait in line, EG_OUT_MAX at
+ * most. Events come on pollers' threads and must not block; began comes first and closed last, read and sent
+ * may come at once, two of a kind never. Ownership: the service holds one reference from began on, and drops
+ * it with eg_call_release. The object outlives the call on the wire; what is sent then goes nowhere. Thread:
+ * any. */
+#ifndef EG_EDGE_CALL_H
+#define EG_EDGE_CALL_H
 
 #include "base/buf.h"
 #include "eldergate/err.h"
