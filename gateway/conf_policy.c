@@ -3,7 +3,8 @@
  *   name: police-wenzhou
  *   roles: [agency]                    # agency, subscriber, operator, auditor, admin
  *   pin: sha256:9f86d0...              # SPKI pin of its client certificate; several files never share one
- *   uid: 1000                          # or: a local user, over the Unix socket
+ *   curve: "rq:rM>}U?@Lns47E..."       # or: public CURVE key on the bus, 40 characters of Z85
+ *   uid: 1000                          # or: a local user, over the Unix socket; any of the three, or all
  *   records_per_second: 0              # 0: no limit
  *   submit:
  *     - {dataset: registration, section: registration, rhythm: daily}
@@ -268,6 +269,14 @@ static enum eg_rc identity_key(struct reader *r, const char *key, const struct e
 		id->has_pin = true;
 		return EG_OK;
 	}
+	if (strcmp(key, "curve") == 0) {
+		if (!eg_curve_parse(text, id->curve))
+			return FAIL(v,
+			            "curve must be a public key of 40 characters, as `eldergate agency add` "
+			            "writes it; quote it");
+		id->has_curve = true;
+		return EG_OK;
+	}
 	if (strcmp(key, "uid") == 0) {
 		if (!eg_parse_int(text, &n) || n < 0 || n > UINT32_MAX)
 			return FAIL(v, "uid must be a number of a local user");
@@ -281,7 +290,9 @@ static enum eg_rc identity_key(struct reader *r, const char *key, const struct e
 		id->records_per_second = (uint32_t)n;
 		return EG_OK;
 	}
-	return FAIL(at, "unknown key '%s': here are name, roles, pin, uid, records_per_second, submit, read",
+	return FAIL(at,
+	            "unknown key '%s': here are name, roles, pin, curve, uid, records_per_second, submit, "
+	            "read",
 	            key);
 }
 
@@ -299,8 +310,8 @@ static enum eg_rc identity(struct eg_arena *arena, const char *path, struct eg_i
 		rc = each_key(&r, root, "an identity", identity_key, id);
 	if (!rc && (!id->name[0] || !id->roles))
 		rc = eg_yaml_fail(r.y, root, err, "an identity needs name and roles");
-	if (!rc && !id->has_pin && !id->has_uid)
-		rc = eg_yaml_fail(r.y, root, err, "an identity needs a pin or a uid");
+	if (!rc && !id->has_pin && !id->has_curve && !id->has_uid)
+		rc = eg_yaml_fail(r.y, root, err, "an identity needs a pin, a curve or a uid");
 	eg_yaml_close(r.y);
 	return rc;
 }
@@ -318,6 +329,10 @@ static void digest_identity(struct eg_buf *b, const struct eg_identity_rule *id)
 		eg_hex(id->pin, EG_HASH_SIZE, pin);
 	eg_buf_printf(b, "%s %x %s %d %u %u\n", id->name, id->roles, pin, id->has_uid, id->uid,
 	              id->records_per_second);
+	if (id->has_curve) {
+		eg_hex(id->curve, EG_CURVE_SIZE, pin);
+		eg_buf_printf(b, "=%s\n", pin);
+	}
 	for (unsigned i = 0; i < id->n_datasets; i++) {
 		const struct eg_dataset_rule *d = &id->datasets[i];
 		eg_buf_printf(b, "+%s %d %lld %d\n", d->name, (int)d->section, (long long)d->rhythm_s,

@@ -48,11 +48,12 @@ const char *eg_call_traceparent(const struct eg_call *c); /* W3C; "" when there 
 bool eg_call_closed(struct eg_call *c);
 
 /* Who is at the other end, as the transport knows it. */
-enum eg_peer_kind { EG_PEER_UNKNOWN, EG_PEER_CERTIFICATE, EG_PEER_LOCAL };
+enum eg_peer_kind { EG_PEER_UNKNOWN, EG_PEER_CERTIFICATE, EG_PEER_LOCAL, EG_PEER_CURVE };
 struct eg_peer {
 	enum eg_peer_kind kind;
 	struct eg_buf pem; /* CERTIFICATE: the leaf; owned */
 	uint32_t uid;      /* LOCAL */
+	uint8_t curve[32]; /* CURVE: the public key that it proved to have */
 };
 void eg_call_peer(struct eg_call *c, struct eg_peer *out);
 void eg_peer_free(struct eg_peer *p);

@@ -51,13 +51,17 @@ static const struct eg_identity_rule *find(const struct eg_caller *c, const stru
 {
 	if (c->kind == EG_PEER_CERTIFICATE)
 		return eg_policy_by_pin(policy, c->pin);
+	if (c->kind == EG_PEER_CURVE)
+		return eg_policy_by_curve(policy, c->curve);
 	return c->kind == EG_PEER_LOCAL ? eg_policy_by_uid(policy, c->uid) : NULL;
 }
 
 static enum eg_rc unknown(const struct eg_caller *c, struct eg_fault *f)
 {
 	return eg_refuse(f, EG_UNAUTHENTICATED, EG_REASON_IDENTITY_UNKNOWN, "", "%s is not registered: %s",
-	                 c->kind == EG_PEER_LOCAL ? "this local user" : "this client certificate",
+	                 c->kind == EG_PEER_LOCAL   ? "this local user"
+	                 : c->kind == EG_PEER_CURVE ? "this CURVE key"
+	                                            : "this client certificate",
 	                 "ask the operator to register its identity");
 }
 
@@ -67,6 +71,7 @@ enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const str
 	struct eg_peer peer;
 	eg_call_peer(call, &peer);
 	*out = (struct eg_caller){.kind = peer.kind, .uid = peer.uid};
+	memcpy(out->curve, peer.curve, sizeof out->curve);
 	enum eg_rc rc = EG_OK;
 	if (peer.kind == EG_PEER_CERTIFICATE)
 		rc = pin_of(eg_buf_bytes(&peer.pem), out->pin, NULL);

@@ -1,4 +1,5 @@
-/* identity: who a call is from, as the policy knows them: by the pin of the certificate or the local user.
+/* identity: who a call is from, as the policy knows them: by the pin of the certificate, the CURVE key or the
+ * local user.
  *
  * Nothing is read from metadata. Thread: any. */
 #ifndef EG_EDGE_IDENTITY_H
@@ -14,6 +15,7 @@ struct eg_caller {
 	enum eg_peer_kind kind;
 	uint8_t pin[EG_HASH_SIZE];
 	uint32_t uid;
+	uint8_t curve[EG_CURVE_SIZE];
 };
 
 /* EG_UNAUTHENTICATED: the policy knows no such identity; the caller is then not opened. */

@@ -242,13 +242,24 @@ enum eg_rc eg_block(const uint8_t key[EG_KEY_SIZE], bool encrypt, const uint8_t 
 
 /* ---- Ed25519 ---- */
 
-enum eg_rc eg_ed25519_public(const uint8_t seed[32], uint8_t public_key[32], struct eg_err *err)
+static enum eg_rc public_of(int type, const uint8_t secret[32], uint8_t public_key[32], const char *what,
+                            struct eg_err *err)
 {
 	size_t len = 32;
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(type, NULL, secret, 32);
 	bool ok = key && EVP_PKEY_get_raw_public_key(key, public_key, &len) && len == 32;
 	EVP_PKEY_free(key);
-	return ok ? EG_OK : fail(err, "Ed25519 key");
+	return ok ? EG_OK : fail(err, what);
+}
+
+enum eg_rc eg_ed25519_public(const uint8_t seed[32], uint8_t public_key[32], struct eg_err *err)
+{
+	return public_of(EVP_PKEY_ED25519, seed, public_key, "Ed25519 key", err);
+}
+
+enum eg_rc eg_x25519_public(const uint8_t secret[32], uint8_t public_key[32], struct eg_err *err)
+{
+	return public_of(EVP_PKEY_X25519, secret, public_key, "X25519 key", err);
 }
 
 enum eg_rc eg_ed25519_sign(const uint8_t seed[32], struct eg_bytes message, uint8_t signature[64],

@@ -47,6 +47,9 @@ enum eg_rc eg_ed25519_sign(const uint8_t seed[32], struct eg_bytes message, uint
                            struct eg_err *err);
 bool eg_ed25519_verify(const uint8_t public_key[32], struct eg_bytes message, const uint8_t signature[64]);
 
+/* Curve25519 (RFC 7748): the public key that belongs to 32 random bytes. */
+enum eg_rc eg_x25519_public(const uint8_t secret[32], uint8_t public_key[32], struct eg_err *err);
+
 /* SHA-256 of the SubjectPublicKeyInfo of a PEM certificate: the pin of an identity (RFC 7469's form, raw). */
 enum eg_rc eg_spki_pin(struct eg_bytes pem, uint8_t pin[EG_HASH_SIZE], struct eg_err *err);
 void eg_base64(const uint8_t *p, size_t len, struct eg_buf *out);

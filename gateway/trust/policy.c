@@ -1,4 +1,4 @@
-/* policy: see policy.h. One arena holds the copy, its three orders for look-ups, and the count of references.
+/* policy: see policy.h. One arena holds the copy, its four orders for look-ups, and the count of references.
  */
 #include "trust/policy.h"
 
@@ -16,8 +16,8 @@ struct owned {
 	struct eg_policy policy; /* what the callers see */
 	struct eg_arena *arena;  /* holds all of this */
 	atomic_uint refs;
-	unsigned n_pins, n_uids;
-	const struct eg_identity_rule **by_name, **by_pin, **by_uid; /* ascending */
+	unsigned n_pins, n_curves, n_uids;
+	const struct eg_identity_rule **by_name, **by_pin, **by_curve, **by_uid; /* ascending */
 };
 
 static struct owned *owned_of(const struct eg_policy *p)
@@ -92,9 +92,10 @@ static enum eg_rc check_identity(const struct eg_identity_rule *who, unsigned at
 		return eg_fail(err, EG_CONFIG, "identity %u has no valid name", at + 1);
 	if (!who->roles || who->roles & ~(unsigned)ROLES)
 		return eg_fail(err, EG_CONFIG, "identity '%s' has no role, or an unknown one", who->name);
-	if (!who->has_pin && !who->has_uid)
+	if (!who->has_pin && !who->has_curve && !who->has_uid)
 		return eg_fail(err, EG_CONFIG,
-		               "identity '%s' has neither a pin nor a uid: nobody could be it", who->name);
+		               "identity '%s' has no pin, no curve and no uid: nobody could be it",
+		               who->name);
 	if (who->n_datasets && !(who->roles & EG_ROLE_AGENCY))
 		return eg_fail(err, EG_CONFIG, "identity '%s' may submit datasets, but is no agency",
 		               who->name);
@@ -163,7 +164,7 @@ static bool copy_identity(struct eg_arena *a, struct eg_identity_rule *who)
 	return ok;
 }
 
-/* ---- the three orders ---- */
+/* ---- the four orders ---- */
 
 static int name_order(const void *a, const void *b)
 {
@@ -175,6 +176,12 @@ static int pin_order(const void *a, const void *b)
 {
 	const struct eg_identity_rule *const *x = a, *const *y = b;
 	return memcmp((*x)->pin, (*y)->pin, EG_HASH_SIZE);
+}
+
+static int curve_order(const void *a, const void *b)
+{
+	const struct eg_identity_rule *const *x = a, *const *y = b;
+	return memcmp((*x)->curve, (*y)->curve, EG_CURVE_SIZE);
 }
 
 static int uid_order(const void *a, const void *b)
@@ -204,14 +211,17 @@ static enum eg_rc fill(struct owned *o, const struct eg_policy *p, struct eg_err
 	q->topic_fields = copy_fields(o->arena, p->topic_fields, &q->n_topic_fields);
 	o->by_name = eg_arena_alloc(o->arena, slots);
 	o->by_pin = eg_arena_alloc(o->arena, slots);
+	o->by_curve = eg_arena_alloc(o->arena, slots);
 	o->by_uid = eg_arena_alloc(o->arena, slots);
-	bool ok = q->identities && q->topic_fields && o->by_name && o->by_pin && o->by_uid;
+	bool ok = q->identities && q->topic_fields && o->by_name && o->by_pin && o->by_curve && o->by_uid;
 	for (unsigned i = 0; i < q->n && ok; i++) {
 		struct eg_identity_rule *who = &q->identities[i];
 		ok = copy_identity(o->arena, who);
 		o->by_name[i] = who;
 		if (who->has_pin)
 			o->by_pin[o->n_pins++] = who;
+		if (who->has_curve)
+			o->by_curve[o->n_curves++] = who;
 		if (who->has_uid)
 			o->by_uid[o->n_uids++] = who;
 	}
@@ -220,6 +230,8 @@ static enum eg_rc fill(struct owned *o, const struct eg_policy *p, struct eg_err
 	enum eg_rc rc = sort_unique(o->by_name, q->n, name_order, "name", err);
 	if (!rc)
 		rc = sort_unique(o->by_pin, o->n_pins, pin_order, "pin", err);
+	if (!rc)
+		rc = sort_unique(o->by_curve, o->n_curves, curve_order, "curve", err);
 	return rc ? rc : sort_unique(o->by_uid, o->n_uids, uid_order, "uid", err);
 }
 
@@ -277,6 +289,15 @@ const struct eg_identity_rule *eg_policy_by_pin(const struct eg_policy *p, const
 	struct eg_identity_rule key = {0};
 	memcpy(key.pin, pin, EG_HASH_SIZE);
 	return find(o->by_pin, o->n_pins, &key, pin_order);
+}
+
+const struct eg_identity_rule *eg_policy_by_curve(const struct eg_policy *p,
+                                                  const uint8_t curve[EG_CURVE_SIZE])
+{
+	const struct owned *o = owned_of(p);
+	struct eg_identity_rule key = {0};
+	memcpy(key.curve, curve, EG_CURVE_SIZE);
+	return find(o->by_curve, o->n_curves, &key, curve_order);
 }
 
 const struct eg_identity_rule *eg_policy_by_uid(const struct eg_policy *p, uint32_t uid)

@@ -1,6 +1,6 @@
 /* policy: who is who, and who may send or read what; the default is nothing.
  *
- * One identity table: an SPKI pin or a Unix user → a name with a role. A policy is built by main from the
+ * One identity table: an SPKI pin, a CURVE key or a Unix user → a name with a role. A policy is built by main from the
  * configuration, is immutable, and is swapped whole on reload (reference counted). Pure after building.
  * Thread: any. */
 #ifndef EG_TRUST_POLICY_H
@@ -10,6 +10,7 @@
 #include "model/person.h"
 #include "model/record.h"
 #include "trust/crypto.h"
+#include "trust/curve.h"
 
 enum eg_role {
 	EG_ROLE_AGENCY = 1,
@@ -43,6 +44,8 @@ struct eg_identity_rule {
 	unsigned roles;         /* EG_ROLE_* */
 	bool has_pin;
 	uint8_t pin[EG_HASH_SIZE];
+	bool has_curve; /* public key on the bus */
+	uint8_t curve[EG_CURVE_SIZE];
 	bool has_uid; /* peer credentials of a local socket */
 	uint32_t uid;
 	unsigned n_datasets;
@@ -61,12 +64,14 @@ struct eg_policy {
 	unsigned *topic_fields;
 };
 
-/* Copies deeply; checks that names, pins and uids are unique and fields exist. Reference count 1. */
+/* Copies deeply; checks that names, pins, keys and uids are unique and fields exist. Reference count 1. */
 enum eg_rc eg_policy_new(const struct eg_policy *p, const struct eg_policy **out, struct eg_err *err);
 const struct eg_policy *eg_policy_ref(const struct eg_policy *p);
 void eg_policy_unref(const struct eg_policy *p);
 
 const struct eg_identity_rule *eg_policy_by_pin(const struct eg_policy *p, const uint8_t pin[EG_HASH_SIZE]);
+const struct eg_identity_rule *eg_policy_by_curve(const struct eg_policy *p,
+                                                  const uint8_t curve[EG_CURVE_SIZE]);
 const struct eg_identity_rule *eg_policy_by_uid(const struct eg_policy *p, uint32_t uid);
 const struct eg_identity_rule *eg_policy_by_name(const struct eg_policy *p, const char *name);
 const struct eg_dataset_rule *eg_policy_dataset(const struct eg_identity_rule *who, struct eg_bytes dataset);

@@ -48,6 +48,8 @@ static void make(struct model *m)
 	m->purposes[1].fields = m->fields[1];
 	m->who[0].datasets = m->datasets;
 	m->who[1].purposes = m->purposes;
+	m->who[0].has_curve = true;
+	m->who[0].curve[0] = 9;
 	m->who[0].pin[31] = 1;
 	m->who[1].pin[31] = 2;
 	m->policy.identities = m->who;
@@ -80,6 +82,10 @@ static void found(void **state)
 	assert_null(eg_policy_by_pin(p, pin)); /* the operator has no pin: zeros are not one */
 	pin[0] = 1;
 	assert_null(eg_policy_by_pin(p, pin));
+	uint8_t curve[EG_CURVE_SIZE] = {9};
+	assert_ptr_equal(eg_policy_by_curve(p, curve), police); /* one identity, several ways in */
+	curve[0] = 0;
+	assert_null(eg_policy_by_curve(p, curve)); /* nor zeros of those without a key */
 	const struct eg_identity_rule *root = eg_policy_by_uid(p, 0);
 	assert_string_equal(root->name, "root_0"); /* and uid 0 is not that of those without one */
 	assert_null(eg_policy_by_uid(p, 1));
@@ -147,6 +153,7 @@ static void empty(void **state)
 		__VA_ARGS__;                                                                                 \
 	}
 BAD(same_pin, m->who[1].pin[31] = 1)
+BAD(same_curve, m->who[1].has_curve = true; m->who[1].curve[0] = 9)
 BAD(same_name, strcpy(m->who[1].name, "police"))
 BAD(same_uid, m->who[0].has_uid = true)
 BAD(no_way_in, m->who[2].has_uid = false)
@@ -184,20 +191,35 @@ static void refused(void **state)
 		void (*bend)(struct model *);
 	} cases[] = {
 #define CASE(name) {#name, bad_##name}
-	        CASE(same_pin),        CASE(same_name),
-	        CASE(same_uid),        CASE(no_way_in),
-	        CASE(no_role),         CASE(odd_role),
-	        CASE(no_name),         CASE(upper_name),
-	        CASE(slash_name),      CASE(dotted_name),
-	        CASE(spaced_name),     CASE(endless_name),
-	        CASE(dataset_name),    CASE(dataset_twice),
-	        CASE(dataset_section), CASE(dataset_section_end),
-	        CASE(dataset_rhythm),  CASE(dataset_without_agency),
-	        CASE(purpose_code),    CASE(purpose_twice),
-	        CASE(purpose_basis),   CASE(purpose_endless_basis),
-	        CASE(field),           CASE(field_number),
-	        CASE(field_section),   CASE(field_huge),
-	        CASE(topic_personal),  CASE(topic_not_plain),
+	        CASE(same_pin),
+	        CASE(same_curve),
+	        CASE(same_name),
+	        CASE(same_uid),
+	        CASE(no_way_in),
+	        CASE(no_role),
+	        CASE(odd_role),
+	        CASE(no_name),
+	        CASE(upper_name),
+	        CASE(slash_name),
+	        CASE(dotted_name),
+	        CASE(spaced_name),
+	        CASE(endless_name),
+	        CASE(dataset_name),
+	        CASE(dataset_twice),
+	        CASE(dataset_section),
+	        CASE(dataset_section_end),
+	        CASE(dataset_rhythm),
+	        CASE(dataset_without_agency),
+	        CASE(purpose_code),
+	        CASE(purpose_twice),
+	        CASE(purpose_basis),
+	        CASE(purpose_endless_basis),
+	        CASE(field),
+	        CASE(field_number),
+	        CASE(field_section),
+	        CASE(field_huge),
+	        CASE(topic_personal),
+	        CASE(topic_not_plain),
 	        CASE(topic_unknown),
 #undef CASE
 	};
