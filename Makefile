@@ -15,7 +15,7 @@ PKGS_base  := yaml-0.1
 PKGS_trust := libcrypto
 PKGS_store := sqlite3
 PKGS_flow  := rdkafka
-PKGS_edge  := grpc libprotobuf-c libmicrohttpd
+PKGS_edge  := grpc libprotobuf-c libmicrohttpd libzmq
 
 CSTD     := -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=2
 OPT      := -O2 -g -fno-omit-frame-pointer

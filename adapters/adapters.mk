@@ -2,7 +2,7 @@
 # they need), the programs, their unit tests. adapters/<name>/<name>.c becomes the program eldergate-<name>.
 # common and connectors include base, model and trust, never the daemon's own floors above.
 
-PKGS_adapters := libprotobuf-c odbc libcurl jansson libxml-2.0
+PKGS_adapters := libprotobuf-c libzmq odbc libcurl jansson libxml-2.0
 LIBS_adapters :=
 CPPFLAGS      += -Iadapters
 

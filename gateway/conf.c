@@ -304,6 +304,8 @@ static enum eg_rc derive(struct eg_conf *c, const char *path, struct eg_err *err
 		               c->p->origin[find("log", "level") - settings]);
 	if (c->batch_bytes > c->grpc_max_message)
 		return eg_fail(err, EG_CONFIG, "limits.batch_bytes must not be above grpc.max_message");
+	if (*c->listen_bus && c->batch_bytes > c->bus_max_message)
+		return eg_fail(err, EG_CONFIG, "limits.batch_bytes must not be above bus.max_message");
 	return EG_OK;
 }
 

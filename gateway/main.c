@@ -172,6 +172,8 @@ static enum eg_rc start_relay(struct gateway *g, struct eg_err *err)
 static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 {
 	const struct eg_conf *c = g->conf;
+	char bus_key[512];
+	snprintf(bus_key, sizeof bus_key, "%s/bus.key", c->data);
 	struct eg_edge_options o = {
 	        .unix_path = c->listen_unix,
 	        .tls_address = c->listen_tls,
@@ -179,6 +181,13 @@ static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 	        .tls_key = c->tls_key,
 	        .tls_client_ca = c->tls_client_ca,
 	        .handshake_us = c->tls_handshake,
+	        .bus_addresses = c->listen_bus,
+	        .bus_key_file = bus_key,
+	        .bus_heartbeat_us = c->bus_heartbeat,
+	        .bus_handshake_us = c->bus_handshake,
+	        .bus_max_message = (size_t)c->bus_max_message,
+	        .bus_max_peers = (unsigned)c->bus_max_peers,
+	        .bus_max_calls = (unsigned)c->bus_max_calls,
 	        .pollers = (unsigned)c->grpc_pollers,
 	        .workers = (unsigned)c->grpc_workers,
 	        .max_streams = (unsigned)c->grpc_max_streams,

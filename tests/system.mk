@@ -8,8 +8,13 @@ CRASH_ROUNDS ?= 2
 
 TEST_LANES += system crash
 
+# A link to the gateway's bus that test_bus.py drives.
+$(B)/tests/system/bus_client: tests/system/bus_client.c $(B)/libadapters.a $(call libs_of,trust)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ADAPTER_LINK) $(ADAPTER_PC) $(LDLIBS)
+
 .PHONY: system crash crash-kafka histories
-system: programs python-stubs ## the programs as their users meet them
+system: programs python-stubs $(B)/tests/system/bus_client ## the programs as their users meet them
 	$(Q)rc=0; for t in $(SYSTEM_TESTS); do echo "== $$t"; B=$(B) $$t || rc=1; done; exit $$rc
 
 # Kill points exist only in a fault build.

@@ -1,4 +1,5 @@
 /* edge: puts the edge together and takes it apart. Locks: lock, for the policy in force. */
+#include "edge/bus.h"
 #include "edge/edge_core.h"
 #include "edge/rhythm.h"
 #include "edge/services.h"
@@ -61,6 +62,49 @@ static enum eg_rc start_server(struct eg_edge *e, struct eg_err *err)
 	return eg_grpc_start(&e->grpc, &g, err);
 }
 
+static bool admits(void *owner, const uint8_t key[EG_CURVE_SIZE])
+{
+	const struct eg_policy *policy = eg_edge_policy_ref(owner);
+	bool known = eg_policy_by_curve(policy, key) != NULL;
+	eg_policy_unref(policy);
+	return known;
+}
+
+static void broke_protocol(void *owner, const uint8_t key[EG_CURVE_SIZE])
+{
+	const struct eg_policy *policy = eg_edge_policy_ref(owner);
+	struct eg_caller who;
+	struct eg_fault f;
+	if (!eg_caller_of_curve(&who, key, policy, &f)) {
+		eg_refuse(&f, EG_INVALID, EG_REASON_MALFORMED_REQUEST, "",
+		          "it broke the protocol of the bus");
+		eg_edge_refused(owner, &who, &f);
+		eg_caller_close(&who);
+	}
+	eg_policy_unref(policy);
+}
+
+static enum eg_rc start_bus(struct eg_edge *e, struct eg_err *err)
+{
+	const struct eg_edge_options *o = &e->o;
+	struct eg_bus_options b = {
+	        .addresses = o->bus_addresses,
+	        .key_file = o->bus_key_file,
+	        .methods = eg_methods,
+	        .n_methods = eg_n_methods,
+	        .owner = e,
+	        .not_offered = not_offered,
+	        .admits = admits,
+	        .refused = broke_protocol,
+	        .heartbeat_us = o->bus_heartbeat_us,
+	        .handshake_us = o->bus_handshake_us,
+	        .max_message = o->bus_max_message,
+	        .max_peers = o->bus_max_peers,
+	        .max_calls = o->bus_max_calls,
+	};
+	return eg_bus_start(&e->bus, &b, err);
+}
+
 static enum eg_rc start_probe(struct eg_edge *e, struct eg_err *err)
 {
 	struct eg_probe *p = NULL;
@@ -90,6 +134,8 @@ enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, 
 		rc = start_server(e, err);
 	if (!rc && *o->tls_address)
 		rc = start_probe(e, err);
+	if (!rc && *o->bus_addresses)
+		rc = start_bus(e, err);
 	if (rc && e->grpc)
 		eg_edge_stop(e, 0);
 	if (rc) {
@@ -113,6 +159,8 @@ void eg_edge_policy(struct eg_edge *e, const struct eg_policy *policy)
 	pthread_mutex_unlock(&e->lock);
 	eg_policy_unref(old);
 	eg_streams_kick(e->streams);
+	if (e->bus)
+		eg_bus_review(e->bus);
 }
 
 void eg_edge_stop(struct eg_edge *e, int64_t mono_deadline_us)
@@ -122,6 +170,7 @@ void eg_edge_stop(struct eg_edge *e, int64_t mono_deadline_us)
 	eg_streams_kick(e->streams); /* they end by themselves, Submit once its receipts are out */
 	eg_grpc_refuse(e->grpc);
 	eg_grpc_stop(e->grpc, mono_deadline_us);
+	eg_bus_stop(e->bus, mono_deadline_us);
 	eg_refusals_flush(e->refusals);
 }
 
@@ -135,6 +184,7 @@ void eg_edge_free(struct eg_edge *e)
 	eg_refusals_close(e->refusals);
 	eg_quota_close(e->quota);
 	eg_grpc_free(e->grpc);
+	eg_bus_free(e->bus);
 	eg_streams_free(e->streams);
 	eg_probe_free(e->probe);
 	eg_pool_free(e->pool);

@@ -1,7 +1,9 @@
-/* edge: the gRPC services of the gateway over TLS or a Unix socket, as main sees them.
+/* edge: the services of the gateway, over gRPC (TLS or a Unix socket) and over the bus of the adapters, as
+ * main sees them.
  *
- * Identity comes from the SPKI pin of the client certificate or from the socket peer's uid, never from
- * metadata. Thread: start, policy and stop are main's; calls run on the edge's own pollers and workers. */
+ * Identity comes from the SPKI pin of the client certificate, the CURVE key of the bus or the socket peer's
+ * uid, never from metadata. Thread: start, policy and stop are main's; calls run on the edge's own pollers
+ * and workers. */
 #ifndef EG_EDGE_EDGE_H
 #define EG_EDGE_EDGE_H
 
@@ -15,6 +17,11 @@ struct eg_edge_options {
 	const char *tls_address;                               /* "host:port", port 0 picks one; "": none */
 	const char *tls_certificate, *tls_key, *tls_client_ca; /* paths */
 	int64_t handshake_us;
+	const char *bus_addresses; /* as bus.h has it; "": none */
+	const char *bus_key_file;
+	int64_t bus_heartbeat_us, bus_handshake_us;
+	size_t bus_max_message;
+	unsigned bus_max_peers, bus_max_calls;
 	unsigned pollers, workers, max_streams, in_flight_batches;
 	size_t max_message, max_metadata;
 	unsigned batch_records; /* limits of intake, for early refusals */

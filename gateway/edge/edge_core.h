@@ -23,6 +23,7 @@ struct eg_edge {
 	struct eg_edge_options o;
 	int64_t start_us;
 	struct eg_grpc *grpc;
+	struct eg_bus *bus; /* NULL: none */
 	struct eg_pool *pool;
 	struct eg_timers *timers;
 	struct eg_doors *doors;

@@ -65,6 +65,16 @@ static enum eg_rc unknown(const struct eg_caller *c, struct eg_fault *f)
 	                 "ask the operator to register its identity");
 }
 
+static enum eg_rc settle(struct eg_caller *c, enum eg_rc rc, const struct eg_policy *policy,
+                         struct eg_fault *f)
+{
+	c->who = rc ? NULL : find(c, policy);
+	if (!c->who)
+		return unknown(c, f);
+	c->policy = eg_policy_ref(policy);
+	return EG_OK;
+}
+
 enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const struct eg_policy *policy,
                           struct eg_fault *f)
 {
@@ -76,11 +86,15 @@ enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const str
 	if (peer.kind == EG_PEER_CERTIFICATE)
 		rc = pin_of(eg_buf_bytes(&peer.pem), out->pin, NULL);
 	eg_peer_free(&peer);
-	out->who = rc ? NULL : find(out, policy);
-	if (!out->who)
-		return unknown(out, f);
-	out->policy = eg_policy_ref(policy);
-	return EG_OK;
+	return settle(out, rc, policy, f);
+}
+
+enum eg_rc eg_caller_of_curve(struct eg_caller *out, const uint8_t curve[EG_CURVE_SIZE],
+                              const struct eg_policy *policy, struct eg_fault *f)
+{
+	*out = (struct eg_caller){.kind = EG_PEER_CURVE};
+	memcpy(out->curve, curve, sizeof out->curve);
+	return settle(out, EG_OK, policy, f);
 }
 
 enum eg_rc eg_caller_renew(struct eg_caller *c, const struct eg_policy *policy, struct eg_fault *f)

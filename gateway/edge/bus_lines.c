@@ -1,0 +1,153 @@
+/* bus_lines: see bus_lines.h. */
+#include "edge/bus_lines.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { PLACES_MAX = 8 };
+
+struct line {
+	int fd;
+	uint64_t order;    /* of its coming */
+	bool said, moved;  /* a message ever; one since the last look */
+	uint64_t received; /* bytes when its last message was seen */
+};
+
+struct eg_bus_lines {
+	unsigned n, max, n_places;
+	size_t hoard;
+	uint64_t order;
+	struct {
+		in_port_t port; /* 0: path */
+		char path[sizeof((struct sockaddr_un *)0)->sun_path];
+	} places[PLACES_MAX];
+	struct line lines[]; /* max + 1 */
+};
+
+struct eg_bus_lines *eg_bus_lines_new(unsigned max, size_t hoard)
+{
+	struct eg_bus_lines *l = calloc(1, sizeof *l + (max + 1) * sizeof *l->lines);
+	if (l) {
+		l->max = max;
+		l->hoard = hoard;
+	}
+	return l;
+}
+
+enum eg_rc eg_bus_lines_listens(struct eg_bus_lines *l, const char *endpoint, struct eg_err *err)
+{
+	if (l->n_places == PLACES_MAX)
+		return eg_fail(err, EG_CONFIG, "listen.bus: at most %d addresses", PLACES_MAX);
+	if (strncmp(endpoint, "ipc://", 6) == 0) {
+		if (strlen(endpoint + 6) >= sizeof l->places->path)
+			return eg_fail(err, EG_CONFIG, "listen.bus: the path is too long");
+		strcpy(l->places[l->n_places++].path, endpoint + 6);
+		return EG_OK;
+	}
+	const char *colon = strrchr(endpoint, ':');
+	l->places[l->n_places++].port = htons(colon ? (uint16_t)atoi(colon + 1) : 0);
+	return EG_OK;
+}
+
+static bool is_ours(const struct eg_bus_lines *l, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un local;
+	} at = {0};
+	socklen_t len = sizeof at;
+	if (getsockname(fd, &at.any, &len) != 0)
+		return false;
+	for (unsigned i = 0; i < l->n_places; i++) {
+		in_port_t port = l->places[i].port;
+		if ((at.any.sa_family == AF_INET && port && at.v4.sin_port == port) ||
+		    (at.any.sa_family == AF_INET6 && port && at.v6.sin6_port == port) ||
+		    (at.any.sa_family == AF_UNIX && !port &&
+		     strncmp(at.local.sun_path, l->places[i].path, sizeof at.local.sun_path) == 0))
+			return true;
+	}
+	return false;
+}
+
+static void cut(struct eg_bus_lines *l, struct line *at)
+{
+	if (is_ours(l, at->fd))
+		shutdown(at->fd, SHUT_RDWR);
+	*at = l->lines[--l->n];
+}
+
+static struct line *find(struct eg_bus_lines *l, int fd)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->lines[i].fd == fd)
+			return &l->lines[i];
+	return NULL;
+}
+
+void eg_bus_lines_gone(struct eg_bus_lines *l, int fd)
+{
+	struct line *at = find(l, fd);
+	if (at)
+		*at = l->lines[--l->n];
+}
+
+bool eg_bus_lines_accepted(struct eg_bus_lines *l, int fd)
+{
+	struct line *oldest = NULL;
+	eg_bus_lines_gone(l, fd); /* its end was not told */
+	l->lines[l->n++] = (struct line){.fd = fd, .order = l->order++};
+	if (l->n <= l->max)
+		return true;
+	for (unsigned i = 0; i < l->n; i++)
+		if (!l->lines[i].said && (!oldest || l->lines[i].order < oldest->order))
+			oldest = &l->lines[i];
+	cut(l, oldest); /* the new one at least has said nothing */
+	return false;
+}
+
+void eg_bus_lines_spoke(struct eg_bus_lines *l, int fd)
+{
+	struct line *at = find(l, fd);
+	if (at)
+		at->said = at->moved = true;
+}
+
+/* 0: the kernel does not count them (a local socket). */
+static uint64_t received(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+unsigned eg_bus_lines_look(struct eg_bus_lines *l)
+{
+	unsigned n = 0;
+	for (unsigned i = l->n; i--;) {
+		struct line *at = &l->lines[i];
+		uint64_t now =
+		        at->said ? received(at->fd) : 0; /* before that a handshake, which is bounded */
+		bool hoards = !at->moved && at->received && now > at->received + l->hoard;
+		if (at->moved)
+			at->received = now;
+		at->moved = false;
+		if (hoards)
+			cut(l, at);
+		n += hoards;
+	}
+	return n;
+}
+
+void eg_bus_lines_free(struct eg_bus_lines *l)
+{
+	free(l);
+}
