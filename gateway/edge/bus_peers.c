@@ -10,7 +10,8 @@
 
 enum {
 	BUCKETS = 1024,
-	SILENT_BEATS = 3,   /* a peer that missed so many heartbeats is gone */
+	SILENT_BEATS = 3, /* a peer that missed so many heartbeats is gone */
+	DOUBTS = 10,
 	LOGS_PER_SECOND = 5 /* lines about peers at fault */
 };
 #define PATIENCE_MAX_US (60 * EG_SECOND) /* the longest heartbeat that a peer may ask for */
@@ -25,6 +26,7 @@ struct peer {
 	uint64_t last_id;
 	size_t max_message; /* that it takes */
 	bool blocked;
+	unsigned doubts; /* times yet that it is asked whether its connection is there still */
 	unsigned n_calls;
 	struct eg_bus_call **calls; /* max_calls */
 };
@@ -34,7 +36,7 @@ struct eg_bus_peers {
 	struct eg_bus_work work;
 	struct peer *buckets[BUCKETS];
 	struct peer ends; /* of the ring of all */
-	unsigned n, n_blocked, n_revoked;
+	unsigned n, n_blocked, n_revoked, n_doubted;
 	int64_t log_second;
 	unsigned log_lines;
 	pthread_mutex_t lock;
@@ -175,6 +177,7 @@ static void drop(struct eg_bus_peers *p, struct peer *e)
 		close_call(p, e, e->calls[e->n_calls - 1]);
 	set_blocked(p, e, false);
 	p->n_revoked -= e->revoked != 0;
+	p->n_doubted -= e->doubts != 0;
 	while (*at != e)
 		at = &(*at)->next_in_bucket;
 	*at = e->next_in_bucket;
@@ -409,6 +412,13 @@ static void retry(struct eg_bus_peers *p, struct peer *e)
 			work_on(p, e, e->calls[i]);
 }
 
+static bool is_gone(struct eg_bus_peers *p, struct peer *e)
+{
+	if (!--e->doubts)
+		p->n_doubted--;
+	return say(p, e->route, &(struct eg_bus_frame){.kind = EG_BUS_PING}) == EG_BUS_GONE;
+}
+
 int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
 {
 	struct peer *next;
@@ -422,6 +432,8 @@ int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
 		} else if (e->revoked && (!e->n_calls || now - e->revoked > p->o.heartbeat_us)) {
 			goodbye(p, e->route, EG_UNAUTHENTICATED, "this CURVE key is not registered any more");
 			drop(p, e);
+		} else if (e->doubts && is_gone(p, e)) {
+			drop(p, e);
 		} else if (e->blocked) {
 			retry(p, e);
 		}
@@ -431,20 +443,18 @@ int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
 
 bool eg_bus_peers_hurry(const struct eg_bus_peers *p)
 {
-	return p->n_blocked || p->n_revoked;
+	return p->n_blocked || p->n_revoked || p->n_doubted;
 }
 
+/* The ROUTER may still hold the route for a moment, and the descriptor may be another connection's already.
+ * So sending says, a few times, whether this peer's connection is gone. */
 void eg_bus_peers_line_gone(struct eg_bus_peers *p, int line)
 {
-	struct peer *next;
-	for (struct peer *e = p->ends.next; e != &p->ends; e = next) {
-		next = e->next;
-		/* The descriptor may be another connection's already: sending says whether this one is gone.
-		 */
-		if (e->line == line &&
-		    say(p, e->route, &(struct eg_bus_frame){.kind = EG_BUS_PING}) == EG_BUS_GONE)
-			drop(p, e);
-	}
+	for (struct peer *e = p->ends.next; e != &p->ends; e = e->next)
+		if (e->line == line) {
+			p->n_doubted += !e->doubts;
+			e->doubts = DOUBTS;
+		}
 }
 
 void eg_bus_peers_review(struct eg_bus_peers *p)

@@ -46,8 +46,8 @@ class Gateway(secure.Gateway):
         self.tcp = f"tcp://127.0.0.1:{observe.free_port()}"
         self.ipc = "ipc://" + self.path("bus.sock")
         self.metrics = observe.free_port()
-        self.settings = {"listen.bus": f"{self.tcp},{self.ipc}", "bus.heartbeat": "300ms",
-                         "listen.metrics": f"127.0.0.1:{self.metrics}", **self.settings}
+        self.settings = {**self.settings, "listen.bus": f"{self.tcp},{self.ipc}", "bus.heartbeat": "300ms",
+                         "listen.metrics": f"127.0.0.1:{self.metrics}", **(settings or {})}
         self.links = []
 
     def start(self, env=None, wait=True):
@@ -148,6 +148,10 @@ class Link:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
 
 
 class Raw:
