@@ -4,6 +4,7 @@
 
 #include "flow/kafka.h"
 #include "flow/relay.h"
+#include "model/canon.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -141,11 +142,114 @@ static void a_mark_stands_before_the_first_event(void **state)
 	broker_close(&b);
 }
 
+static void publish(const struct broker *b, const struct eg_kafka_message *m)
+{
+	struct eg_kafka_options o = {.bootstrap = rd_kafka_mock_cluster_bootstraps(b->cluster),
+	                             .transactional_id = "a-stranger"};
+	struct eg_kafka *k = NULL;
+	struct eg_err err = {0};
+	assert_ok(eg_kafka_open(&k, &o, &err), err);
+	assert_ok(eg_kafka_init(k, &err), err);
+	assert_ok(eg_kafka_begin(k, &err), err);
+	assert_ok(eg_kafka_produce(k, m, &err), err);
+	assert_ok(eg_kafka_flush(k, &err), err);
+	assert_ok(eg_kafka_commit(k, &err), err);
+	eg_kafka_close(k);
+}
+
+static enum eg_rc count(void *arg, const struct eg_kafka_found *m, struct eg_err *err)
+{
+	(void)m;
+	(void)err;
+	++*(unsigned *)arg;
+	return EG_OK;
+}
+
+static unsigned messages_in(const struct broker *b, const char *topic)
+{
+	struct eg_kafka_options o = {.bootstrap = rd_kafka_mock_cluster_bootstraps(b->cluster)};
+	struct eg_kafka_reader *reader = NULL;
+	struct eg_err err = {0};
+	unsigned n = 0;
+	assert_ok(eg_kafka_reader_open(&reader, &o, true, &err), err);
+	assert_ok(eg_kafka_read(reader, topic, count, &n, &err), err);
+	eg_kafka_reader_close(reader);
+	return n;
+}
+
+/* The mark is an old one, as before marks told of partitions: they are asked themselves. */
+static void what_partitions_hold_is_not_sent_again(void **state)
+{
+	(void)state;
+	enum { PERSONS = 20 };
+	struct broker b = broker_open();
+	struct road *r = road_open(NULL);
+	char key[16];
+	uint64_t seq = 0;
+	for (unsigned i = 0; i < PERSONS; i++) {
+		snprintf(key, sizeof key, "person-%u", i);
+		struct eg_ticket *t = road_one(r, "police", "hukou", key, 1, 3u, "王建国", 15u, "1", 0u);
+		assert_int_equal(road_outcome(t, &seq), EG_APPLIED);
+	}
+	struct eg_relay *relay = relay_of(r, &b);
+	wait_for_mark(r, relay, seq);
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	assert_int_equal(messages_in(&b, "elder.changes.v1"), PERSONS);
+
+	struct eg_buf mark = {0};
+	eg_canon_bytes(&mark, 1, (struct eg_bytes){eg_writer_log_id(r->writer), 16});
+	publish(&b, &(struct eg_kafka_message){.topic = "elder.relay.v1",
+	                                       .partition = EG_KAFKA_BY_KEY,
+	                                       .key = eg_bytes_of("relay"),
+	                                       .value = eg_buf_bytes(&mark)});
+	eg_buf_free(&mark);
+	struct eg_ticket *t = road_one(r, "police", "hukou", "one more", 1, 3u, "王建国", 15u, "1", 0u);
+	assert_int_equal(road_outcome(t, &seq), EG_APPLIED);
+	relay = relay_of(r, &b);
+	wait_for_mark(r, relay, seq);
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	assert_int_equal(messages_in(&b, "elder.changes.v1"), PERSONS + 1);
+	assert_int_equal(messages_in(&b, "elder.state.v1"), PERSONS + 1);
+	road_close(r, true);
+	broker_close(&b);
+}
+
+static void a_strangers_message_stops_it(void **state)
+{
+	(void)state;
+	struct broker b = broker_open();
+	struct road *r = road_open(NULL);
+	struct eg_relay_status s = {0};
+	uint64_t seq;
+	struct eg_ticket *t = road_one(r, "police", "hukou", "first", 1, 3u, "王建国", 15u, "1", 0u);
+	assert_int_equal(road_outcome(t, &seq), EG_APPLIED);
+	struct eg_relay *relay = relay_of(r, &b);
+	wait_for_mark(r, relay, seq);
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	publish(&b, &(struct eg_kafka_message){
+	                    .topic = "elder.changes.v1", .key = eg_bytes_of("k"), .value = eg_bytes_of("v")});
+	relay = relay_of(r, &b);
+	int64_t until = eg_mono_us() + WAIT_S * EG_SECOND;
+	struct eg_wake *never = eg_wake_new();
+	while (!*s.last_error && eg_mono_us() < until) {
+		eg_wake_wait(never, 0, eg_mono_us() + EG_SECOND / 50);
+		eg_relay_status(relay, &s);
+	}
+	eg_wake_free(never);
+	assert_false(s.connected);
+	assert_non_null(strstr(s.last_error, "not of this gateway's log"));
+	eg_relay_stop(relay, eg_mono_us() + EG_SECOND);
+	road_close(r, true);
+	broker_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_long_stretch_without_events),
 	        cmocka_unit_test(a_mark_stands_before_the_first_event),
+	        cmocka_unit_test(what_partitions_hold_is_not_sent_again),
+	        cmocka_unit_test(a_strangers_message_stops_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
