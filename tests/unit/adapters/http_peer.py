@@ -91,7 +91,7 @@ class Peer(BaseHTTPRequestHandler):
         page, size, total = int(self.args["page"]), min(int(self.args["size"]), int(cap)), int(total)
         self.say({"code": "0", "data": {"total": total, "list": rows((page - 1) * size, size, total)}})
 
-    def on_growing(self):
+    def on_growing(self, _=""):
         """One more row is there from the third call on, before all others."""
         page, size, total = int(self.args["page"]), 2, 5 + (self.nth > 2)
         first = (page - 1) * size - (self.nth > 2)

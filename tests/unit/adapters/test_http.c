@@ -133,6 +133,8 @@ static void a_row_that_was_not_sent_is_read_again(void **state)
 	open_source(true, "/pages/2", WINDOW);
 	must_be(&in, EG_IN_ROW);
 	settle(in.ref, EG_VERDICT_AGAIN);
+	settle(in.ref + 1, EG_VERDICT_TAKEN); /* all of the page has verdicts, and yet it stays */
+	assert_int_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
 	assert_int_equal(next(&in), EG_CONFLICT);
 	assert_true(eg_rc_retryable(EG_CONFLICT));
 	open_source(true, "/pages/2", WINDOW);
@@ -168,6 +170,24 @@ static void a_window_whose_rows_move_is_read_anew(void **state)
 		settle(in.ref, EG_VERDICT_TAKEN);
 	assert_int_equal(rc, EG_CONFLICT); /* it gives up, and the place has not moved past it */
 	eg_checkpoint_drop(w.checkpoint, "src.http.place");
+}
+
+/* Pages one and two were settled when the third showed that rows had moved: after a crash it is page one
+ * again. */
+static void a_window_that_is_read_anew_is_so_after_a_crash(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	open_source(true, "/growing/b", WINDOW "total_path: /data/total\n");
+	for (int i = 0; i < 5; i++) {
+		must_be(&in, EG_IN_ROW);
+		if (i < 4)
+			settle(in.ref, EG_VERDICT_TAKEN);
+	}
+	assert_int_equal(asked("page=1&"), 2);
+	open_source(true, "/growing/b", WINDOW "total_path: /data/total\n");
+	must_be(&in, EG_IN_ROW);
+	assert_string_equal(in.place, "page 1");
 }
 
 static void windows_are_cut_and_move_on(void **state)
@@ -669,6 +689,7 @@ int main(void)
 	        TEST(a_row_that_was_not_sent_is_read_again),
 	        TEST(a_dry_run_leaves_no_mark),
 	        TEST(a_window_whose_rows_move_is_read_anew),
+	        TEST(a_window_that_is_read_anew_is_so_after_a_crash),
 	        TEST(windows_are_cut_and_move_on),
 	        TEST(a_cursor_is_kept),
 	        TEST(cursors_that_cannot_be_kept),

@@ -133,6 +133,21 @@ static void what_fails_waits_and_so_does_the_rest(void **state)
 	assert_int_equal(results[0].rc, EG_OK);
 }
 
+/* That a renewal is refused says nothing about the change, which must not be parked for it. */
+static void a_refused_renewal_parks_nothing(void **state)
+{
+	(void)state;
+	struct eg_bytes v[3];
+	struct eg_delivery d = change("renew:1", "a", v);
+	char more[200];
+	snprintf(more, sizeof more,
+	         "body: '${columns}'\nsecret: x\nrenew_url: http://127.0.0.1:%d/code/nope\n", w.ports[PLAIN]);
+	open_target("/deliver", more);
+	assert_int_equal(deliver(&d, 1), EG_OK);
+	assert_int_equal(results[0].rc, EG_UNAVAILABLE);
+	assert_int_equal(asked("POST /deliver"), 0);
+}
+
 static void a_deadline_leaves_it_in_doubt(void **state)
 {
 	(void)state;
@@ -197,6 +212,7 @@ int main(void)
 	        TEST(a_refused_one_is_told_and_the_rest_goes_on),
 	        TEST(batches),
 	        TEST(what_fails_waits_and_so_does_the_rest),
+	        TEST(a_refused_renewal_parks_nothing),
 	        TEST(a_deadline_leaves_it_in_doubt),
 	        TEST(calls_that_are_used_up),
 	        TEST(settings_of_targets),
