@@ -95,7 +95,7 @@ enum eg_rc eg_table_select_make(struct eg_table_select *s, const struct eg_table
 	if (!hand_out(s, c, names))
 		return eg_settings_fail(c->settings, c->n_columns ? "columns" : "table", err,
 		                        "none of the columns is there");
-	unsigned order[EG_TABLE_KEYS_MAX];
+	unsigned order[EG_TABLE_KEYS_MAX] = {0};
 	if ((rc = roles(s, c, "key", &c->key, s->key, err)) ||
 	    (rc = roles(s, c, "version", &c->version, s->version, err)) ||
 	    (rc = roles(s, c, "order", &c->order, order, err)))

@@ -345,10 +345,10 @@ static bool take_off(struct eg_table_source *s, unsigned row, struct eg_flight *
 		kept[flight->n++] = eg_table_page_value(s->page, row, s->select.version[i]);
 	flight->values = kept;
 	flight->ref = s->ref + 1;
-	if (!eg_flights_add(s->flights, flight))
-		return false;
-	s->ref++;
-	return true;
+	bool added = eg_flights_add(s->flights, flight);
+	flight->values = NULL;
+	s->ref += added;
+	return added;
 }
 
 static void fill_bad(struct eg_table_source *s, unsigned row, struct eg_in *out)
