@@ -69,7 +69,9 @@ enum eg_rc eg_mapper_bind(struct eg_mapper *p, const struct eg_columns *columns,
 		unsigned n = look_up(columns, c->name, false, &p->where[i]);
 		if (!n)
 			n = look_up(columns, c->name, true, &p->where[i]);
-		if (n == 1)
+		if (!n && c->optional)
+			p->where[i] = EG_NO_VALUE;
+		if (n == 1 || (!n && c->optional))
 			continue;
 		if (n)
 			return eg_fail_field(err, EG_CONFIG, c->by,
@@ -227,7 +229,7 @@ static void required(struct eg_mapper *p, const struct eg_pick_row *row, struct 
 {
 	static const struct eg_step trim = {.kind = EG_STEP_trim};
 	for (unsigned i = 0; i < p->m->n_required; i++) {
-		struct eg_bytes v = row->values[p->where[p->m->required[i]]];
+		struct eg_bytes v = eg_pick_column(row, p->m->required[i]);
 		eg_step_run(&trim, &p->space.work, &v);
 		bool none = !v.len;
 		for (unsigned k = 0; k < p->m->rules.n_empty && !none; k++)
@@ -242,7 +244,7 @@ static bool wanted(struct eg_mapper *p, const struct eg_pick_row *row)
 	static const struct eg_step trim = {.kind = EG_STEP_trim};
 	for (unsigned i = 0; i < p->m->n_only; i++) {
 		const struct eg_only *only = &p->m->only[i];
-		struct eg_bytes v = row->values[p->where[only->column]];
+		struct eg_bytes v = eg_pick_column(row, only->column);
 		bool found = false;
 		eg_step_run(&trim, &p->space.work, &v);
 		for (unsigned k = 0; k < only->n && !found; k++)

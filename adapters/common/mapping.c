@@ -154,6 +154,28 @@ static void only(struct eg_reading *r, const struct eg_yaml_node *node)
 	r->m->n_only = to ? node->n : 0;
 }
 
+/* Last of all, since it is about columns that something else names. */
+static void optional(struct eg_reading *r, const struct eg_yaml_node *list)
+{
+	struct eg_mapping *m = r->m;
+	for (unsigned i = 0; list && list->kind == EG_YAML_LIST && i < list->n; i++) {
+		const char *text;
+		bool found = false;
+		if (!eg_read_one(r, list->values[i], "rows.optional", &text))
+			continue;
+		struct eg_hint hint = eg_hint_for(text);
+		for (unsigned k = 0; k < m->n_columns; k++) {
+			bool same = strcmp(m->columns[k].name, text) == 0;
+			m->columns[k].optional |= same;
+			found |= same;
+			eg_hint_try(&hint, m->columns[k].name);
+		}
+		if (!found)
+			EG_COMPLAIN(r, list->values[i], "rows.optional: nothing reads a column '%s'%s", text,
+			            eg_hint_text(&hint));
+	}
+}
+
 static void required(struct eg_reading *r, const struct eg_yaml_node *list)
 {
 	unsigned *to = list ? eg_read_alloc(r, list, list->n * sizeof *to) : NULL;
@@ -378,6 +400,8 @@ static void read_file(struct eg_reading *r)
 	code_lists(r, k.at[EG_KEY_FILE_code_lists]);
 	rows(r, k.at[EG_KEY_FILE_rows]);
 	fields(r, k.at[EG_KEY_FILE_fields]);
+	if (k.at[EG_KEY_FILE_rows])
+		optional(r, eg_yaml_get(k.at[EG_KEY_FILE_rows], "optional"));
 	lists(r, k.at[EG_KEY_FILE_list]);
 	eg_read_outbound(r, k.at[EG_KEY_FILE_outbound]);
 }

@@ -15,6 +15,7 @@ struct eg_used_column {
 	const char *name;
 	const char *by; /* "registration.name" */
 	unsigned line;
+	bool optional;
 };
 
 /* rows.only: a column must hold one of these texts. */

@@ -135,7 +135,7 @@ unsigned eg_read_column(struct eg_reading *r, const struct eg_yaml_node *node, c
 		EG_COMPLAIN(r, node, "more than %d columns", EG_COLUMNS_MAX);
 		return 0;
 	}
-	m->columns[m->n_columns] = (struct eg_used_column){name, by, node->line};
+	m->columns[m->n_columns] = (struct eg_used_column){.name = name, .by = by, .line = node->line};
 	return m->n_columns++;
 }
 

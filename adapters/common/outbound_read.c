@@ -144,7 +144,7 @@ static void columns(struct eg_reading *r, const struct eg_yaml_node *map)
 			column_map(r, node, &to[i]);
 		else if (node->kind == EG_YAML_LIST)
 			EG_COMPLAIN(r, node, "outbound.columns.%s must be a name, or a mapping", names[i]);
-		else if (strchr(node->text, '.'))
+		else if (strchr(node->text, '.') || eg_view_field_by_name(node->text))
 			from_field(r, node, &to[i]);
 		else
 			from_attribute(r, node, &to[i]);

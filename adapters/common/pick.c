@@ -11,6 +11,12 @@ void eg_pick_space_free(struct eg_pick_space *s)
 	eg_buf_free(&s->joined);
 }
 
+struct eg_bytes eg_pick_column(const struct eg_pick_row *row, unsigned column)
+{
+	unsigned at = row->where[column];
+	return at == EG_NO_VALUE ? (struct eg_bytes){0} : row->values[at];
+}
+
 static bool among(const struct eg_bytes *words, unsigned n, struct eg_bytes text)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -69,8 +75,7 @@ static enum eg_fault joined(const struct eg_pick *p, const struct eg_pick_rules 
 	eg_buf_reset(&space->joined);
 	for (unsigned i = 0; i < p->n_columns; i++) {
 		struct eg_bytes part;
-		enum eg_fault f =
-		        one_column(rules, row->values[row->where[p->columns[i]]], &space->work, &part);
+		enum eg_fault f = one_column(rules, eg_pick_column(row, p->columns[i]), &space->work, &part);
 		if (f)
 			return f;
 		if (empty(rules, part)) {
@@ -104,7 +109,7 @@ static enum eg_fault source(const struct eg_pick *p, const struct eg_pick_rules 
 		return text->len && !eg_utf8_valid(*text) ? EG_FAULT_TEXT_NOT_UTF8 : EG_FAULT_NONE;
 	case EG_FROM_COLUMNS:
 		if (p->n_columns == 1)
-			return one_column(rules, row->values[row->where[p->columns[0]]], &space->work, text);
+			return one_column(rules, eg_pick_column(row, p->columns[0]), &space->work, text);
 		return joined(p, rules, row, space, text);
 	}
 	return EG_FAULT_NONE;

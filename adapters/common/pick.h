@@ -12,6 +12,7 @@
 #include "model/record.h"
 
 enum { EG_VALUE_BYTES_MAX = 16 << 10, EG_PICK_COLUMNS_MAX = 16 };
+#define EG_NO_VALUE (~0u)
 
 enum eg_pick_from { EG_FROM_NOTHING, EG_FROM_COLUMNS, EG_FROM_CONSTANT, EG_FROM_PLACE };
 
@@ -63,7 +64,7 @@ struct eg_pick {
 /* Where a row's values are. */
 struct eg_pick_row {
 	const struct eg_bytes *values;
-	const unsigned *where; /* by number of the mapping's column: which value */
+	const unsigned *where; /* by number of the mapping's column: which value, or EG_NO_VALUE */
 	const char *place;
 };
 
@@ -73,6 +74,9 @@ struct eg_picked {
 	        text; /* lives until the work space is used again, or as long as the row or the mapping */
 	int64_t i;    /* an enumeration's number, a number, microseconds, eg_date_pack */
 };
+
+/* A column of the row; empty if the source has none. */
+struct eg_bytes eg_pick_column(const struct eg_pick_row *row, unsigned column);
 
 /* The spaces that picking needs; thread: one. */
 struct eg_pick_space {

@@ -429,6 +429,23 @@ static void schema_changes(void **state)
 	rig_close(&r);
 }
 
+static void optional_columns(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_open(&r, HEAD "rows: {key: K, version: V, optional: [CYM, XX], require: [XX]}\n" FIELDS
+	                  "  former_name: {column: CYM, empty: clear}\n");
+	plain_row(&r);
+	assert_string_equal(bad(&r), "REQUIRED_MISSING  XX");
+	put(&r, "XX", "x");
+	good(&r);
+	assert_string_equal(r.record->cleared_fields[0], "former_name");
+	put(&r, "CYM", "李");
+	good(&r);
+	assert_string_equal(r.record->registration->former_name, "李");
+	rig_close(&r);
+}
+
 static void lists(void **state)
 {
 	struct rig r;
@@ -515,11 +532,16 @@ static void garbage(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(smallest),        cmocka_unit_test(every_type),
-	        cmocka_unit_test(voids),           cmocka_unit_test(faults),
-	        cmocka_unit_test(many_faults),     cmocka_unit_test(forms_of_amounts_and_months),
-	        cmocka_unit_test(rows_for_others), cmocka_unit_test(schema_changes),
-	        cmocka_unit_test(lists),           cmocka_unit_test(garbage)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(smallest),
+	                                   cmocka_unit_test(every_type),
+	                                   cmocka_unit_test(voids),
+	                                   cmocka_unit_test(faults),
+	                                   cmocka_unit_test(many_faults),
+	                                   cmocka_unit_test(forms_of_amounts_and_months),
+	                                   cmocka_unit_test(rows_for_others),
+	                                   cmocka_unit_test(schema_changes),
+	                                   cmocka_unit_test(optional_columns),
+	                                   cmocka_unit_test(lists),
+	                                   cmocka_unit_test(garbage)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,6 +208,8 @@ static void rows(void **state)
 	   "m.yaml:10:74: rows.require must be a single value");
 	IS(HEAD FIELDS "rows: {key: K, version: V, empty_words: [], event_time: {column: T, month: auto}}\n",
 	   "m.yaml:10:41: rows.empty_words is empty");
+	IS(HEAD FIELDS "rows: {key: K, version: V, optional: [IDD]}\n",
+	   "m.yaml:10:39: rows.optional: nothing reads a column 'IDD'; did you mean 'ID'?");
 	IS(WHOLE "list: {as_of: D, regions: [33a]}\n",
 	   "m.yaml:11:15: list.as_of is of a whole list and cannot be a column; use place: true\n"
 	   "m.yaml:11:28: list.regions: a region is 1 to 12 digits");
