@@ -83,26 +83,15 @@ static void *member(const struct eg_conf *c, const struct setting *s)
 
 static void show(const struct setting *s, int64_t v, char *out, size_t size)
 {
-	static const struct {
-		const char *unit;
-		int64_t factor;
-	} times[] = {{"d", 86400000000}, {"h", 3600000000}, {"m", 60000000},
-	             {"s", 1000000},     {"ms", 1000},      {"us", 1}},
-	  sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}};
-	unsigned i = 0;
 	switch (s->type) {
 	case BOOL:
 		snprintf(out, size, "%s", v ? "true" : "false");
 		return;
 	case TIME:
-		while (v % times[i].factor || (!v && times[i].factor != 1000000))
-			i++;
-		snprintf(out, size, "%" PRId64 "%s", v / times[i].factor, times[i].unit);
+		eg_show_time(v, out, size);
 		return;
 	case SIZE:
-		while (v % sizes[i].factor || (!v && sizes[i].factor != 1))
-			i++;
-		snprintf(out, size, "%" PRId64 "%s", v / sizes[i].factor, sizes[i].unit);
+		eg_show_size(v, out, size);
 		return;
 	case INT:
 	case TEXT:

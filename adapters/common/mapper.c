@@ -196,7 +196,7 @@ static void frame(struct eg_mapper *p, const struct eg_pick_row *row, struct eg_
 	}
 	const struct eg_pick *const valid[] = {&m->valid_from, &m->valid_to};
 	struct eg_date *const to[] = {&h->valid_from, &h->valid_to};
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && h->op == EG_ASSERT; i++) {
 		if (valid[i]->from == EG_FROM_NOTHING)
 			continue;
 		f = eg_pick_value(valid[i], EG_TYPE_DATE, &m->rules, row, &p->space, &got);

@@ -57,24 +57,12 @@ static const char *copy(struct making *m, const char *text, size_t len)
 /* "64KiB", "5s" */
 static void show(const struct eg_setting_def *d, int64_t v, char *out, size_t size)
 {
-	static const struct {
-		const char *unit;
-		int64_t factor;
-	} times[] = {{"d", 86400000000}, {"h", 3600000000}, {"m", 60000000},
-	             {"s", 1000000},     {"ms", 1000},      {"us", 1}},
-	  sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}};
-	unsigned i = 0;
-	if (d->type == EG_SET_TIME) {
-		while (v % times[i].factor || (!v && times[i].factor != 1000000))
-			i++;
-		snprintf(out, size, "%" PRId64 "%s", v / times[i].factor, times[i].unit);
-	} else if (d->type == EG_SET_SIZE) {
-		while (v % sizes[i].factor || (!v && sizes[i].factor != 1))
-			i++;
-		snprintf(out, size, "%" PRId64 "%s", v / sizes[i].factor, sizes[i].unit);
-	} else {
+	if (d->type == EG_SET_TIME)
+		eg_show_time(v, out, size);
+	else if (d->type == EG_SET_SIZE)
+		eg_show_size(v, out, size);
+	else
 		snprintf(out, size, "%" PRId64, v);
-	}
 }
 
 /* What a setting takes: "a time such as 250ms, 5s or 30d, from 1s to 1h". */

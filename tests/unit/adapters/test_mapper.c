@@ -232,14 +232,15 @@ static void voids(void **state)
 	funeral_row(&r);
 	put(&r, "OP", "D");
 	put(&r, "AGE", NULL);
-	put(&r, "D", "nonsense"); /* not looked at for fields; valid_from is */
-	assert_string_equal(bad(&r), "DATE_INVALID valid_from D");
-	put(&r, "D", NULL);
+	put(&r, "D", "nonsense"); /* what it said does not matter any more */
 	good(&r);
 	assert_true(r.out.void_op);
 	assert_int_equal(r.record->operation, ELDERGATE__V1__OPERATION__OPERATION_VOID);
 	assert_int_equal(r.record->section_case, ELDERGATE__V1__RECORD__SECTION_FUNERAL);
 	assert_string_equal(r.record->funeral->name, "");
+	assert_null(r.record->valid_from);
+	put(&r, "T", "yesterday"); /* which version it is does */
+	assert_string_equal(bad(&r), "VERSION_INVALID version T, TIME_INVALID event_time T");
 	rig_close(&r);
 	rig_open(&r, HEAD FIELDS "rows:\n  key: K\n  version: V\n  operation: {column: OP, void: [D], "
 	                         "otherwise: assert, void_version: OLD}\n");
