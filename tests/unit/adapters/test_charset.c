@@ -136,9 +136,17 @@ static void told_apart(void **state)
 	/* a mark says more than the settings */
 	assert_string_equal(decode("\xEF\xBB\xBF\xE5\xBC\xA0\n", 7, EG_CHARSET_GB18030, &found), "张\n");
 	assert_int_equal(found, EG_CHARSET_UTF8);
-	/* 联通 in GBK is well-formed UTF-8; the text behind it tells */
-	assert_string_equal(decode("\xC1\xAA\xCD\xA8\n\xD5\xC5\xC8\xFD\n", 10, EG_CHARSET_AUTO, &found),
-	                    "联通\n张三\n");
+	/* 模 in GBK is well-formed UTF-8; the text behind it tells */
+	assert_string_equal(decode("\xC4\xA3\xD0\xCD\n\xD5\xC5\xC8\xFD\n", 10, EG_CHARSET_AUTO, &found),
+	                    "模型\n张三\n");
+	/* and goes on telling when most lines are such */
+	struct eg_buf many = {0};
+	for (int i = 0; i < 10; i++)
+		eg_buf_printf(&many, "\xC4\xA3\xC4\xA2\n");
+	eg_buf_printf(&many, "\xD5\xC5\xC8\xFD\n");
+	decode((const char *)many.p, many.len, EG_CHARSET_AUTO, &found);
+	assert_int_equal(found, EG_CHARSET_GB18030);
+	eg_buf_free(&many);
 	/* one broken line does not make GB18030 of UTF-8 */
 	struct eg_buf b = {0};
 	for (int i = 0; i < 60; i++)

@@ -213,6 +213,13 @@ static void every_type(void **state)
 	assert_null(f->cremation_time);
 	assert_int_equal(r.record->n_cleared_fields, 0);
 	assert_string_equal(f->informant_phone, "123");
+	/* before 1970, within a second */
+	put(&r, "T", "1960-01-01 08:00:00.25");
+	good(&r);
+	assert_int_equal(r.record->event_time->seconds, -315619200);
+	assert_int_equal(r.record->event_time->nanos, 250000000);
+	assert_int_equal(r.record->version, -315619199750000);
+	put(&r, "T", "2026-03-01 08:00:00");
 	/* no date; an age that is none, which `otherwise` lets go */
 	put(&r, "D", "1900-1-1");
 	put(&r, "AGE", "old");
