@@ -1,4 +1,4 @@
-/* command_agency: `eldergate agency add` and `eldergate server certificate`. */
+/* command_agency: `eldergate agency add`, `eldergate server certificate`, `eldergate server key`. */
 #include "cli/commands.h"
 
 #include "cli/onboard.h"
@@ -62,6 +62,11 @@ static void tell_json(const struct cli *c, const struct onboarding *o, const str
 	json_pair(&out, "ca", r->ca, true);
 	json_pair(&out, "certificate", r->certificate, true);
 	json_pair(&out, "key", r->key, true);
+	if (o->bus) {
+		json_pair(&out, "bus", cli_option(c, "bus"), true);
+		json_pair(&out, "bus_server_key", r->server_key, true);
+		json_pair(&out, "bus_key_file", r->bus_key, true);
+	}
 	json_pair(&out, "identity", r->identity, false);
 	fwrite(out.p, 1, out.failed ? 0 : out.len, stdout);
 	eg_buf_free(&out);
@@ -81,6 +86,11 @@ static void tell(const struct cli *c, const struct onboarding *o, const struct o
 		printf("  ELDERGATE_CA=%s\n  ELDERGATE_CERT=%s\n  ELDERGATE_KEY=%s   # secret: hand it over "
 		       "safely, keep no copy\n",
 		       r->ca, r->certificate, r->key);
+	if (o->bus)
+		printf("\nThe gateway section of its adapter's mapping file:\n"
+		       "  gateway:\n    address: %s\n    server_key: \"%s\"\n    key_file: %s   # secret, as "
+		       "above\n\n",
+		       cli_option(c, "bus"), r->server_key, r->bus_key);
 	for (unsigned i = 0; i < o->n_datasets; i++)
 		printf("  dataset %s (%s)\n", o->datasets[i].name, eg_section_name(o->datasets[i].section));
 	for (unsigned i = 0; i < o->n_purposes; i++)
@@ -104,6 +114,7 @@ enum eg_rc agency_add(struct cli *c, struct eg_err *err)
 	                       .legal_basis = cli_option(c, "basis"),
 	                       .until = cli_option(c, "until"),
 	                       .rhythm = cli_option(c, "rhythm"),
+	                       .bus = cli_option(c, "bus") != NULL,
 	                       .deaths_first = cli_switch(c, "deaths-first")};
 	struct onboarded done;
 	const char *text;
@@ -120,6 +131,9 @@ enum eg_rc agency_add(struct cli *c, struct eg_err *err)
 	    (rc = cli_number(c, "days", DAYS, 1, DAYS_MAX, &days, err)))
 		return rc;
 	o.days = (int)days;
+	if (o.bus && strncmp(cli_option(c, "bus"), "tcp://", 6) != 0 &&
+	    strncmp(cli_option(c, "bus"), "ipc:///", 7) != 0)
+		return eg_fail(err, EG_USAGE, "--bus wants tcp://HOST:PORT or ipc:///PATH");
 	rc = onboard(&o, &done, err);
 	if (rc)
 		return rc;
@@ -128,6 +142,15 @@ enum eg_rc agency_add(struct cli *c, struct eg_err *err)
 	else
 		tell(c, &o, &done);
 	return EG_OK;
+}
+
+enum eg_rc server_key(struct cli *c, struct eg_err *err)
+{
+	char key[EG_CURVE_TEXT + 1];
+	enum eg_rc rc = onboard_server_key(cli_option(c, "data"), key, err);
+	if (!rc)
+		printf("%s\n", key);
+	return rc;
 }
 
 enum eg_rc server_certificate(struct cli *c, struct eg_err *err)

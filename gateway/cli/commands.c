@@ -63,37 +63,44 @@ const struct command commands[] = {
                         "there is not permitted. Give the agency its key, its certificate and the "
                         "authority's certificate; the daemon\n"
                         "takes the new identity at its next start or SIGHUP.\n"
+                        "With --bus it also gets a key for its adapter (NAME.curve), and the adapter's "
+                        "gateway section is printed.\n"
                         "With --uid the identity is a local user over the Unix socket, and no certificate is "
                         "issued.",
                 .examples = "eldergate agency add police-wenzhou --data /var/lib/eldergate --dataset "
-                            "registration:registration\n"
+                            "registration:registration \\\n"
+                            "    --bus tcp://gateway.example:7444\n"
                             "eldergate agency add platform --data /var/lib/eldergate --role subscriber \\\n"
                             "    --read care=registration.name,registration.address_region --basis 'Elder "
                             "care service, art. 7'\n"
                             "eldergate agency add auditor --data /var/lib/eldergate --role auditor --uid "
                             "$(id -u audit)",
                 .run = agency_add,
-                .options = {DATA,
-                            {"config-dir", "DIR", "Where identities.d is; the data directory if not given",
-                             false},
-                            {"out", "DIR", "Where key and certificate go; DATA/agencies if not given", false},
-                            {"dataset", "NAME:SECTION",
-                             "A dataset it may submit (repeat): registration, assistance, funeral, care",
-                             false},
-                            {"role", "ROLE",
-                             "agency, subscriber, operator, auditor or admin (repeat); agency if it submits "
-                             "datasets",
-                             false},
-                            {"read", "PURPOSE[=FIELD,...]",
-                             "What it may read for a purpose (repeat); life status is always given; "
-                             "`entries`: log entries, whole",
-                             false},
-                            {"basis", "TEXT", "Legal basis of the purposes", false},
-                            {"until", "DATE", "Last day of the purposes", false},
-                            {"rhythm", "TIME", "The datasets are expected this often, such as 1d", false},
-                            {"deaths-first", NULL, "The datasets ride the lane of deaths", false},
-                            {"uid", "NUMBER", "A local user instead of a certificate", false},
-                            {"days", "DAYS", "How long the certificate is good; 730 if not given", false}},
+                .options =
+                        {DATA,
+                         {"config-dir", "DIR", "Where identities.d is; the data directory if not given",
+                          false},
+                         {"out", "DIR", "Where key and certificate go; DATA/agencies if not given", false},
+                         {"dataset", "NAME:SECTION",
+                          "A dataset it may submit (repeat): registration, assistance, funeral, care", false},
+                         {"role", "ROLE",
+                          "agency, subscriber, operator, auditor or admin (repeat); agency if it submits "
+                          "datasets",
+                          false},
+                         {"read", "PURPOSE[=FIELD,...]",
+                          "What it may read for a purpose (repeat); life status is always given; "
+                          "`entries`: log entries, whole",
+                          false},
+                         {"basis", "TEXT", "Legal basis of the purposes", false},
+                         {"until", "DATE", "Last day of the purposes", false},
+                         {"rhythm", "TIME", "The datasets are expected this often, such as 1d", false},
+                         {"deaths-first", NULL, "The datasets ride the lane of deaths", false},
+                         {"bus", "ADDRESS",
+                          "Also a key for its adapter, which finds the gateway's bus at tcp://HOST:PORT or "
+                          "ipc:///PATH",
+                          false},
+                         {"uid", "NUMBER", "A local user instead of a certificate", false},
+                         {"days", "DAYS", "How long the certificate is good; 730 if not given", false}},
         },
         {
                 .noun = "server",
@@ -110,6 +117,17 @@ const struct command commands[] = {
                 .options = {DATA,
                             {"out", "DIR", "Where key and certificate go; DATA/server if not given", false},
                             {"days", "DAYS", "How long the certificate is good; 730 if not given", false}},
+        },
+        {
+                .noun = "server",
+                .verb = "key",
+                .brief = "print the daemon's public key on the bus",
+                .text = "What adapters need as server_key. Its pair is DIR/bus.key, made at the first start "
+                        "of "
+                        "the daemon or here.",
+                .examples = "eldergate server key --data /var/lib/eldergate",
+                .run = server_key,
+                .options = {DATA},
         },
         {
                 .noun = "population",

@@ -6,6 +6,7 @@
 
 enum eg_rc agency_add(struct cli *c, struct eg_err *err);
 enum eg_rc server_certificate(struct cli *c, struct eg_err *err);
+enum eg_rc server_key(struct cli *c, struct eg_err *err);
 enum eg_rc population_generate(struct cli *c, struct eg_err *err);
 enum eg_rc fields(struct cli *c, struct eg_err *err);
 enum eg_rc submit(struct cli *c, struct eg_err *err);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_PEM = 1 << 20 };
@@ -65,7 +66,8 @@ static void write_purpose(struct eg_buf *b, const struct onboarding *o, const st
 	eg_buf_printf(b, "]\n%s", entries ? "    entries: true\n" : "");
 }
 
-static void write_identity(struct eg_buf *b, const struct onboarding *o, const uint8_t *pin)
+static void write_identity(struct eg_buf *b, const struct onboarding *o, const uint8_t *pin,
+                           const char *curve)
 {
 	char hex[2 * EG_HASH_SIZE + 1];
 	eg_buf_printf(b,
@@ -81,6 +83,8 @@ static void write_identity(struct eg_buf *b, const struct onboarding *o, const u
 	} else {
 		eg_buf_printf(b, "uid: %" PRId64 "\n", o->uid);
 	}
+	if (*curve)
+		eg_buf_printf(b, "curve: \"%s\"\n", curve);
 	if (o->n_datasets)
 		eg_buf_printf(b, "submit:\n");
 	for (unsigned i = 0; i < o->n_datasets; i++) {
@@ -151,9 +155,53 @@ static enum eg_rc issue(const struct onboarding *o, const char *ca_dir, struct o
 	return rc;
 }
 
+enum eg_rc onboard_server_key(const char *data, char out[EG_CURVE_TEXT + 1], struct eg_err *err)
+{
+	char file[ONBOARD_PATH];
+	struct eg_curve_pair pair;
+	struct stat owner;
+	enum eg_rc rc = eg_crypto_open(err);
+	if (!rc)
+		rc = file_mkdir(data, 0700, err);
+	if (!rc)
+		rc = path(file, err, data, "bus", ".key");
+	if (!rc)
+		rc = eg_curve_open(file, &pair, err);
+	/* Made by root, it is still the daemon's. */
+	if (!rc && geteuid() == 0 &&
+	    (stat(data, &owner) != 0 || chown(file, owner.st_uid, owner.st_gid) != 0))
+		rc = eg_fail_errno(err, "giving %s to the owner of its folder", file);
+	if (!rc)
+		eg_curve_text(pair.public_key, out);
+	explicit_bzero(&pair, sizeof pair);
+	return rc;
+}
+
+/* The adapter's key file; its public half goes into the identity. */
+static enum eg_rc make_bus_key(const struct onboarding *o, struct onboarded *out,
+                               char curve[EG_CURVE_TEXT + 1], struct eg_err *err)
+{
+	char dir[ONBOARD_PATH];
+	struct eg_curve_pair pair;
+	enum eg_rc rc = onboard_server_key(o->data, out->server_key, err);
+	if (!rc)
+		rc = path(dir, err, o->out ? o->out : o->data, o->out ? "" : "agencies", "");
+	if (!rc)
+		rc = file_mkdir(dir, 0700, err);
+	if (!rc)
+		rc = path(out->bus_key, err, dir, o->name, ".curve");
+	if (!rc)
+		rc = eg_curve_make(out->bus_key, &pair, err);
+	if (!rc)
+		eg_curve_text(pair.public_key, curve);
+	explicit_bzero(&pair, sizeof pair);
+	return rc;
+}
+
 enum eg_rc onboard(const struct onboarding *o, struct onboarded *out, struct eg_err *err)
 {
 	char ca_dir[ONBOARD_PATH], identities[ONBOARD_PATH];
+	char curve[EG_CURVE_TEXT + 1] = "";
 	uint8_t pin[EG_HASH_SIZE];
 	struct eg_buf text = {0};
 	enum eg_rc rc;
@@ -171,7 +219,9 @@ enum eg_rc onboard(const struct onboarding *o, struct onboarded *out, struct eg_
 		return rc;
 	if (o->uid < 0 && (rc = issue(o, ca_dir, out, pin, err)))
 		return rc;
-	write_identity(&text, o, o->uid < 0 ? pin : NULL);
+	if (o->bus && (rc = make_bus_key(o, out, curve, err)))
+		return rc;
+	write_identity(&text, o, o->uid < 0 ? pin : NULL, curve);
 	rc = file_make(out->identity, eg_buf_bytes(&text), 0644, err);
 	eg_buf_free(&text);
 	return rc;

@@ -134,9 +134,8 @@ unsigned eg_bus_lines_look(struct eg_bus_lines *l)
 	unsigned n = 0;
 	for (unsigned i = l->n; i--;) {
 		struct line *at = &l->lines[i];
-		uint64_t now =
-		        at->said ? received(at->fd) : 0; /* before that a handshake, which is bounded */
-		bool hoards = !at->moved && at->received && now > at->received + l->hoard;
+		uint64_t now = received(at->fd);
+		bool hoards = !at->moved && now > at->received + l->hoard;
 		if (at->moved)
 			at->received = now;
 		at->moved = false;

@@ -10,6 +10,7 @@ import time
 import unittest
 
 import bus
+import cli
 import harness
 import observe
 import secure
@@ -378,6 +379,19 @@ class Apart(unittest.TestCase):
         g.reload()
         link.wait("up")
         raw.close()
+
+    def test_onboarding(self):
+        """What `eldergate agency add --bus` writes and prints is all that an adapter needs."""
+        g = self.gateway().start()
+        done = cli.run("agency", "add", "front", "--data", g.data, "--config-dir", g.place, "--dataset",
+                       "household:registration", "--bus", g.tcp, "--json")
+        self.assertEqual(done.status, 0, done)
+        told = done.json()[0]
+        self.assertEqual(told["bus_server_key"], g.server_key)
+        g.reload()
+        key = bus.Key(g.place, "unused")
+        key.file = told["bus_key_file"]
+        self.assertEqual(submit(g.link(key, told["bus"]), [batch(3)])[1]["code"], OK)
 
     def test_keys_of_the_two_sides(self):
         g = self.gateway().start()

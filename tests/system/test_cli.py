@@ -147,13 +147,25 @@ class Offline(unittest.TestCase):
         self.assertEqual(run("agency", "add", "local", "--data", data, "--role", "admin", "--uid", 1234).status, 0)
         self.assertFalse(os.path.exists(os.path.join(data, "agencies", "local.pem")))
         self.assertEqual(run("server", "certificate", "gateway.example,10.0.0.5", "--data", data).status, 0)
+        # A key for the bus: its public half is in the identity, the gateway's is printed.
+        r = run("agency", "add", "front", "--data", data, "--dataset", "household:registration", "--bus",
+                "tcp://gateway.example:7444")
+        self.assertEqual(r.status, 0, r)
+        curve = os.path.join(data, "agencies", "front.curve")
+        self.assertEqual(os.stat(curve).st_mode & 0o777, 0o600)
+        self.assertIn(f'curve: "{read(curve).splitlines()[0]}"\n', read(os.path.join(data, "identities.d", "front.yaml")))
+        self.assertNotIn(read(curve).splitlines()[1], read(os.path.join(data, "identities.d", "front.yaml")) + r.out)
+        key = run("server", "key", "--data", data).out.strip()
+        self.assertEqual(len(key), 40)
+        self.assertIn(f'    server_key: "{key}"\n    key_file: {curve}', r.out)
+        self.assertEqual(run("agency", "add", "x", "--data", data, "--dataset", "a:care", "--bus", "here").status, 64)
         # The daemon takes what was written.
         config = self.file("c.yaml")
         open(config, "w").close()
         daemon = os.path.join(harness.BUILD, "eldergated")
         done = subprocess.run([daemon, "--config", config, "--set", f"identities.directory={data}/identities.d",
                                "--check-config"], capture_output=True, text=True)
-        self.assertEqual(done.stdout, "configuration ok: 3 identities\n", done.stderr)
+        self.assertEqual(done.stdout, "configuration ok: 4 identities\n", done.stderr)
 
 
 class OneGateway(unittest.TestCase):
