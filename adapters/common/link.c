@@ -230,7 +230,7 @@ static void give_back(struct eg_link_call *c)
 /* True: *out is an event. */
 static bool take_frame(struct eg_link *l, const struct eg_bus_frame *f, struct eg_link_event *out)
 {
-	struct eg_link_call *c;
+	struct eg_link_call *c = NULL;
 	memcpy(l->text, f->text.p ? (const char *)f->text.p : "", f->text.len);
 	l->text[f->text.len] = 0;
 	*out = (struct eg_link_event){.text = ""};
@@ -466,8 +466,11 @@ void eg_link_close(struct eg_link *l)
 {
 	if (!l)
 		return;
-	while (l->ends.next != &l->ends)
-		eg_link_drop(l->ends.next);
+	struct eg_link_call *next;
+	for (struct eg_link_call *c = l->ends.next; c != &l->ends; c = next) {
+		next = c->next;
+		eg_link_drop(c);
+	}
 	if (l->state == UP)
 		send_frame(l, &(struct eg_bus_frame){.kind = EG_BUS_GOODBYE}, NULL);
 	hang_up(l, l->state == UP ? LINGER_MS : 0);

@@ -386,7 +386,10 @@ enum eg_bus_state eg_bus_call_work(struct eg_bus_call *c, const struct eg_bus_si
 		struct eg_bus_frame f = {.call = c->id};
 		switch (next_deed(c, &m, &o, &n)) {
 		case READ:
-			events->read(&c->call, m);
+			if (events->read)
+				events->read(&c->call, m);
+			else
+				eg_message_free(m);
 			break;
 		case GRANT:
 			f.kind = EG_BUS_CREDIT;

@@ -100,14 +100,14 @@ static void goodbye(struct eg_bus_peers *p, uint32_t route, enum eg_rc rc, const
 }
 
 /* Peers cause these lines, so there are never many. */
-static void tell(struct eg_bus_peers *p, const char *event, const char *why)
+static void tell(struct eg_bus_peers *p, const char *why)
 {
 	int64_t second = eg_mono_us() / EG_SECOND;
 	if (second != p->log_second)
 		p->log_lines = 0;
 	p->log_second = second;
 	if (p->log_lines++ < LOGS_PER_SECOND)
-		eg_log(EG_LOG_WARN, event, EG_T("why", why));
+		eg_log(EG_LOG_WARN, "bus.peer_refused", EG_T("why", why));
 }
 
 /* ---- calls ---- */
@@ -256,7 +256,7 @@ static void at_fault(struct eg_bus_peers *p, struct peer *e, const char *why)
 	uint8_t key[32];
 	memcpy(key, e->key, sizeof key);
 	eg_bus_count(EG_BUS_MALFORMED);
-	tell(p, "bus.peer_at_fault", why);
+	tell(p, why);
 	goodbye(p, e->route, EG_INVALID, why);
 	drop(p, e);
 	p->o.refused(p->o.owner, key);
@@ -395,7 +395,7 @@ void eg_bus_peers_take(struct eg_bus_peers *p, uint32_t route, int line, const u
 		greet(p, route, line, key, &f);
 	} else if (!good) {
 		eg_bus_count(EG_BUS_MALFORMED);
-		tell(p, "bus.stranger_at_fault", "a frame that is none of this protocol");
+		tell(p, "a stranger's frame that is none of this protocol");
 		goodbye(p, route, EG_INVALID, "a frame that is none of this protocol");
 	} else if (f.kind != EG_BUS_GOODBYE) {
 		goodbye(p, route, EG_CLOSED, "this session is not known: greet again");
@@ -426,7 +426,7 @@ int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
 		next = e->next;
 		if (now - e->heard > e->silent_after) {
 			eg_bus_count(EG_BUS_SILENT);
-			tell(p, "bus.peer_silent", "it missed three heartbeats");
+			tell(p, "nothing was heard for three heartbeats");
 			goodbye(p, e->route, EG_CLOSED, "nothing was heard for three heartbeats");
 			drop(p, e);
 		} else if (e->revoked && (!e->n_calls || now - e->revoked > p->o.heartbeat_us)) {
@@ -470,9 +470,11 @@ void eg_bus_peers_review(struct eg_bus_peers *p)
 
 void eg_bus_peers_close(struct eg_bus_peers *p, const char *text)
 {
-	while (p->ends.next != &p->ends) {
-		goodbye(p, p->ends.next->route, EG_CLOSED, text);
-		drop(p, p->ends.next);
+	struct peer *next;
+	for (struct peer *e = p->ends.next; e != &p->ends; e = next) {
+		next = e->next;
+		goodbye(p, e->route, EG_CLOSED, text);
+		drop(p, e);
 	}
 }
 

@@ -111,7 +111,8 @@ class Config(unittest.TestCase):
 
     def test_identity_faults(self):
         self.identity_wrong("name: a\nroles: [king]\nuid: 1\n", ":2:9:", "no role 'king'")
-        self.identity_wrong("name: a\nroles: [agency]\n", "pin or a uid")
+        self.identity_wrong("name: a\nroles: [agency]\n", "a pin, a curve or a uid")
+        self.identity_wrong("name: a\nroles: [agency]\ncurve: \"tooshort\"\n", ":3:8:", "40 characters")
         self.identity_wrong("roles: [agency]\nuid: 1\n", "needs name")
         self.identity_wrong("name: A b\nroles: [agency]\nuid: 1\n", ":1:7:", "a-z")
         self.identity_wrong("name: a\nroles: [agency]\npin: sha256:00\n", ":3:6:", "64 hexadecimal")
