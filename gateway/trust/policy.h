@@ -1,8 +1,8 @@
 /* policy: who is who, and who may send or read what; the default is nothing.
  *
- * One identity table: an SPKI pin, a CURVE key or a Unix user → a name with a role. A policy is built by main from the
- * configuration, is immutable, and is swapped whole on reload (reference counted). Pure after building.
- * Thread: any. */
+ * One identity table: an SPKI pin, a CURVE key or a Unix user → a name with a role. A policy is built by main
+ * from the configuration, is immutable, and is swapped whole on reload (reference counted). Pure after
+ * building. Thread: any. */
 #ifndef EG_TRUST_POLICY_H
 #define EG_TRUST_POLICY_H
 
