@@ -60,6 +60,13 @@ static enum eg_rc check_version(struct verify *v, const struct eg_source_row *ro
 				             "has another join key for a version than its claim", err);
 		}
 	}
+	if (x->withdrawn) {
+		if ((rc = load(v, row, x->withdrawn_seq, &c, &erased, err)))
+			return rc;
+		if (!erased && (c.op != EG_WITHDRAW || c.version != x->version || x->mapping_revision))
+			return wrong(v, row, x->withdrawn_seq, "names it for an absence at another position",
+			             err);
+	}
 	if (x->voided) {
 		if ((rc = load(v, row, x->void_seq, &c, &erased, err)))
 			return rc;
@@ -75,25 +82,28 @@ static enum eg_rc check_person(struct verify *v, const struct eg_source_row *row
 {
 	struct eg_person_row person;
 	struct eg_person p;
-	if (!effective)
-		return EG_OK; /* it may still be told whose it was */
+	uint64_t seq = effective ? effective->seq : 0;
 	if (!row->person)
-		return wrong(v, row, effective->seq, "has an effective claim and no person", err);
+		return effective ? wrong(v, row, seq, "has an effective claim and no person", err) : EG_OK;
 	eg_arena_reset(v->side);
 	enum eg_rc rc = eg_get_person(v->a->conn, row->person, v->side, &person, err);
 	if (rc == EG_EMPTY)
-		return wrong(v, row, effective->seq, "belongs to a person who is not there", err);
+		return eg_fail(err, EG_CORRUPT,
+		               "the source record of row %" PRId64 " belongs to a person who is not there",
+		               row->row);
 	if (!rc)
 		rc = eg_person_open(v->a->vault, &person, v->side, &p, err);
 	if (rc)
 		return rc;
 	for (unsigned i = 0; i < p.n_held; i++)
 		if (memcmp(p.held[i].token, row->token, EG_TOKEN_SIZE) == 0)
-			return p.held[i].seq == effective->seq
+			return p.held[i].seq == seq
 			               ? EG_OK
-			               : wrong(v, row, effective->seq,
-			                       "has another effective claim than its person holds", err);
-	return wrong(v, row, effective->seq, "has an effective claim that its person does not hold", err);
+			               : wrong(v, row, p.held[i].seq,
+			                       "has another effective claim than its person holds, or none",
+			                       err);
+	return effective ? wrong(v, row, seq, "has an effective claim that its person does not hold", err)
+	                 : EG_OK; /* withdrawn or void: it may still be told whose it was */
 }
 
 static int by_key(const void *a, const void *b)

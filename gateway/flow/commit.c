@@ -204,8 +204,12 @@ void eg_commit_keep(struct eg_commit *c)
 	        [EG_STALE] = "stale",
 	        [EG_QUARANTINED] = "quarantined",
 	};
-	double counts[sizeof names / sizeof *names] = {0};
+	double counts[sizeof names / sizeof *names] = {0}, withdrawn = 0;
 	for (unsigned i = 0; i < c->n_works; i++) {
+		if (c->works[i].item->claim.op == EG_WITHDRAW) {
+			withdrawn += c->works[i].item->outcome == EG_APPLIED;
+			continue;
+		}
 		counts[c->works[i].item->outcome]++;
 		if (c->works[i].added)
 			add_reason(&c->works[i]);
@@ -213,6 +217,8 @@ void eg_commit_keep(struct eg_commit *c)
 	for (size_t i = EG_APPLIED; i < sizeof names / sizeof *names; i++)
 		if (counts[i] > 0)
 			eg_metric_add(EG_M_RECORDS, names[i], counts[i]);
+	if (withdrawn > 0)
+		eg_metric_add(EG_M_RECORDS, "withdrawn", withdrawn);
 	for (unsigned i = 0; i < c->n_tickets; i++)
 		if (c->tickets[i]->kind == EG_TICKET_SUBMISSION)
 			eg_metric_add(EG_M_BATCHES, c->tickets[i]->who->name, 1);

@@ -69,12 +69,14 @@ enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, c
 	if (rc)
 		return rc;
 	s->dirty = true;
-	s->now.heard = now_us;
-	s->now.records += n;
 	if (t->submission.last_seq)
 		s->now.seq = t->submission.last_seq;
 	for (unsigned i = 0; i < n; i++) {
 		int64_t event = works[i].item->claim.event_time;
+		if (works[i].item->claim.op == EG_WITHDRAW)
+			continue; /* the gateway's own */
+		s->now.heard = now_us;
+		s->now.records++;
 		s->now.rejects += works[i].rejected;
 		if (works[i].item->outcome == EG_QUARANTINED)
 			continue;

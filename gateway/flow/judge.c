@@ -167,3 +167,48 @@ enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct e
 	item->sealed_kind = faulty ? EG_ENTRY_QUARANTINE : EG_ENTRY_CHANGE;
 	return EG_OK;
 }
+
+enum eg_rc eg_judge_seal(struct eg_vault *v, struct eg_item *item, struct eg_arena *a, struct eg_err *err)
+{
+	struct eg_buf sealed = {0};
+	uint8_t c[EG_HASH_SIZE];
+	eg_random(item->entry_id, sizeof item->entry_id);
+	enum eg_rc rc = eg_vault_seal_part(v, item->entry_id, item->sealed_kind, "claim", item->canon, c,
+	                                   &sealed, err);
+	if (rc == EG_OK && sealed.failed)
+		rc = eg_fail(err, EG_NO_MEMORY, "a claim could not be sealed");
+	if (rc == EG_OK) {
+		item->sealed = (struct eg_bytes){eg_arena_copy(a, sealed.p, sealed.len), sealed.len};
+		if (!item->sealed.p)
+			rc = eg_fail(err, EG_LIMIT, "a batch does not fit the memory given to it");
+	}
+	eg_buf_free(&sealed);
+	return rc;
+}
+
+enum eg_rc eg_judge_withdrawal(struct eg_vault *v, const struct eg_claim *held,
+                               const uint8_t token[EG_TOKEN_SIZE], int64_t position, uint64_t pinned,
+                               struct eg_arena *a, struct eg_item *item, struct eg_err *err)
+{
+	struct eg_buf canon = {0};
+	enum eg_rc rc = EG_OK;
+	*item = (struct eg_item){.pinned = pinned, .sealed_kind = EG_ENTRY_CHANGE};
+	item->claim = (struct eg_claim){.agency = held->agency,
+	                                .dataset = held->dataset,
+	                                .source_key = held->source_key,
+	                                .section = held->section,
+	                                .version = position,
+	                                .op = EG_WITHDRAW};
+	item->version.version = position;
+	memcpy(item->token, token, sizeof item->token);
+	eg_canon_claim(&canon, &item->claim);
+	if (canon.failed)
+		rc = eg_fail(err, EG_NO_MEMORY, "a withdrawal could not be written");
+	if (rc == EG_OK) {
+		item->canon = (struct eg_bytes){eg_arena_copy(a, canon.p, canon.len), canon.len};
+		if (!item->canon.p)
+			rc = eg_fail(err, EG_LIMIT, "a batch does not fit the memory given to it");
+	}
+	eg_buf_free(&canon);
+	return rc ? rc : eg_judge_seal(v, item, a, err);
+}

@@ -16,4 +16,12 @@ void eg_version_of_claim(const struct eg_vault *v, const struct eg_claim *c, str
 enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct eg_item *item, int64_t now_us,
                          size_t max_record_bytes, struct eg_buf *canon, struct eg_err *err);
 
+/* Fills a judged item that withdraws a source key: held is the claim that is withdrawn, position the list's,
+ * pinned the entry behind which nothing may have come. Its bytes are the arena's. */
+enum eg_rc eg_judge_withdrawal(struct eg_vault *v, const struct eg_claim *held,
+                               const uint8_t token[EG_TOKEN_SIZE], int64_t position, uint64_t pinned,
+                               struct eg_arena *a, struct eg_item *item, struct eg_err *err);
+/* Seals the claim part of a judged item into the arena: item->sealed, and a new entry id. */
+enum eg_rc eg_judge_seal(struct eg_vault *v, struct eg_item *item, struct eg_arena *a, struct eg_err *err);
+
 #endif

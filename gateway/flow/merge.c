@@ -284,7 +284,7 @@ static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_sou
                          const struct before *b, bool changed, struct eg_err *err)
 {
 	struct eg_item *item = w->item;
-	bool voids = item->claim.op == EG_VOID;
+	enum eg_op op = item->claim.op;
 	const struct eg_version *after = eg_versions_effective(&s->versions);
 	struct eg_subject x = {.source = s, .was_held = b->held, .changed = changed, .holds = after != NULL};
 	struct eg_cause c = {
@@ -325,10 +325,15 @@ static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_sou
 		rc = claim_now(m, w, after, &x, err);
 	if (rc == EG_OK && !changed)
 		rc = eg_tail_append(m->tail, &c.head, c.claim, NULL, err);
-	if (changed && b->held)
+	if (changed && op != EG_WITHDRAW && b->held)
 		x.corrects = b->effective.seq;
-	if (changed && voids)
+	if (changed && op == EG_VOID) {
 		x.event = after ? EG_EVENT_CORRECTED : EG_EVENT_RETRACTED;
+		if (!b->held)
+			x.corrects = b->slot.withdrawn_seq;
+	}
+	if (changed && op == EG_WITHDRAW)
+		x.event = EG_EVENT_WITHDRAWN;
 	if (rc == EG_OK && (changed || !same))
 		rc = eg_regroup(m, &c, &x, same ? NULL : &around, err);
 	if (rc == EG_OK && c.head_waits)
@@ -336,6 +341,17 @@ static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_sou
 	if (rc == EG_OK)
 		rc = mark_answered(m, &c, s, err);
 	return rc ? rc : phantom(m, &c, item, err);
+}
+
+/* A list that lacks a key withdraws what the key said before the list's position, and only if nothing came
+ * since the list was compared: asked here, where nothing can come in between. */
+static bool may_withdraw(const struct eg_ws_source *s, const struct eg_item *item)
+{
+	const struct eg_version *e = eg_versions_effective(&s->versions),
+	                        *slot = eg_versions_find(&s->versions, item->version.version, 0);
+	if (slot && slot->withdrawn)
+		return true; /* done before */
+	return e && e->version < item->version.version && !eg_versions_moved(&s->versions, item->pinned);
 }
 
 static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source *s, struct eg_err *err)
@@ -350,7 +366,11 @@ static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source
 		s->versions.agency = claim->agency;
 		s->versions.dataset = claim->dataset;
 	}
-	v->seq = v->void_seq = eg_tail_next(m->tail);
+	if (claim->op == EG_WITHDRAW && !may_withdraw(s, item)) {
+		item->outcome = EG_REFUSED;
+		return EG_OK;
+	}
+	v->seq = v->void_seq = v->withdrawn_seq = eg_tail_next(m->tail);
 	enum eg_rc rc = look(m, s, v, &b, err);
 	if (rc)
 		return rc;
@@ -366,7 +386,9 @@ static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source
 	case EG_PUT_CONFIRMED:
 		slot = eg_versions_find(&s->versions, v->version, v->mapping_revision);
 		item->outcome = EG_UNCHANGED;
-		item->seq = claim->op == EG_VOID ? slot->void_seq : slot->seq;
+		item->seq = claim->op == EG_VOID       ? slot->void_seq
+		            : claim->op == EG_WITHDRAW ? slot->withdrawn_seq
+		                                       : slot->seq;
 		w->confirmed = put == EG_PUT_CONFIRMED;
 		s->dirty = s->dirty || w->confirmed;
 		return w->confirmed ? mark_answered(m, NULL, s, err) : EG_OK;

@@ -44,14 +44,15 @@ struct eg_item {
 	struct eg_reasons reasons;
 	uint8_t token[EG_TOKEN_SIZE]; /* of the source key */
 	struct eg_version version;    /* version, digest, key...; seq is set by the writer */
+	uint64_t pinned;              /* of a withdrawal: nothing may have come behind this entry */
 	uint8_t entry_id[16];
 	struct eg_bytes canon;  /* the claim part in clear */
 	struct eg_bytes sealed; /* C ‖ sealed claim part, for the kind below */
 	unsigned sealed_kind;   /* CHANGE, or QUARANTINE when an error was found; resealed by the writer if it
 	                           differs */
 	/* result */
-	enum eg_outcome outcome;
-	uint64_t seq; /* of its entry; of an unchanged record: the entry it repeats */
+	enum eg_outcome outcome; /* REFUSED: a withdrawal that no longer holds; it has no entry */
+	uint64_t seq;            /* of its entry; of an unchanged record: the entry it repeats */
 	unsigned n_cases;
 	uint8_t cases[4][16]; /* opened or found open by this record */
 };

@@ -269,7 +269,7 @@ enum eg_rc eg_canon_claim_read(struct eg_bytes text, struct eg_arena *a, struct 
 			out->mapping_revision = (uint32_t)int_in(&r, 1, UINT32_MAX);
 			break;
 		case T_OP:
-			out->op = (enum eg_op)int_in(&r, EG_ASSERT, EG_VOID);
+			out->op = (enum eg_op)int_in(&r, EG_ASSERT, EG_WITHDRAW);
 			break;
 		case T_EVENT_TIME:
 			out->event_time = eg_canon_as_int(&r);

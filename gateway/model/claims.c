@@ -10,7 +10,17 @@ enum { CAP_FIRST = 4 };
 
 /* Items of the source key's body (gateway/FORMAT.md). */
 enum { T_SECTION = 1, T_AGENCY = 2, T_DATASET = 3, T_VERSIONS = 4 };
-enum { V_VERSION = 1, V_MAPPING_REVISION, V_DIGEST, V_SEQ, V_VOID_SEQ, V_KEY, V_CURRENT, V_PROPOSAL };
+enum {
+	V_VERSION = 1,
+	V_MAPPING_REVISION,
+	V_DIGEST,
+	V_SEQ,
+	V_VOID_SEQ,
+	V_KEY,
+	V_CURRENT,
+	V_PROPOSAL,
+	V_WITHDRAWN
+};
 
 static int cmp(const struct eg_version *v, int64_t version, uint32_t mapping_revision)
 {
@@ -70,14 +80,24 @@ static void set_content(struct eg_version *to, const struct eg_version *v)
 		memcpy(to->key, v->key, EG_TOKEN_SIZE);
 }
 
+/* The version that counts; NULL: none. */
+static const struct eg_version *top_of(const struct eg_versions *l)
+{
+	for (unsigned i = l->n; i-- > 0;) {
+		const struct eg_version *v = &l->v[i];
+		if ((v->asserted || (v->withdrawn && !EG_MUTANT_IS(37))) && (!v->voided || EG_MUTANT_IS(2)))
+			return v;
+	}
+	return NULL;
+}
+
 const struct eg_version *eg_versions_effective(const struct eg_versions *l)
 {
-	const struct eg_version *best = NULL;
-	for (unsigned i = l->n; i-- > 0 && !best;) {
-		const struct eg_version *v = &l->v[i];
-		if (v->asserted && (!v->voided || EG_MUTANT_IS(2)))
-			best = v;
-	}
+	const struct eg_version *top = top_of(l);
+	const struct eg_version *best = top && top->asserted ? top : NULL;
+	if (EG_MUTANT_IS(38) && top &&
+	    top->withdrawn) /* absence outweighs what is said of its own position */
+		best = NULL;
 	if (EG_MUTANT_IS(3)) { /* the latest to arrive, stale or not */
 		for (unsigned i = 0; i < l->n; i++) {
 			if (best && l->v[i].asserted && !l->v[i].voided && l->v[i].seq > best->seq)
@@ -95,25 +115,51 @@ const struct eg_version *eg_versions_find(const struct eg_versions *l, int64_t v
 	return found ? &l->v[at] : NULL;
 }
 
+/* The slot of a version, made when it is not there. */
+static enum eg_put slot_of(struct eg_versions *l, const struct eg_version *v, uint32_t mapping_revision,
+                           unsigned at, bool found, struct eg_arena *a)
+{
+	if (found)
+		return EG_PUT_STALE;
+	if (l->n >= EG_VERSIONS_MAX)
+		return EG_PUT_FULL;
+	if (!insert(l, at, a))
+		return EG_PUT_FAILED;
+	l->v[at].version = v->version;
+	l->v[at].mapping_revision = mapping_revision;
+	return EG_PUT_STALE;
+}
+
 static enum eg_put put_void(struct eg_versions *l, const struct eg_version *v, unsigned at, bool found,
                             struct eg_arena *a)
 {
 	if (found && l->v[at].voided)
 		return EG_PUT_UNCHANGED;
-	bool effective = found && eg_versions_effective(l) == &l->v[at];
-	if (!found) {
-		if (EG_MUTANT_IS(4)) /* a void that arrives first is forgotten */
-			return EG_PUT_STALE;
-		if (l->n >= EG_VERSIONS_MAX)
-			return EG_PUT_FULL;
-		if (!insert(l, at, a))
-			return EG_PUT_FAILED;
-		l->v[at].version = v->version;
-		l->v[at].mapping_revision = v->mapping_revision;
-	}
+	bool held = eg_versions_effective(l) != NULL;
+	bool counts = found && top_of(l) == &l->v[at];
+	if (!found && EG_MUTANT_IS(4)) /* a void that arrives first is forgotten */
+		return EG_PUT_STALE;
+	enum eg_put put = slot_of(l, v, v->mapping_revision, at, found, a);
+	if (put != EG_PUT_STALE)
+		return put;
 	l->v[at].voided = true;
 	l->v[at].void_seq = v->void_seq;
-	return effective ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
+	/* What stood before comes back, or goes; where a withdrawal was voided over nothing, nothing does. */
+	return counts && (held || eg_versions_effective(l)) ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
+}
+
+static enum eg_put put_withdrawal(struct eg_versions *l, const struct eg_version *v, unsigned at, bool found,
+                                  struct eg_arena *a)
+{
+	if (found && l->v[at].withdrawn)
+		return EG_PUT_UNCHANGED;
+	bool held = eg_versions_effective(l) != NULL;
+	enum eg_put put = slot_of(l, v, 0, at, found, a);
+	if (put != EG_PUT_STALE)
+		return put;
+	l->v[at].withdrawn = true;
+	l->v[at].withdrawn_seq = v->withdrawn_seq;
+	return held && !eg_versions_effective(l) ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
 }
 
 static enum eg_put put_assertion(struct eg_versions *l, const struct eg_version *v, unsigned at, bool found,
@@ -126,24 +172,25 @@ static enum eg_put put_assertion(struct eg_versions *l, const struct eg_version 
 			set_content(&l->v[at], v);
 		return EG_PUT_CONFLICT;
 	}
-	if (found) { /* its void came first */
+	const struct eg_version *top = top_of(l);
+	if (found) { /* its void came first, or a list that lacks it */
+		enum eg_put put = top == &l->v[at] ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
 		set_content(&l->v[at], v);
 		if (EG_MUTANT_IS(6))
 			l->v[at].voided = false;
-		return EG_PUT_STALE;
+		return put;
 	}
 	if (l->n >= EG_VERSIONS_MAX)
 		return EG_PUT_FULL;
 
 	struct eg_version content = *v; /* v may point into the list */
 	enum eg_put put = EG_PUT_EFFECTIVE;
-	const struct eg_version *e = eg_versions_effective(l);
-	if (e && e >= &l->v[at]) {
+	if (top && top >= &l->v[at] && !(EG_MUTANT_IS(39) && !top->asserted)) { /* any presence lifts */
 		put = EG_PUT_STALE;
-	} else if (e && memcmp(e->digest, v->digest, EG_DIGEST_SIZE) == 0) {
+	} else if (top && top->asserted && memcmp(top->digest, v->digest, EG_DIGEST_SIZE) == 0) {
 		put = EG_PUT_CONFIRMED;
 		if (!EG_MUTANT_IS(7))
-			content.seq = e->seq;
+			content.seq = top->seq;
 	}
 	if (!insert(l, at, a))
 		return EG_PUT_FAILED;
@@ -157,8 +204,44 @@ enum eg_put eg_versions_put(struct eg_versions *l, enum eg_op op, const struct e
                             struct eg_arena *a)
 {
 	bool found;
-	unsigned at = place(l, v->version, v->mapping_revision, &found);
-	return op == EG_VOID ? put_void(l, v, at, found, a) : put_assertion(l, v, at, found, a);
+	unsigned at = place(l, v->version, op == EG_WITHDRAW ? 0 : v->mapping_revision, &found);
+	switch (op) {
+	case EG_VOID:
+		return put_void(l, v, at, found, a);
+	case EG_WITHDRAW:
+		return put_withdrawal(l, v, at, found, a);
+	case EG_ASSERT:
+		break;
+	}
+	return put_assertion(l, v, at, found, a);
+}
+
+void eg_versions_at(const struct eg_versions *l, uint64_t seq, struct eg_versions *out)
+{
+	out->section = l->section;
+	out->agency = l->agency;
+	out->dataset = l->dataset;
+	out->n = 0;
+	for (unsigned i = 0; i < l->n; i++) {
+		struct eg_version v = l->v[i];
+		v.asserted = v.asserted && v.seq <= seq;
+		v.voided = v.voided && v.void_seq <= seq;
+		v.withdrawn = v.withdrawn && v.withdrawn_seq <= seq;
+		if (v.asserted || v.voided || v.withdrawn)
+			out->v[out->n++] = v;
+	}
+	out->cap = l->n;
+}
+
+bool eg_versions_moved(const struct eg_versions *l, uint64_t seq)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct eg_version *v = &l->v[i];
+		if ((v->asserted && v->seq > seq) || (v->voided && v->void_seq > seq) ||
+		    (v->withdrawn && v->withdrawn_seq > seq))
+			return true;
+	}
+	return false;
 }
 
 bool eg_versions_uphold(struct eg_versions *l, const struct eg_version *v)
@@ -192,6 +275,8 @@ void eg_versions_write(struct eg_buf *b, const struct eg_versions *l)
 		eg_canon_int(b, V_CURRENT, v->asserted && v->current);
 		if (v->asserted && v->has_proposal && !v->has_key)
 			eg_canon_bytes(b, V_PROPOSAL, (struct eg_bytes){v->key, EG_TOKEN_SIZE});
+		if (v->withdrawn)
+			eg_canon_int(b, V_WITHDRAWN, (int64_t)v->withdrawn_seq);
 		eg_canon_close(b, at);
 	}
 }
@@ -258,12 +343,16 @@ static bool read_version(struct eg_bytes text, struct eg_version *v)
 			take(&r, v->key, EG_TOKEN_SIZE);
 			v->has_proposal = true;
 			break;
+		case V_WITHDRAWN:
+			v->withdrawn_seq = take_seq(&r);
+			v->withdrawn = true;
+			break;
 		default:
 			r.bad = true;
 		}
 	}
 	bool content = v->seq || v->has_key || v->current || v->has_proposal;
-	return !r.bad && has_version && (v->asserted ? v->seq > 0 : v->voided && !content);
+	return !r.bad && has_version && (v->asserted ? v->seq > 0 : (v->voided || v->withdrawn) && !content);
 }
 
 /* Counts the versions first, so that the list is allocated once. */

@@ -42,7 +42,8 @@ struct eg_value {
 	int64_t i;
 };
 
-enum eg_op { EG_ASSERT = 1, EG_VOID = 2 };
+/* EG_WITHDRAW is the gateway's own: a full list of the source has the key no more. No sender may say it. */
+enum eg_op { EG_ASSERT = 1, EG_VOID = 2, EG_WITHDRAW = 3 };
 
 struct eg_claim {
 	struct eg_bytes agency, dataset, source_key;

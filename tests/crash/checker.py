@@ -6,11 +6,13 @@ It shares no code with the daemon: it reads the SQLite file itself and unseals b
   phantom     stored or published, but never sent
   log         gaps, altered leaves, wrong tiles, wrong roots or signatures, bodies that do not open
   chain       a person's entries that do not follow one another, or do not end where the person's row says
+  claims      source keys whose person does not hold what their versions make effective
   topic       events missing, twice, out of order per person, or not those of the log
 The data directory is copied first; the original is never touched.
 
 usage: checker.py DATA [--history FILE]... [--changes FILE] [--state FILE] [--published SEQ]
-HISTORY: JSON lines {"op": "sent"|"ack", "agency", "dataset", "key", "version", "revision", "void", "outcome", "seq"}.
+HISTORY: JSON lines {"op": "sent"|"ack", "agency", "dataset", "key", "version", "revision", "void", "outcome", "seq"},
+and of each full list {"op": "list", "agency", "dataset", "as_of", "keys"}: a key may be withdrawn only by one that lacks it.
 CHANGES, STATE: JSON lines {"key", "sequence", "version", "id", "kind"} in topic order per partition, "partition" too.
 """
 import argparse
@@ -33,6 +35,7 @@ from canon import Fault, Tree, Vault, leaf_data, number, one, table  # noqa: E40
 
 START, CHANGE, EFFECT, UNCHANGED, STALE, QUARANTINE = 1, 2, 3, 4, 5, 6
 DECISION = 11
+ASSERT, VOID, WITHDRAW = 1, 2, 3
 CREATED = 1  # kind of an event
 MOST_FAULTS = 50
 
@@ -54,7 +57,7 @@ class Checker:
         self.claims = {}  # seq -> (source token, version, revision, operation, claim part)
         self.tokens = set()  # source keys with a claim so far
         self.confirmed = set()  # (token, version, revision) told as unchanged
-        self.merged = {}
+        self.holds = {}  # source token -> seq of the claim that a person holds
 
     def fault(self, kind, text):
         self.faults.append(f"{kind}: {text}")
@@ -187,6 +190,7 @@ class Checker:
                 for nested in p.get(10, []):
                     n = table(nested)
                     self.check_held(one(n, 1), one(n, 2, int), one(n, 3))
+                    self.holds[one(n, 1)] = one(n, 2, int)
             except Fault as f:
                 self.fault("chain", f"person row {row}: {f}")
         for person in set(self.chains) - set(rows.values()):
@@ -200,28 +204,53 @@ class Checker:
             raise Fault(f"it holds a claim that differs from entry {seq}")
 
     def versions(self):
-        """{(token, version, revision): (asserted seq, void seq)} of table source_key."""
+        """{(token, version, revision): (asserted, void, withdrawn seq)} of table source_key."""
         out = {}
         for token, body in self.db.execute("select token, body from source_key"):
             for nested in table(body).get(4, []):
                 n = table(nested)
-                out[token, one(n, 1, int), one(n, 2, int, 0)] = (one(n, 4, int, 0), one(n, 5, int, 0))
+                out[token, one(n, 1, int), one(n, 2, int, 0)] = tuple(one(n, tag, int, 0) for tag in (4, 5, 9))
         return out
+
+    def check_sources(self):
+        """The highest version that is not void says what the person holds: what was asserted, or, withdrawn, nothing."""
+        tops, slots = {}, self.versions()
+        for (token, version, revision), (asserted, void, withdrawn) in sorted(slots.items()):
+            if (asserted or withdrawn) and not void:
+                tops[token] = asserted
+            if withdrawn and (revision or self.claims.get(withdrawn, (None,) * 4)[:4] != (token, version, 0, WITHDRAW)):
+                self.fault("claims", f"a version is withdrawn by entry {withdrawn}, which does not say so")
+        for token in set(tops) | set(self.holds):
+            if (tops.get(token) or None) != self.holds.get(token):
+                self.fault("claims", f"entry {tops.get(token)} is the effective claim of a source key, but its person "
+                                     f"holds {self.holds.get(token)}")
+        for seq, (token, version, revision, operation, _) in self.claims.items():
+            if operation == WITHDRAW and slots.get((token, version, revision), (0, 0, 0))[2] != seq:
+                self.fault("claims", f"entry {seq} withdraws a source key that does not know of it")
 
     # ---- what clients saw ----
 
     def check_history(self, lines):
-        sent, versions = set(), self.versions()
+        sent, versions, lists = set(), self.versions(), []
         for h in lines:
+            if h["op"] == "list":
+                keys = {self.token_of(h["agency"], h["dataset"], k) for k in h["keys"]}
+                lists.append((h["agency"], h["dataset"], h["as_of"], keys))
+                continue
             token = self.token_of(h["agency"], h["dataset"], h["key"])
             name = (token, h["version"], h.get("revision", 0))
-            operation = 2 if h.get("void") else 1
+            operation = VOID if h.get("void") else ASSERT
             if h["op"] == "sent":
                 sent.add(name + (operation,))
                 continue
             self.check_ack(h, name, operation, versions)
-        for seq, (token, version, revision, operation, _) in self.claims.items():
-            if (token, version, revision, operation) not in sent:
+        for seq, (token, version, revision, operation, part) in self.claims.items():
+            if operation == WITHDRAW:
+                c = table(part)
+                name = (one(c, 1, str), one(c, 2, str), version)
+                if not any(x[:3] == name and token not in x[3] for x in lists):
+                    self.fault("phantom", f"entry {seq} withdraws a source key that no list lacks")
+            elif (token, version, revision, operation) not in sent:
                 self.fault("phantom", f"entry {seq} holds a record that nobody sent")
         for name in self.confirmed:
             if name + (1,) not in sent:
@@ -237,7 +266,7 @@ class Checker:
         if outcome != "UNCHANGED" and self.claims.get(seq, (None,) * 4)[:4] != name + (operation,):
             self.fault("lost", f"entry {seq} was acknowledged as {outcome}, but holds something else")
         if outcome in ("APPLIED", "STALE", "UNCHANGED"):
-            slots = versions.get(name, (0, 0))
+            slots = versions.get(name, (0, 0, 0))
             if not slots[operation - 1]:
                 self.fault("lost", f"a version acknowledged as {outcome} (entry {seq}) is not in its source key")
 
@@ -294,6 +323,7 @@ def check(data, history=(), changes=None, state=None, published=None, repeats=Fa
     try:
         c.check_log()
         c.check_persons()
+        c.check_sources()
         if history:
             c.check_history(list(history))
         if changes is not None:

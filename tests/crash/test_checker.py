@@ -140,6 +140,12 @@ class Planted(unittest.TestCase):
         self.sql("update person set body = ? where row = 4", a)
         self.found("chain", "row 3")
 
+    def test_versions_of_another(self):
+        (a,), (b,) = self.sql("select body from source_key where row in (3, 4)")
+        self.sql("update source_key set body = ? where row = 3", b)
+        self.sql("update source_key set body = ? where row = 4", a)
+        self.found("claims", "holds")
+
     def test_phantom_record(self):
         stored = {h["seq"] for h in self.history if h["op"] == "ack" and h["outcome"] == "APPLIED"}
         ack = next(h for h in self.history if h["op"] == "ack" and h["seq"] in stored)

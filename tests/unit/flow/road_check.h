@@ -144,7 +144,7 @@ static inline void check_replay(struct check *c, const struct eg_entry *e)
 	eg_source_token(c->r->vault, claim.agency, claim.dataset, claim.source_key, token);
 	struct check_source *s = check_source_of(c, token);
 	eg_version_of_claim(c->r->vault, &claim, &v);
-	v.seq = v.void_seq = e->header.seq;
+	v.seq = v.void_seq = v.withdrawn_seq = e->header.seq;
 	/* Confirmations of the same commit come behind, so what this put says may differ; the final list does
 	 * not. */
 	enum eg_put put = eg_versions_put(&s->replayed, claim.op, &v, c->r->arena);

@@ -17,7 +17,7 @@ typedef uint32_t mask;
 #define HAS(m, i) (((m) >> (i)) & 1)
 
 struct flags {
-	bool asserted[SOURCES][SLOTS], voided[SOURCES][SLOTS];
+	bool asserted[SOURCES][SLOTS], voided[SOURCES][SLOTS], withdrawn[SOURCES][SLOTS];
 };
 
 static bool older(const struct slot *a, const struct slot *b)
@@ -25,12 +25,30 @@ static bool older(const struct slot *a, const struct slot *b)
 	return a->version != b->version ? a->version < b->version : a->mapping_revision < b->mapping_revision;
 }
 
-static int oracle_effective(const struct source *s, const bool *asserted, const bool *voided)
+/* Is there an absence at this position that nobody took back? A void of the version without a mapping
+ * revision takes it back. */
+static bool absent_at(const struct source *s, const struct flags *f, unsigned i, unsigned slot)
+{
+	bool absent = f->withdrawn[i][slot];
+	for (unsigned k = 0; k < s->n; k++) {
+		if (s->slots[k].version == s->slots[slot].version && !s->slots[k].mapping_revision)
+			absent = absent && !f->voided[i][k];
+	}
+	return absent;
+}
+
+/* The highest version said and not taken back, unless a list that came later lacks the key. */
+static int oracle_effective(const struct source *s, const struct flags *f, unsigned source)
 {
 	int best = -1;
 	for (unsigned i = 0; i < s->n; i++) {
-		if (asserted[i] && !voided[i] && (best < 0 || older(&s->slots[best], &s->slots[i])))
+		if (f->asserted[source][i] && !f->voided[source][i] &&
+		    (best < 0 || older(&s->slots[best], &s->slots[i])))
 			best = (int)i;
+	}
+	for (unsigned i = 0; i < s->n && best >= 0; i++) {
+		if (absent_at(s, f, source, i) && s->slots[i].version > s->slots[best].version)
+			best = -1;
 	}
 	return best;
 }
@@ -329,7 +347,7 @@ static void oracle_join(const struct history *h, const struct flags *f, struct g
 
 	memset(g, 0, sizeof *g);
 	for (unsigned i = 0; i < p.n; i++) {
-		int e = oracle_effective(&h->sources[i], f->asserted[i], f->voided[i]);
+		int e = oracle_effective(&h->sources[i], f, i);
 		if (e < 0)
 			continue;
 		p.c[i] = &h->sources[i].contents[h->sources[i].slots[e].content];

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { SOURCES = 6, SLOTS = 5, VALUES = 14, OPS = 60, LINKS = 5 };
+enum { SOURCES = 6, SLOTS = 5, VALUES = 14, OPS = 72, LINKS = 5 };
 
 static uint64_t next_random(uint64_t *state) /* splitmix64 */
 {
@@ -66,7 +66,7 @@ struct source {
 
 struct op {
 	uint8_t source, slot;
-	bool is_void;
+	enum eg_op kind;
 };
 
 struct link {
@@ -240,16 +240,16 @@ static void fill_source(struct source *s, uint64_t *r)
 	shuffle(r, all, 2 * SLOTS);
 	for (unsigned i = 0; i < s->n; i++) {
 		s->slots[i].version = (int64_t)(all[i] / 2) - 1; /* -1 and 0 are versions like any other */
-		s->slots[i].mapping_revision = 1 + all[i] % 2;
+		s->slots[i].mapping_revision = all[i] % 2;       /* 0: where withdrawals stand */
 		s->slots[i].content = i > 0 && chance(r, 25) ? s->slots[i - 1].content : i;
 		fill_content(s, &s->contents[i], number, name, r);
 	}
 }
 
-static void add_op(struct history *h, unsigned source, unsigned slot, bool is_void, uint64_t *r)
+static void add_op(struct history *h, unsigned source, unsigned slot, enum eg_op kind, uint64_t *r)
 {
 	for (unsigned times = 1 + chance(r, 15); times > 0 && h->n_ops < OPS; times--)
-		h->ops[h->n_ops++] = (struct op){(uint8_t)source, (uint8_t)slot, is_void};
+		h->ops[h->n_ops++] = (struct op){(uint8_t)source, (uint8_t)slot, kind};
 }
 
 static void generate(struct history *h, uint64_t seed)
@@ -263,9 +263,11 @@ static void generate(struct history *h, uint64_t seed)
 		fill_source(&h->sources[i], &r);
 		for (unsigned j = 0; j < h->sources[i].n; j++) {
 			if (chance(&r, 85))
-				add_op(h, i, j, false, &r);
+				add_op(h, i, j, EG_ASSERT, &r);
 			if (chance(&r, 25))
-				add_op(h, i, j, true, &r);
+				add_op(h, i, j, EG_VOID, &r);
+			if (chance(&r, 15))
+				add_op(h, i, j, EG_WITHDRAW, &r);
 		}
 	}
 	unsigned links = chance(&r, 60) ? below(&r, LINKS + 1) : 0;

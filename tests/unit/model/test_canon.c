@@ -257,7 +257,7 @@ static void claims_refused(void **state)
 	        {SECTION SECTION VERSION OP, "a section said twice"},
 	        {SECTION VERSION "0006 00000008 0000000000000000" OP, "mapping revision 0"},
 	        {SECTION VERSION "0006 00000008 0000000100000000" OP, "a mapping revision past 32 bits"},
-	        {SECTION VERSION "0007 00000008 0000000000000003", "an unknown operation"},
+	        {SECTION VERSION "0007 00000008 0000000000000004", "an unknown operation"},
 	        {SECTION VERSION OP "0008 00000008 0000000000000000", "event time 0"},
 	        {SECTION VERSION OP "0009 00000008 0000000000000021", "a date without a year"},
 	        {SECTION VERSION OP "0009 00000008 ffffffffffffffff", "a date before all years"},
@@ -351,7 +351,9 @@ static struct eg_claim random_claim(struct eg_arena *a)
 	        .section = (enum eg_section)(1 + below(EG_SECTION_END - 1)),
 	        .version = random_int(),
 	        .mapping_revision = below(3) ? below(5) : (uint32_t)next_random(),
-	        .op = below(4) ? EG_ASSERT : EG_VOID,
+	        .op = below(4)   ? EG_ASSERT
+	              : below(2) ? EG_VOID
+	                         : EG_WITHDRAW,
 	        .event_time = random_int(),
 	};
 	if (below(2))

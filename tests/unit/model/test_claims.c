@@ -50,6 +50,12 @@ static enum eg_put put_void(struct eg_versions *l, int64_t version, uint64_t seq
 	return eg_versions_put(l, EG_VOID, &v, arena);
 }
 
+static enum eg_put put_withdrawal(struct eg_versions *l, int64_t position, uint64_t seq)
+{
+	struct eg_version v = {.version = position, .withdrawn_seq = seq};
+	return eg_versions_put(l, EG_WITHDRAW, &v, arena);
+}
+
 /* The effective version, or INT64_MIN. */
 static int64_t effective(const struct eg_versions *l)
 {
@@ -379,10 +385,78 @@ static void damaged_bodies(void **state)
 	eg_buf_free(&again);
 }
 
+static void withdrawals(void **state)
+{
+	struct eg_versions l = {.section = EG_REGISTRATION};
+	(void)state;
+	assert_int_equal(put(&l, 10, 1, 1), EG_PUT_EFFECTIVE);
+	assert_int_equal(put_withdrawal(&l, 20, 2), EG_PUT_EFFECTIVE);
+	assert_int_equal(effective(&l), INT64_MIN);
+	assert_int_equal(put_withdrawal(&l, 20, 3), EG_PUT_UNCHANGED);
+	assert_int_equal(put_withdrawal(&l, 30, 4), EG_PUT_STALE); /* nothing more to withdraw */
+	/* late increments below it change nothing, with the content that stood too */
+	assert_int_equal(put(&l, 15, 2, 5), EG_PUT_STALE);
+	assert_int_equal(put(&l, 16, 1, 6), EG_PUT_STALE);
+	assert_int_equal(effective(&l), INT64_MIN);
+	/* a later presence lifts it: the same content is no confirmation, for nothing stood */
+	assert_int_equal(put(&l, 31, 1, 7), EG_PUT_EFFECTIVE);
+	assert_int_equal(effective(&l), 31);
+	assert_int_equal(put_void(&l, 31, 8), EG_PUT_EFFECTIVE);
+	assert_int_equal(effective(&l), INT64_MIN);
+	/* what is said of the list's own position outweighs its absence */
+	assert_int_equal(put(&l, 30, 3, 9), EG_PUT_EFFECTIVE);
+	assert_int_equal(effective(&l), 30);
+	assert_int_equal(put_withdrawal(&l, 29, 10), EG_PUT_STALE);
+	assert_int_equal(effective(&l), 30);
+}
+
+/* A void of the position, without a mapping revision, takes an absence back. */
+static void void_of_a_withdrawal(void **state)
+{
+	struct eg_versions l = {.section = EG_REGISTRATION};
+	struct eg_version v = {.version = 20, .void_seq = 3};
+	(void)state;
+	assert_int_equal(put(&l, 10, 1, 1), EG_PUT_EFFECTIVE);
+	assert_int_equal(put_withdrawal(&l, 20, 2), EG_PUT_EFFECTIVE);
+	assert_int_equal(eg_versions_put(&l, EG_VOID, &v, arena), EG_PUT_EFFECTIVE);
+	assert_int_equal(effective(&l), 10);
+	assert_int_equal(put_void(&l, 10, 4), EG_PUT_EFFECTIVE);
+	assert_int_equal(put_withdrawal(&l, 25, 5), EG_PUT_STALE);
+	v.version = 25;
+	assert_int_equal(eg_versions_put(&l, EG_VOID, &v, arena), EG_PUT_STALE); /* nothing comes back */
+}
+
+static void as_of_an_entry(void **state)
+{
+	struct eg_versions l = {.section = EG_REGISTRATION}, then = {0};
+	struct eg_version room[8];
+	then.v = room;
+	(void)state;
+	put(&l, 10, 1, 1);
+	put(&l, 20, 2, 5);
+	put_void(&l, 20, 7);
+	put_withdrawal(&l, 30, 9);
+	static const struct {
+		uint64_t seq;
+		int64_t effective;
+		unsigned n;
+	} rows[] = {{0, INT64_MIN, 0}, {4, 10, 1}, {5, 20, 2},       {6, 20, 2},
+	            {7, 10, 2},        {8, 10, 2}, {9, INT64_MIN, 3}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		eg_versions_at(&l, rows[i].seq, &then);
+		assert_int_equal(then.n, rows[i].n);
+		assert_int_equal(effective(&then), rows[i].effective);
+		assert_int_equal(eg_versions_moved(&l, rows[i].seq), rows[i].seq < 9);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, arena_up, arena_down)
 	const struct CMUnitTest tests[] = {
+	        T(withdrawals),
+	        T(void_of_a_withdrawal),
+	        T(as_of_an_entry),
 	        T(first_newer_older_same),
 	        T(mapping_revision_orders_within_a_version),
 	        T(confirmation),

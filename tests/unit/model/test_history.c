@@ -1,9 +1,9 @@
 /* test_history: generated histories of shared numbers, corrected ones, early voids, bridging claims, reviews.
  *
- * For each history: every put answers as the plain oracle says; groups, cases and views are the oracle's; any
- * other order with any repetition ends in the same persons; a conflict changes nothing; adding a version and
- * voiding it, or having it voided from the start, leaves every field as it was. A failure is shrunk to the
- * fewest operations, then printed.
+ * For each history of assertions, voids and withdrawals: every put answers as the plain oracle says; groups,
+ * cases and views are the oracle's; any other order with any repetition ends in the same persons; a conflict
+ * changes nothing; adding a version and voiding it, or having it voided from the start, leaves every field as
+ * it was. A failure is shrunk to the fewest operations, then printed.
  *
  *   EG_HISTORIES   how many (20000)        EG_SEED   of the first; history i has seed EG_SEED + i */
 #include "history_oracle.h"
@@ -24,7 +24,7 @@ enum { HISTORIES = 20000, ENOUGH_TO_COUNT = 10000, ARENA = 8 << 20, SHRINK_SALTS
 /* What the histories have met; a generator that no longer meets something proves less than it says. */
 static struct {
 	unsigned long put[EG_PUT_FAILED + 1], rule[EG_RULE_DERIVED + 1], life[EG_LIFE_UNKNOWN + 1],
-	        kind[EG_CASE_NO_IDENTITY + 1], persons[SOURCES + 1], moved;
+	        kind[EG_CASE_NO_IDENTITY + 1], persons[SOURCES + 1], moved, withdrawn;
 } met;
 
 struct bench {
@@ -62,32 +62,54 @@ static void run_begin(struct run *r, const struct history *h)
 	}
 }
 
-/* What eg_versions_put must answer, and what the seq of the version is then; tells the flags. */
-static enum eg_put expect(struct run *r, const struct source *s, unsigned i, unsigned slot, bool is_void)
+static enum eg_put expect_assertion(struct run *r, const struct source *s, unsigned i, unsigned slot,
+                                    int before)
 {
-	bool *asserted = &r->flags.asserted[i][slot], *voided = &r->flags.voided[i][slot];
-	int e = oracle_effective(s, r->flags.asserted[i], r->flags.voided[i]);
-
-	if (is_void ? *voided : *asserted)
-		return EG_PUT_UNCHANGED;
-	if (is_void) {
-		*voided = true;
-		return e == (int)slot ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
-	}
-	*asserted = true;
+	bool lacked = false; /* by a list between the version that stood and this one */
+	r->flags.asserted[i][slot] = true;
 	r->seqs[i][slot] = r->seq;
-	if (*voided || (e >= 0 && older(&s->slots[slot], &s->slots[e])))
+	if (oracle_effective(s, &r->flags, i) != (int)slot)
 		return EG_PUT_STALE;
-	if (e < 0 || s->slots[e].content != s->slots[slot].content)
+	for (unsigned k = 0; k < s->n && before >= 0; k++)
+		lacked = lacked ||
+		         (absent_at(s, &r->flags, i, k) && s->slots[k].version > s->slots[before].version);
+	if (before < 0 || lacked || s->slots[before].content != s->slots[slot].content)
 		return EG_PUT_EFFECTIVE;
-	r->seqs[i][slot] = r->seqs[i][e];
+	r->seqs[i][slot] = r->seqs[i][before];
 	return EG_PUT_CONFIRMED;
+}
+
+/* Withdrawals of one position are one, whichever slot has it. */
+static bool known(const struct run *r, const struct source *s, unsigned i, unsigned slot, enum eg_op op)
+{
+	if (op != EG_WITHDRAW)
+		return op == EG_VOID ? r->flags.voided[i][slot] : r->flags.asserted[i][slot];
+	for (unsigned k = 0; k < s->n; k++)
+		if (r->flags.withdrawn[i][k] && s->slots[k].version == s->slots[slot].version)
+			return true;
+	return false;
+}
+
+/* What eg_versions_put must answer, and what the seq of the version is then; tells the flags. */
+static enum eg_put expect(struct run *r, const struct source *s, unsigned i, unsigned slot, enum eg_op op)
+{
+	int before = oracle_effective(s, &r->flags, i);
+
+	if (known(r, s, i, slot, op))
+		return EG_PUT_UNCHANGED;
+	if (op == EG_ASSERT)
+		return expect_assertion(r, s, i, slot, before);
+	if (op == EG_VOID)
+		r->flags.voided[i][slot] = true;
+	else
+		r->flags.withdrawn[i][slot] = true;
+	return oracle_effective(s, &r->flags, i) != before ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
 }
 
 static const char *check_list(const struct run *r, const struct source *s, unsigned i)
 {
 	const struct eg_version *e = eg_versions_effective(&r->lists[i]);
-	int want = oracle_effective(s, r->flags.asserted[i], r->flags.voided[i]);
+	int want = oracle_effective(s, &r->flags, i);
 
 	if ((e != NULL) != (want >= 0))
 		return "whether a version is effective";
@@ -103,16 +125,17 @@ static const char *check_list(const struct run *r, const struct source *s, unsig
 	return e->seq == r->seqs[i][want] ? NULL : "the entry of the effective version";
 }
 
-static const char *step(struct run *r, const struct history *h, unsigned i, unsigned slot, bool is_void,
+static const char *step(struct run *r, const struct history *h, unsigned i, unsigned slot, enum eg_op op,
                         struct eg_arena *a)
 {
 	const struct source *s = &h->sources[i];
 	struct eg_version v = make_version(s, slot);
 
-	v.seq = v.void_seq = ++r->seq;
-	enum eg_put want = expect(r, s, i, slot, is_void);
-	enum eg_put got = eg_versions_put(&r->lists[i], is_void ? EG_VOID : EG_ASSERT, &v, a);
+	v.seq = v.void_seq = v.withdrawn_seq = ++r->seq;
+	enum eg_put want = expect(r, s, i, slot, op);
+	enum eg_put got = eg_versions_put(&r->lists[i], op, &v, a);
 	met.put[got]++;
+	met.withdrawn += op == EG_WITHDRAW && got == EG_PUT_EFFECTIVE;
 	return got == want ? check_list(r, s, i) : "the answer of a put";
 }
 
@@ -136,7 +159,7 @@ static const char *conflict(struct run *r, const struct history *h, unsigned i, 
 
 static const struct content *effective_content(const struct history *h, const struct run *r, unsigned i)
 {
-	int e = oracle_effective(&h->sources[i], r->flags.asserted[i], r->flags.voided[i]);
+	int e = oracle_effective(&h->sources[i], &r->flags, i);
 	return e < 0 ? NULL : &h->sources[i].contents[h->sources[i].slots[e].content];
 }
 
@@ -379,7 +402,7 @@ static const char *rerun(const struct history *h, struct run *r, uint64_t *rnd, 
 	shuffle(rnd, order, n);
 	for (unsigned i = 0; i < n && !wrong; i++) {
 		const struct op *op = &h->ops[order[i]];
-		wrong = step(r, h, op->source, op->slot, op->is_void, a);
+		wrong = step(r, h, op->source, op->slot, op->kind, a);
 		if (!wrong && chance(rnd, 10))
 			wrong = conflict(r, h, op->source, op->slot, a);
 	}
@@ -414,9 +437,9 @@ static const char *check_void(struct bench *b, const struct history *h, const st
 			more.sources[k].contents[l].claim.values = more.sources[k].contents[l].values;
 
 	bool void_first = chance(rnd, 30);
-	if (void_first && (wrong = step(&r, &more, i, slot, true, b->run_arena)))
+	if (void_first && (wrong = step(&r, &more, i, slot, EG_VOID, b->run_arena)))
 		return wrong;
-	if ((wrong = step(&r, &more, i, slot, false, b->run_arena)))
+	if ((wrong = step(&r, &more, i, slot, EG_ASSERT, b->run_arena)))
 		return wrong;
 	if (!conclude(&more, &r, ~(mask)0, rnd, b->run_arena, &between))
 		return "that a person can be built";
@@ -425,7 +448,7 @@ static const char *check_void(struct bench *b, const struct history *h, const st
 	met.moved += between.n_persons != was->n_persons;
 	if ((wrong = check_diff(b, was, &between, rnd)))
 		return wrong;
-	if (!void_first && (wrong = step(&r, &more, i, slot, true, b->run_arena)))
+	if (!void_first && (wrong = step(&r, &more, i, slot, EG_VOID, b->run_arena)))
 		return wrong;
 	if (!conclude(&more, &r, ~(mask)0, rnd, b->run_arena, &now))
 		return "that a person can be built";
@@ -443,7 +466,7 @@ static const char *check(struct bench *b, const struct history *h, uint64_t salt
 	eg_arena_reset(b->run_arena);
 	run_begin(&first, h);
 	for (unsigned i = 0; i < h->n_ops && !wrong; i++)
-		wrong = step(&first, h, h->ops[i].source, h->ops[i].slot, h->ops[i].is_void, b->run_arena);
+		wrong = step(&first, h, h->ops[i].source, h->ops[i].slot, h->ops[i].kind, b->run_arena);
 	if (wrong)
 		return wrong;
 	if (!conclude(h, &first, ~(mask)0, &rnd, b->run_arena, &x))
@@ -497,8 +520,10 @@ static void print_history(const struct history *h)
 		            h->links[i].a, h->links[i].b);
 	for (unsigned i = 0; i < h->n_ops; i++) {
 		const struct slot *s = &h->sources[h->ops[i].source].slots[h->ops[i].slot];
-		print_error("  %s source %u version %lld.%u\n", h->ops[i].is_void ? "void  " : "assert",
-		            h->ops[i].source, (long long)s->version, s->mapping_revision);
+		static const char *const ops[] = {
+		        [EG_ASSERT] = "assert", [EG_VOID] = "void", [EG_WITHDRAW] = "withdraw"};
+		print_error("  %-8s source %u version %lld.%u\n", ops[h->ops[i].kind], h->ops[i].source,
+		            (long long)s->version, s->mapping_revision);
 	}
 }
 
@@ -554,6 +579,7 @@ static void everything_was_met(void)
 		assert_true(met.kind[i] > 0);
 	assert_true(met.kind[EG_CASE_NO_IDENTITY] > 0);
 	assert_true(met.moved > 0);
+	assert_true(met.withdrawn > 0);
 	for (unsigned i = 1; i <= SOURCES; i++)
 		assert_true(met.persons[i] > 0);
 }
