@@ -79,6 +79,8 @@ struct gateway {
 	struct eg_writer *writer;
 	struct eg_feed *feed;
 	struct eg_relay *relay;
+	struct eg_lists *lists;
+	char lists_dir[400]; /* under the data directory */
 	struct eg_edge *edge;
 	struct eg_http *http;
 };
@@ -169,6 +171,33 @@ static enum eg_rc start_relay(struct gateway *g, struct eg_err *err)
 	return eg_relay_start(&g->relay, &o, err);
 }
 
+static bool relay_behind(void *arg)
+{
+	return eg_relay_behind(((struct gateway *)arg)->relay);
+}
+
+static enum eg_rc start_lists(struct gateway *g, struct eg_err *err)
+{
+	const struct eg_conf *c = g->conf;
+	struct eg_lists_options o = {
+	        .store = g->store,
+	        .vault = g->vault,
+	        .intake = g->intake,
+	        .writer = g->writer,
+	        .dir = g->lists_dir,
+	        .memory = (size_t)c->lists_memory,
+	        .disk = (uint64_t)c->lists_disk,
+	        .open = (unsigned)c->lists_open,
+	        .max_record_bytes = (size_t)c->record_bytes,
+	        .shrink_bp = c->lists_shrink_bp,
+	        .shrink_floor = c->lists_shrink_floor,
+	        .shrink_window_us = c->lists_shrink_window,
+	        .hold = relay_behind,
+	        .hold_arg = g,
+	};
+	return eg_lists_start(&g->lists, &o, err);
+}
+
 static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 {
 	const struct eg_conf *c = g->conf;
@@ -206,6 +235,7 @@ static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 	        .writer = g->writer,
 	        .feed = g->feed,
 	        .relay = g->relay,
+	        .lists = g->lists,
 	        .relay_development = c->kafka_development,
 	        .policy = c->policy,
 	        .version = EG_VERSION,
@@ -232,6 +262,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	if ((rc = make_data(c->data, err)))
 		return rc;
 	snprintf(root_key, sizeof root_key, "%s/root.key", c->data);
+	snprintf(g->lists_dir, sizeof g->lists_dir, "%s/lists", c->data);
 	struct eg_store_options so = {.dir = c->data,
 	                              .wal_pages = c->wal_pages,
 	                              .cache_kib = c->cache_bytes / 1024,
@@ -255,6 +286,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	        .vault = g->vault,
 	        .intake = g->intake,
 	        .origin = *c->origin ? c->origin : NULL,
+	        .lists_dir = g->lists_dir,
 	        .max_records = (unsigned)c->writer_records,
 	        .checkpoint_us = c->checkpoint_us,
 	        .lag_grace_us = c->police_lag_grace,
@@ -272,7 +304,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	        .max_subs = (unsigned)c->max_subscribers,
 	};
 	if ((rc = eg_feed_start(&g->feed, &fo, err)) || (rc = start_relay(g, err)) ||
-	    (rc = start_edge(g, err)))
+	    (rc = start_lists(g, err)) || (rc = start_edge(g, err)))
 		return rc;
 	if (*c->listen_metrics)
 		rc = eg_http_start(&g->http, c->listen_metrics, refresh_gauges, g, err);
@@ -294,9 +326,11 @@ static void stop(struct gateway *g)
 		eg_writer_drain(g->writer);
 	if (g->relay)
 		eg_relay_drain(g->relay, deadline);
+	eg_lists_stop(g->lists); /* the writer has answered all that it was given */
 	/* A call whose caller went away may still be on a worker: what the edge looks at goes after it. */
 	if (g->edge)
 		eg_edge_free(g->edge);
+	eg_lists_free(g->lists);
 	if (g->feed)
 		eg_feed_stop(g->feed);
 	if (g->relay)

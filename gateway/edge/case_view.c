@@ -15,6 +15,8 @@ bool eg_case_offers(int case_kind, enum eg_decision_kind decision)
 	case EG_CASE_PROPOSED_MATCH:
 	case EG_CASE_NO_IDENTITY:
 		return decision == EG_DECIDE_LINK || decision == EG_DECIDE_APART;
+	case EG_CASE_LIST_SHRINK:
+		return decision == EG_DECIDE_APPROVE || decision == EG_DECIDE_REFUSE;
 	case EG_CASE_LIFE_DISPUTED:
 	case EG_CASE_POLICE_LAG:
 		return false; /* these close when a source corrects its statement */
@@ -160,7 +162,7 @@ enum eg_rc eg_make_case(struct eg_case_reader *r, const struct eg_case_row *row,
 	m->decided_by = eg_make_text(r->maker, b.decided_by);
 	m->note = eg_make_text(r->maker, b.note);
 	m->possible_decisions = eg_make(r->maker, 3 * sizeof *m->possible_decisions);
-	for (int d = EG_DECIDE_LINK; d <= EG_DECIDE_UPHOLD && m->possible_decisions; d++)
+	for (int d = EG_DECIDE_LINK; d <= EG_DECIDE_REFUSE && m->possible_decisions; d++)
 		if (row->state == EG_CASE_OPEN && eg_case_offers(row->kind, (enum eg_decision_kind)d))
 			m->possible_decisions[m->n_possible_decisions++] = (Eldergate__V1__DecisionKind)d;
 	bool conflict = b.kind == EG_CASE_VERSION_CONFLICT;

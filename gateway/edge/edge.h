@@ -8,6 +8,7 @@
 #define EG_EDGE_EDGE_H
 
 #include "flow/feed.h"
+#include "flow/lists.h"
 #include "flow/relay.h"
 
 struct eg_edge;
@@ -35,6 +36,7 @@ struct eg_edge_options {
 	struct eg_writer *writer;
 	struct eg_feed *feed;
 	struct eg_relay *relay; /* NULL: Kafka is off */
+	struct eg_lists *lists;
 	bool relay_development;
 	const struct eg_policy *policy; /* a reference is taken */
 	const char *version;            /* of the program */

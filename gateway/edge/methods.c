@@ -32,6 +32,7 @@
 
 const struct eg_method eg_methods[] = {
         {.path = EXCHANGE "Submit", .shape = EG_BIDI, .events = &eg_submit},
+        {.path = EXCHANGE "Reconcile", .shape = EG_BIDI, .events = &eg_reconcile},
         UNARY(EXCHANGE "ListRejects", EG_ROLE_AGENCY, eldergate__v1__list_rejects_request__descriptor,
               eg_list_rejects_call),
         {.path = EXCHANGE "Resubmit",

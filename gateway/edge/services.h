@@ -11,6 +11,7 @@ extern const struct eg_call_events eg_health_watch;
 extern const struct eg_call_events eg_reflection;
 /* ExchangeService */
 extern const struct eg_call_events eg_submit;
+extern const struct eg_call_events eg_reconcile;
 enum eg_rc eg_list_rejects_call(struct eg_ask *a, struct eg_fault *f);
 enum eg_rc eg_resubmit(struct eg_ask *a, struct eg_fault *f);
 enum eg_rc eg_get_elder(struct eg_ask *a, struct eg_fault *f);

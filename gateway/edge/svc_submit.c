@@ -17,8 +17,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define BEHIND_US        EG_SECOND        /* bulk waits while the oldest unpublished change is older */
-#define BULK_LOOK_US     (EG_SECOND / 20) /* how often it looks again */
+#define BULK_LOOK_US     (EG_SECOND / 20) /* how often bulk that waits for the relay looks again */
 #define BULK_PATIENCE_US (30 * EG_SECOND) /* after that the batch is refused, to be sent later */
 #define NEVER            INT64_MAX
 
@@ -214,22 +213,11 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 	eg_message_free(m);
 }
 
-/* Bulk is let in only while the relay keeps up; when it cannot reach its broker at all, the log is the
- * buffer. */
-static bool relay_behind(const struct submit *s)
-{
-	struct eg_relay_status r;
-	if (!s->stream.edge->o.relay)
-		return false;
-	eg_relay_status(s->stream.edge->o.relay, &r);
-	return r.connected && r.oldest_unpublished_us && eg_now_us() - r.oldest_unpublished_us > BEHIND_US;
-}
-
 static void take_or_hold(struct submit *s, struct eg_message *m, struct eg_worker *w)
 {
 	struct eg_batch b;
 	if (eg_batch_read(eg_message_bytes(m), false, &b, NULL) || b.lane != ELDERGATE__V1__LANE__LANE_BULK ||
-	    !relay_behind(s)) {
+	    !eg_relay_behind(s->stream.edge->o.relay)) {
 		s->held_since = 0;
 		take(s, m, w);
 		return;

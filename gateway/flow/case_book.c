@@ -356,6 +356,7 @@ static bool stays(const struct settling *x, const struct eg_ws_case *k, struct e
 		return true;
 	switch (k->body.kind) {
 	case EG_CASE_VERSION_CONFLICT: /* closed by its rejects */
+	case EG_CASE_LIST_SHRINK:      /* nobody's: closed by its decision */
 		return true;
 	case EG_CASE_LIFE_DISPUTED:
 	case EG_CASE_POLICE_LAG:
@@ -441,6 +442,28 @@ enum eg_rc eg_cases_settle(struct eg_merge *m, struct eg_cause *c, struct eg_ws_
 	for (unsigned i = 0; i < x.n_wants && rc == EG_OK; i++)
 		rc = settle_want(&x, &x.wants[i], err);
 	return rc;
+}
+
+/* ---- full lists ---- */
+
+enum eg_rc eg_case_of_list(struct eg_merge *m, struct eg_cause *c, const uint8_t spool[16], uint64_t seq,
+                           uint8_t id[16], struct eg_err *err)
+{
+	struct eg_ws_case *k = NULL;
+	uint8_t subject[16];
+	enum eg_rc rc =
+	        subject_of(m, EG_CASE_LIST_SHRINK, NULL, 0, (struct eg_bytes){spool, 16}, subject, err);
+	if (rc == EG_OK)
+		rc = eg_ws_case_new(&m->set, subject, &k, err);
+	if (rc)
+		return rc;
+	k->body.kind = EG_CASE_LIST_SHRINK;
+	k->body.seqs = eg_arena_copy(m->arena, &seq, sizeof seq);
+	k->body.n_seqs = 1;
+	if (!k->body.seqs)
+		return eg_ws_no_memory(err);
+	memcpy(id, k->row.id, 16);
+	return open_case(m, c, k, NULL, err);
 }
 
 /* ---- version conflicts ---- */

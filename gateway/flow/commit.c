@@ -159,6 +159,7 @@ enum eg_rc eg_commit_fill(struct eg_commit *c, struct eg_tx *tx, struct eg_conn 
 	struct eg_merge *m = &c->merge;
 	eg_ws_begin(&m->set, m->vault, conn, tx, m->arena, m->tail->time);
 	m->created = 0;
+	m->lists_moved = false;
 	memset(m->opened, 0, sizeof m->opened);
 	enum eg_rc rc = gather(c, err);
 	if (rc == EG_OK)
@@ -176,6 +177,8 @@ enum eg_rc eg_commit_fill(struct eg_commit *c, struct eg_tx *tx, struct eg_conn 
 			rc = append_refusal(c, t, err);
 		else if (t->kind == EG_TICKET_ADMIN)
 			rc = append_admin(c, t, err);
+		else if (t->kind == EG_TICKET_LIST)
+			rc = eg_merge_list(m, t, err);
 	}
 	if (rc == EG_OK)
 		rc = append_deliveries(c, err);

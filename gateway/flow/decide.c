@@ -36,6 +36,8 @@ static bool fits(enum eg_case_kind kind, enum eg_decision_kind decision)
 		return decision == EG_DECIDE_LINK || decision == EG_DECIDE_APART;
 	case EG_CASE_NO_IDENTITY:
 		return decision == EG_DECIDE_APART; /* from everybody: it stays the record of nobody known */
+	case EG_CASE_LIST_SHRINK:
+		return decision == EG_DECIDE_APPROVE || decision == EG_DECIDE_REFUSE;
 	case EG_CASE_LIFE_DISPUTED:
 	case EG_CASE_POLICE_LAG:
 		return false;
@@ -286,8 +288,12 @@ enum eg_rc eg_merge_decision(struct eg_merge *m, struct eg_ticket *t, struct eg_
 	case EG_DECIDE_UPHOLD:
 		rc = uphold(&d, err);
 		break;
+	case EG_DECIDE_APPROVE:
+	case EG_DECIDE_REFUSE:
+		rc = eg_list_decided(m, &d.k->body, t->decision.kind == EG_DECIDE_APPROVE, err);
+		break;
 	}
-	if (rc == EG_OK && t->decision.kind != EG_DECIDE_UPHOLD)
+	if (rc == EG_OK && (t->decision.kind == EG_DECIDE_LINK || t->decision.kind == EG_DECIDE_APART))
 		rc = eg_regroup(m, &d.cause, &nobody, &d.around, err);
 	if (rc == EG_OK && d.k->row.state == EG_CASE_OPEN)
 		rc = eg_case_shut(m, &d.cause, d.k, err);

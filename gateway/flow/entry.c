@@ -57,7 +57,7 @@ const char *eg_entry_kind_name(enum eg_entry_kind k)
 	        [EG_ENTRY_REFUSAL] = "REFUSAL",   [EG_ENTRY_QUERY] = "QUERY",
 	        [EG_ENTRY_DELIVERY] = "DELIVERY", [EG_ENTRY_CASE] = "CASE",
 	        [EG_ENTRY_DECISION] = "DECISION", [EG_ENTRY_ADMIN] = "ADMIN",
-	        [EG_ENTRY_TIMER] = "TIMER",
+	        [EG_ENTRY_LIST] = "LIST",         [EG_ENTRY_TIMER] = "TIMER",
 	};
 	return (size_t)k < sizeof names / sizeof *names && names[k] ? names[k] : "?";
 }

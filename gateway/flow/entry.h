@@ -21,6 +21,7 @@ enum eg_entry_kind {
 	EG_ENTRY_CASE = 10,
 	EG_ENTRY_DECISION = 11,
 	EG_ENTRY_ADMIN = 12,
+	EG_ENTRY_LIST = 13,
 	EG_ENTRY_TIMER = 14
 };
 const char *eg_entry_kind_name(enum eg_entry_kind k); /* "CHANGE" */

@@ -116,7 +116,7 @@ static bool names_a_person(const char *text)
 
 /* The header of an entry is not sealed, and stands in proof files: what a caller writes there must name
  * nobody. */
-static enum eg_rc open_text(const char *text, const char *field, struct eg_err *err)
+enum eg_rc eg_intake_open_text(const char *text, const char *field, struct eg_err *err)
 {
 	enum eg_rc rc = header_text(text, field, HEADER_TEXT_MAX, err);
 	if (rc == EG_OK && names_a_person(text))
@@ -128,7 +128,7 @@ static enum eg_rc open_text(const char *text, const char *field, struct eg_err *
 /* A purpose is a code, so that no free text gets into headers. */
 static enum eg_rc purpose_code(const char *text, struct eg_err *err)
 {
-	enum eg_rc rc = open_text(text, "purpose", err);
+	enum eg_rc rc = eg_intake_open_text(text, "purpose", err);
 	if (rc == EG_OK && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-")])
 		rc = eg_fail_field(err, EG_INVALID, "purpose",
 		                   "a purpose is a code of a-z, 0-9, '.', '_' and '-'");
@@ -151,7 +151,7 @@ static enum eg_rc may_submit(const struct eg_intake *in, const struct eg_ticket 
 	if (t->bytes > in->o.max_batch_bytes)
 		return eg_fail_field(err, EG_LIMIT, "records", "the batch has %zu bytes; send at most %zu",
 		                     t->bytes, in->o.max_batch_bytes);
-	return open_text(s->batch_id, "batch_id", err);
+	return eg_intake_open_text(s->batch_id, "batch_id", err);
 }
 
 static bool carries_death(const struct eg_claim *c)
@@ -261,6 +261,8 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 		return t->decision.note ? header_text(t->decision.note, "note", NOTE_MAX, err) : EG_OK;
 	case EG_TICKET_REFUSAL:
 		return header_text(t->refusal.reason, "reason", HEADER_TEXT_MAX, err);
+	case EG_TICKET_LIST:
+		return EG_OK; /* the gateway's own */
 	case EG_TICKET_ADMIN:
 		return header_text(t->admin.act, "act", HEADER_TEXT_MAX, err);
 	}

@@ -33,6 +33,8 @@ enum eg_rc eg_intake_put(struct eg_intake *in, struct eg_ticket *t, int64_t mono
  * called. */
 enum eg_rc eg_intake_put_and_wait(struct eg_intake *in, struct eg_ticket *t, int64_t mono_deadline_us,
                                   struct eg_err *err);
+/* EG_INVALID: a text that goes into unsealed headers is none, or holds an ID number. */
+enum eg_rc eg_intake_open_text(const char *text, const char *field, struct eg_err *err);
 /* Tokens as intake makes them, for look-ups. */
 void eg_source_token(const struct eg_vault *v, struct eg_bytes agency, struct eg_bytes dataset,
                      struct eg_bytes key, uint8_t token[EG_TOKEN_SIZE]);

@@ -354,6 +354,34 @@ static bool may_withdraw(const struct eg_ws_source *s, const struct eg_item *ite
 	return e && e->version < item->version.version && !eg_versions_moved(&s->versions, item->pinned);
 }
 
+/* What a list said of the key without writing it down is written down before a record that came late. */
+static enum eg_rc confirm_by_list(struct eg_merge *m, struct eg_work *w, struct eg_ws_source *s,
+                                  struct eg_err *err)
+{
+	const struct eg_item *item = w->item;
+	struct eg_listed_ask ask = {.listed = &m->listed,
+	                            .dir = m->lists_dir,
+	                            .vault = m->vault,
+	                            .conn = m->set.conn,
+	                            .arena = m->arena,
+	                            .before = UINT64_MAX};
+	struct eg_version *v = &w->confirmation;
+	bool yes;
+	enum eg_rc rc =
+	        eg_listed_confirms(&ask, &s->versions, item->token, item->version.version, &yes, v, err);
+	if (rc || !yes || eg_versions_find(&s->versions, v->version, v->mapping_revision))
+		return rc;
+	switch (eg_versions_put(&s->versions, EG_ASSERT, v, m->arena)) {
+	case EG_PUT_CONFIRMED:
+		w->by_list = s->dirty = true;
+		return EG_OK;
+	case EG_PUT_FAILED:
+		return eg_ws_no_memory(err);
+	default: /* full: the late record will be told so */
+		return EG_OK;
+	}
+}
+
 static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source *s, struct eg_err *err)
 {
 	struct eg_item *item = w->item;
@@ -371,7 +399,12 @@ static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source
 		return EG_OK;
 	}
 	v->seq = v->void_seq = v->withdrawn_seq = eg_tail_next(m->tail);
-	enum eg_rc rc = look(m, s, v, &b, err);
+	enum eg_rc rc = EG_OK;
+	if (m->listed.n && claim->op == EG_ASSERT)
+		rc = confirm_by_list(m, w, s, err);
+	if (rc)
+		return rc;
+	rc = look(m, s, v, &b, err);
 	if (rc)
 		return rc;
 	enum eg_put put = eg_versions_put(&s->versions, claim->op, v, m->arena);
@@ -413,7 +446,7 @@ enum eg_rc eg_merge_item(struct eg_merge *m, struct eg_work *w, struct eg_err *e
 	item->seq = 0;
 	item->n_cases = 0;
 	w->added = 0;
-	w->confirmed = w->rejected = false;
+	w->confirmed = w->rejected = w->by_list = false;
 	enum eg_rc rc = eg_ws_source(&m->set, item->token, &s, err);
 	if (rc == EG_OK && eg_reasons_quarantine(&item->reasons))
 		rc = set_aside(m, w, s, 0, err);
@@ -427,6 +460,16 @@ enum eg_rc eg_merge_item(struct eg_merge *m, struct eg_work *w, struct eg_err *e
 	return rc;
 }
 
+static void add_confirmation(struct eg_buf *b, const uint8_t token[EG_TOKEN_SIZE], const struct eg_version *v)
+{
+	size_t open = eg_canon_open(b, 1);
+	eg_canon_bytes(b, 1, (struct eg_bytes){token, EG_TOKEN_SIZE});
+	eg_canon_int(b, 2, v->version);
+	eg_canon_int(b, 3, v->mapping_revision);
+	eg_canon_bytes(b, 4, (struct eg_bytes){v->digest, EG_DIGEST_SIZE});
+	eg_canon_close(b, open);
+}
+
 enum eg_rc eg_merge_unchanged(struct eg_merge *m, struct eg_ticket *t, const struct eg_work *works,
                               unsigned n, struct eg_err *err)
 {
@@ -435,18 +478,13 @@ enum eg_rc eg_merge_unchanged(struct eg_merge *m, struct eg_ticket *t, const str
 	int64_t unchanged = 0;
 	eg_buf_reset(&m->scratch);
 	for (unsigned i = 0; i < n; i++) {
-		const struct eg_version *v = &works[i].item->version;
 		unchanged += works[i].item->outcome == EG_UNCHANGED;
-		if (!works[i].confirmed)
-			continue;
-		size_t open = eg_canon_open(&m->scratch, 1);
-		eg_canon_bytes(&m->scratch, 1, (struct eg_bytes){works[i].item->token, EG_TOKEN_SIZE});
-		eg_canon_int(&m->scratch, 2, v->version);
-		eg_canon_int(&m->scratch, 3, v->mapping_revision);
-		eg_canon_bytes(&m->scratch, 4, (struct eg_bytes){v->digest, EG_DIGEST_SIZE});
-		eg_canon_close(&m->scratch, open);
+		if (works[i].by_list)
+			add_confirmation(&m->scratch, works[i].item->token, &works[i].confirmation);
+		if (works[i].confirmed)
+			add_confirmation(&m->scratch, works[i].item->token, &works[i].item->version);
 	}
-	if (!unchanged)
+	if (!unchanged && !m->scratch.len)
 		return EG_OK;
 	eg_merge_header(t, EG_ENTRY_UNCHANGED, &h);
 	h.outcome = EG_UNCHANGED;

@@ -17,6 +17,7 @@
 #ifndef EG_FLOW_MERGE_H
 #define EG_FLOW_MERGE_H
 
+#include "flow/listed.h"
 #include "flow/tail.h"
 #include "flow/ticket.h"
 #include "flow/workset.h"
@@ -35,10 +36,13 @@ struct eg_merge {
 	struct eg_vault *vault;
 	const struct eg_authority *authority;
 	struct eg_tail *tail;
+	struct eg_listed listed; /* as of the last commit */
+	const char *lists_dir;   /* NULL: there are no lists */
+	bool lists_moved;        /* by this commit */
 	struct eg_workset set;
 	struct eg_arena *arena;
 	uint64_t created;                        /* persons */
-	int64_t opened[EG_CASE_NO_IDENTITY + 1]; /* cases opened less closed, by kind */
+	int64_t opened[EG_CASE_LIST_SHRINK + 1]; /* cases opened less closed, by kind */
 	struct eg_buf scratch;
 };
 
@@ -50,6 +54,8 @@ struct eg_work {
 	enum eg_reason_code added; /* by the writer; 0: none */
 	bool confirmed; /* a version not known before, to be listed in the batch's UNCHANGED entry */
 	bool rejected;  /* newly quarantined */
+	bool by_list;   /* a list's position was confirmed first, to be listed there too: */
+	struct eg_version confirmation;
 };
 
 /* Sets the result fields of w->item. An error is the store's or the gateway's, never the record's. */
@@ -57,6 +63,8 @@ enum eg_rc eg_merge_item(struct eg_merge *m, struct eg_work *w, struct eg_err *e
 /* Appends the UNCHANGED entry of a submission, if any of its n works is unchanged. */
 enum eg_rc eg_merge_unchanged(struct eg_merge *m, struct eg_ticket *t, const struct eg_work *works,
                               unsigned n, struct eg_err *err);
+/* A step of a full list. */
+enum eg_rc eg_merge_list(struct eg_merge *m, struct eg_ticket *t, struct eg_err *err);
 /* A refused decision (EG_NOT_FOUND, EG_PRECONDITION) sets t->rc and t->err, changes nothing and returns
  * EG_OK. */
 enum eg_rc eg_merge_decision(struct eg_merge *m, struct eg_ticket *t, struct eg_err *err);
@@ -158,6 +166,12 @@ enum eg_rc eg_conflict_case(struct eg_merge *m, const struct eg_ws_source *s, in
 enum eg_rc eg_conflict_open(struct eg_merge *m, struct eg_cause *c, struct eg_ws_source *s,
                             const struct eg_version *stands, const struct eg_version *sent, uint64_t sent_seq,
                             struct eg_err *err);
+/* The case of a list that the shrink guard holds back; it is nobody's. seq: of its LIST entry. */
+enum eg_rc eg_case_of_list(struct eg_merge *m, struct eg_cause *c, const uint8_t spool[16], uint64_t seq,
+                           uint8_t id[16], struct eg_err *err);
+/* A reviewer decided that case: the list goes on, or ends. */
+enum eg_rc eg_list_decided(struct eg_merge *m, const struct eg_case_body *body, bool approved,
+                           struct eg_err *err);
 enum eg_rc eg_case_shut(struct eg_merge *m, struct eg_cause *c, struct eg_ws_case *k, struct eg_err *err);
 
 #endif

@@ -372,3 +372,12 @@ void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out)
 	*out = r->status;
 	pthread_mutex_unlock(&r->lock);
 }
+
+bool eg_relay_behind(struct eg_relay *r)
+{
+	struct eg_relay_status s;
+	if (!r)
+		return false;
+	eg_relay_status(r, &s);
+	return s.connected && s.oldest_unpublished_us && eg_now_us() - s.oldest_unpublished_us > EG_SECOND;
+}

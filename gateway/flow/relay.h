@@ -54,5 +54,8 @@ struct eg_relay_status {
 	char last_error[256];
 };
 void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out);
+/* Is the oldest unpublished change older than a second? Bulk waits then; when the broker cannot be reached at
+ * all, the log is the buffer. NULL: never. */
+bool eg_relay_behind(struct eg_relay *r);
 
 #endif

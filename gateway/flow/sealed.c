@@ -148,7 +148,7 @@ enum eg_rc eg_case_read(struct eg_bytes body, struct eg_arena *a, struct eg_case
 			break;
 		}
 	}
-	if (r.bad || kind < EG_CASE_VERSION_CONFLICT || kind > EG_CASE_NO_IDENTITY)
+	if (r.bad || kind < EG_CASE_VERSION_CONFLICT || kind > EG_CASE_LIST_SHRINK)
 		return eg_fail(err, EG_CORRUPT, "the body of a case is not canonical");
 	out->kind = (enum eg_case_kind)kind;
 	return EG_OK;

@@ -22,7 +22,8 @@ enum eg_ticket_kind {
 	EG_TICKET_DELIVERY = 3, /* a window of events; all waiting ones share one entry */
 	EG_TICKET_DECISION = 4, /* a case decided */
 	EG_TICKET_REFUSAL = 5,  /* counted refusals of one identity, reason and second */
-	EG_TICKET_ADMIN = 6
+	EG_TICKET_ADMIN = 6,
+	EG_TICKET_LIST = 7 /* a step of a full list */
 };
 
 enum eg_outcome {
@@ -81,7 +82,13 @@ struct eg_window {
 	int64_t policy_version;
 };
 
-enum eg_decision_kind { EG_DECIDE_LINK = 1, EG_DECIDE_APART = 2, EG_DECIDE_UPHOLD = 3 };
+enum eg_decision_kind {
+	EG_DECIDE_LINK = 1,
+	EG_DECIDE_APART = 2,
+	EG_DECIDE_UPHOLD = 3,
+	EG_DECIDE_APPROVE = 4, /* the withdrawals of a full list */
+	EG_DECIDE_REFUSE = 5
+};
 struct eg_decision {
 	uint8_t case_id[16];
 	enum eg_decision_kind kind;
@@ -92,6 +99,8 @@ struct eg_decision {
 	uint8_t person[16];
 	const char *note;
 };
+
+struct eg_list_info;
 
 struct eg_ticket {
 	enum eg_ticket_kind kind;
@@ -113,6 +122,11 @@ struct eg_ticket {
 		struct {
 			const char *act;
 		} admin;
+		struct {
+			struct eg_list_info *info; /* as it shall be; seq, case and row are set */
+			bool fresh;                /* it has no row yet */
+			bool append;               /* with its LIST entry, and its case if it is held */
+		} list;
 	};
 	void (*done)(struct eg_ticket *t); /* arg: below */
 	void *done_arg;

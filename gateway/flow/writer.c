@@ -42,7 +42,7 @@ struct eg_writer {
 	struct eg_writer_options o;
 	struct eg_conn *conn;
 	struct eg_queue *queue;
-	struct eg_wake *head;
+	struct eg_wake *head, *lists;
 	struct eg_thread *thread;
 	struct eg_tail tail;
 	struct eg_commit commit;
@@ -53,7 +53,7 @@ struct eg_writer {
 	int64_t signed_at;    /* monotonic */
 	int64_t lag_looked;   /* when table lag was last looked at; monotonic */
 	int64_t persons;
-	int64_t open_cases[EG_CASE_NO_IDENTITY + 1];
+	int64_t open_cases[EG_CASE_LIST_SHRINK + 1];
 	pthread_mutex_t marks_lock;
 	struct mark marks[MARKS_MAX];
 	unsigned n_marks;
@@ -137,13 +137,35 @@ static void measure_commit(struct eg_writer *w, uint64_t entries, int64_t took_u
 	eg_metric_set(EG_M_WAL_BYTES, NULL, (double)eg_store_wal_bytes(w->o.store));
 	w->persons += (int64_t)m->created;
 	eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
-	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_NO_IDENTITY; k++) {
+	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_LIST_SHRINK; k++) {
 		w->open_cases[k] += m->opened[k];
 		if (m->opened[k])
 			eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
 			              (double)w->open_cases[k]);
 	}
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
+}
+
+static void stop_if_fatal(struct eg_writer *w, const struct eg_err *err)
+{
+	if (!err->fatal)
+		return;
+	eg_log_err(EG_LOG_ERROR, "writer.fatal", err);
+	w->o.fatal(err);
+	abort(); /* fatal must not return */
+}
+
+/* What was applied decides what late records mean, so the writer does not go on without knowing it. */
+static void read_lists(struct eg_writer *w)
+{
+	struct eg_err err = {0};
+	if (!w->commit.merge.lists_moved)
+		return;
+	if (eg_listed_load(&w->commit.merge.listed, w->conn, &err)) {
+		err.fatal = true;
+		stop_if_fatal(w, &err);
+	}
+	eg_wake(w->lists);
 }
 
 static void answer(struct eg_writer *w, struct eg_ticket **tickets, unsigned n, enum eg_rc rc,
@@ -228,6 +250,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	eg_tail_keep(&w->tail);
 	eg_commit_keep(c);
 	keep_marks(w, marks, n_marks);
+	read_lists(w);
 	if (signs) {
 		w->signed_size = w->tail.seq;
 		w->signed_at = eg_mono_us();
@@ -259,15 +282,6 @@ static unsigned reads_first(struct eg_ticket **tickets, unsigned n)
 		tickets[reads++] = t;
 	}
 	return reads;
-}
-
-static void stop_if_fatal(struct eg_writer *w, const struct eg_err *err)
-{
-	if (!err->fatal)
-		return;
-	eg_log_err(EG_LOG_ERROR, "writer.fatal", err);
-	w->o.fatal(err);
-	abort(); /* fatal must not return */
 }
 
 /* Can another try with fewer tickets do better? Not where the disk or the memory of the machine is the
@@ -467,11 +481,11 @@ static enum eg_rc count_cases(struct eg_writer *w, struct eg_err *err)
 			return rc;
 		for (unsigned i = 0; i < n; i++) {
 			after = rows[i].row;
-			if (rows[i].kind >= EG_CASE_VERSION_CONFLICT && rows[i].kind <= EG_CASE_NO_IDENTITY)
+			if (rows[i].kind >= EG_CASE_VERSION_CONFLICT && rows[i].kind <= EG_CASE_LIST_SHRINK)
 				w->open_cases[rows[i].kind]++;
 		}
 	} while (n);
-	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_NO_IDENTITY; k++)
+	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_LIST_SHRINK; k++)
 		eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
 		              (double)w->open_cases[k]);
 	return EG_OK;
@@ -492,6 +506,8 @@ static enum eg_rc open_log(struct eg_writer *w, struct eg_err *err)
 		rc = eg_count(w->conn, &w->persons, &open_cases, err);
 	if (rc == EG_OK && open_cases)
 		rc = count_cases(w, err);
+	if (rc == EG_OK && w->commit.merge.lists_dir)
+		rc = eg_listed_load(&w->commit.merge.listed, w->conn, err);
 	return rc;
 }
 
@@ -513,6 +529,8 @@ static void writer_free(struct eg_writer *w)
 	eg_buf_free(&w->commit.merge.scratch);
 	eg_arena_free(w->commit.merge.arena);
 	eg_wake_free(w->head);
+	eg_wake_free(w->lists);
+	eg_listed_free(&w->commit.merge.listed);
 	pthread_mutex_destroy(&w->marks_lock);
 	free(w);
 }
@@ -534,13 +552,15 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 	w->conn = eg_store_writer(o->store);
 	w->queue = eg_intake_queue(o->intake);
 	w->head = eg_wake_new();
+	w->lists = eg_wake_new();
+	w->commit.merge.lists_dir = o->lists_dir;
 	w->commit.merge.vault = o->vault;
 	w->commit.merge.authority = o->authority;
 	w->commit.lag_grace_us = o->lag_grace_us;
 	w->commit.merge.tail = &w->tail;
 	w->commit.merge.arena = eg_arena_new(COMMIT_BUDGET);
 	enum eg_rc rc = EG_OK;
-	if (!w->head || !w->commit.merge.arena)
+	if (!w->head || !w->lists || !w->commit.merge.arena)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the writer");
 	if (rc == EG_OK)
 		rc = open_log(w, err);
@@ -576,6 +596,11 @@ void eg_writer_stop(struct eg_writer *w)
 struct eg_wake *eg_writer_head(struct eg_writer *w)
 {
 	return w->head;
+}
+
+struct eg_wake *eg_writer_lists(struct eg_writer *w)
+{
+	return w->lists;
 }
 
 const uint8_t *eg_writer_log_id(const struct eg_writer *w)

@@ -18,6 +18,7 @@ struct eg_writer_options {
 	struct eg_vault *vault;
 	struct eg_intake *intake;
 	const struct eg_authority *authority;    /* NULL: built in */
+	const char *lists_dir;                   /* of full lists' folders; NULL: there are none */
 	const char *origin;                      /* checkpoint origin; NULL: "eldergate.<log id>" */
 	unsigned max_records;                    /* per commit; default 1024 */
 	int64_t checkpoint_us;                   /* default 1 s */
@@ -32,7 +33,8 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 void eg_writer_drain(struct eg_writer *w);
 /* Drains if that was not done, then frees; every reader of the log must be gone. */
 void eg_writer_stop(struct eg_writer *w);
-struct eg_wake *eg_writer_head(struct eg_writer *w); /* raised after each commit */
+struct eg_wake *eg_writer_head(struct eg_writer *w);  /* raised after each commit */
+struct eg_wake *eg_writer_lists(struct eg_writer *w); /* raised after a commit that moved a full list */
 const uint8_t *eg_writer_log_id(const struct eg_writer *w);
 const char *eg_writer_origin(const struct eg_writer *w);
 /* Folds a reader's mark into the next commit (a hint of progress, shown in status; the truth of the Kafka

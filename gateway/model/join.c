@@ -59,6 +59,8 @@ const char *eg_case_kind_name(enum eg_case_kind k)
 		return "POLICE_LAG";
 	case EG_CASE_NO_IDENTITY:
 		return "NO_IDENTITY";
+	case EG_CASE_LIST_SHRINK:
+		return "LIST_SHRINK";
 	}
 	return "";
 }

@@ -49,7 +49,8 @@ enum eg_case_kind {
 	EG_CASE_PROPOSED_MATCH = 5,
 	EG_CASE_LIFE_DISPUTED = 6,
 	EG_CASE_POLICE_LAG = 7,
-	EG_CASE_NO_IDENTITY = 8 /* a funeral record without a number */
+	EG_CASE_NO_IDENTITY = 8, /* a funeral record without a number */
+	EG_CASE_LIST_SHRINK = 9  /* a full list lacks more keys than the shrink guard lets pass */
 };
 const char *eg_case_kind_name(enum eg_case_kind k); /* "VERSION_CONFLICT" */
 

@@ -70,6 +70,12 @@ static const char schema[] =
         " heard INTEGER NOT NULL, seq INTEGER NOT NULL, records INTEGER NOT NULL, rejects INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS lag (person INTEGER PRIMARY KEY, since INTEGER NOT NULL);"
         "CREATE INDEX IF NOT EXISTS lag_since ON lag (since);"
+        "CREATE TABLE IF NOT EXISTS list (\"row\" INTEGER PRIMARY KEY, agency TEXT NOT NULL,"
+        " dataset TEXT NOT NULL, list_id TEXT NOT NULL, digest BLOB NOT NULL, as_of INTEGER NOT NULL,"
+        " phase INTEGER NOT NULL, pinned INTEGER NOT NULL, seq INTEGER NOT NULL, spool BLOB NOT NULL,"
+        " body BLOB NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS list_digest ON list (digest);"
+        "CREATE INDEX IF NOT EXISTS list_seq ON list (seq);"
         "INSERT INTO meta (name, value) VALUES ('format', x'0000000000000001') ON CONFLICT DO NOTHING;";
 
 /* ---- connections ---- */

@@ -321,6 +321,18 @@ enum eg_rc eg_get_source_by_row(struct eg_conn *c, int64_t row, struct eg_arena 
 	return finish_one(&q);
 }
 
+enum eg_rc eg_list_sources(struct eg_conn *c, const uint8_t *after, unsigned max, struct eg_arena *a,
+                           struct eg_source_row *out, unsigned *n, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_SOURCES_FROM, a, err);
+	*n = 0;
+	with_blob(&q, after ? after : (const uint8_t *)"", after ? 16 : 0);
+	with_int(&q, max);
+	while (*n < max && !(*n && eg_read_expired(c)) && next(&q))
+		take_source(&q, &out[(*n)++]);
+	return finish(&q);
+}
+
 static void take_alias(struct query *q, struct eg_alias *out)
 {
 	take_fixed(q, out->key, sizeof out->key);
@@ -588,6 +600,56 @@ enum eg_rc eg_list_datasets(struct eg_conn *c, struct eg_arena *a, struct eg_dat
 	struct query q = ask(c, EG_ST_DATASETS, a, err);
 	LIST(&q, struct eg_dataset_row, take_dataset, out, n);
 	return finish(&q);
+}
+
+static void take_list(struct query *q, struct eg_list_row *out)
+{
+	out->row = take_int(q);
+	out->agency = take_text(q);
+	out->dataset = take_text(q);
+	out->list_id = take_text(q);
+	take_fixed(q, out->digest, sizeof out->digest);
+	out->as_of = take_int(q);
+	out->phase = (int)take_int(q);
+	out->pinned = take_seq(q);
+	out->seq = take_seq(q);
+	take_fixed(q, out->spool, sizeof out->spool);
+	out->body = take_bytes(q);
+}
+
+enum eg_rc eg_list_lists(struct eg_conn *c, int64_t after, int phase, unsigned max, struct eg_arena *a,
+                         struct eg_list_row **out, unsigned *n, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_LISTS_AFTER, a, err);
+	with_int(&q, after);
+	with_int(&q, phase);
+	with_int(&q, max);
+	LIST(&q, struct eg_list_row, take_list, out, n);
+	return finish(&q);
+}
+
+enum eg_rc eg_get_list_by_seq(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_list_row *out,
+                              struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_LIST_BY_SEQ, a, err);
+	with_seq(&q, seq);
+	if (next(&q))
+		take_list(&q, out);
+	return finish_one(&q);
+}
+
+enum eg_rc eg_get_list_by_digest(struct eg_conn *c, const char *agency, const char *dataset,
+                                 const char *list_id, const uint8_t digest[32], struct eg_arena *a,
+                                 struct eg_list_row *out, struct eg_err *err)
+{
+	struct query q = ask(c, EG_ST_LIST_BY_DIGEST, a, err);
+	with_blob(&q, digest, 32);
+	with_text(&q, agency);
+	with_text(&q, dataset);
+	with_text(&q, list_id);
+	if (next(&q))
+		take_list(&q, out);
+	return finish_one(&q);
 }
 
 static void take_lag(struct query *q, struct eg_lag_row *out)

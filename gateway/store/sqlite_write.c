@@ -347,3 +347,21 @@ void eg_tx_put_key(struct eg_tx *tx, const char *name, const uint8_t wrapped[60]
 	bind_fixed(&p, wrapped, 60);
 	run(&p);
 }
+
+void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *v)
+{
+	struct step p = step(tx, v->row ? EG_ST_SET_LIST : EG_ST_ADD_LIST, "put a list");
+	bind_name(&p, v->agency);
+	bind_name(&p, v->dataset);
+	bind_name(&p, v->list_id);
+	bind_fixed(&p, v->digest, sizeof v->digest);
+	bind_int(&p, v->as_of);
+	bind_int(&p, v->phase);
+	bind_seq(&p, v->pinned);
+	bind_seq(&p, v->seq);
+	bind_fixed(&p, v->spool, sizeof v->spool);
+	bind_bytes(&p, v->body);
+	if (v->row)
+		bind_int(&p, v->row);
+	run_row(&p, &v->row);
+}

@@ -121,6 +121,19 @@ struct eg_dataset_row {
 };
 void eg_tx_put_dataset(struct eg_tx *tx, const struct eg_dataset_row *d);
 
+/* A full list of a dataset. Phases and body: gateway/FORMAT.md. */
+struct eg_list_row {
+	int64_t row; /* 0: new; set by put */
+	const char *agency, *dataset, *list_id;
+	uint8_t digest[32];
+	int64_t as_of;
+	int phase;
+	uint64_t pinned, seq; /* 0: not yet */
+	uint8_t spool[16];    /* names its folder */
+	struct eg_bytes body; /* canon */
+};
+void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *l);
+
 /* Since when other evidence has a person dead whom the police have as alive; one row a person. */
 void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us);
 void eg_tx_drop_lag(struct eg_tx *tx, int64_t person);
@@ -147,6 +160,10 @@ enum eg_rc eg_get_source(struct eg_conn *c, const uint8_t token[16], struct eg_a
                          struct eg_source_row *out, struct eg_err *);
 enum eg_rc eg_get_source_by_row(struct eg_conn *c, int64_t row, struct eg_arena *a, struct eg_source_row *out,
                                 struct eg_err *);
+/* Source keys with token > after in the order of their tokens; after NULL: from the first. Stops early, with
+ * at least one, when the read transaction expires. */
+enum eg_rc eg_list_sources(struct eg_conn *c, const uint8_t *after, unsigned max, struct eg_arena *a,
+                           struct eg_source_row *out, unsigned *n, struct eg_err *err);
 /* Source rows that have an alias whose first 16 bytes (the 18-digit token) are these. */
 struct eg_alias {
 	uint8_t key[24];
@@ -193,6 +210,15 @@ enum eg_rc eg_list_rejects(struct eg_conn *c, const char *agency, uint64_t after
                            struct eg_arena *a, struct eg_reject_row **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_list_datasets(struct eg_conn *c, struct eg_arena *a, struct eg_dataset_row **out, unsigned *n,
                             struct eg_err *);
+/* Lists with row > after, ascending. phase 0: any. */
+enum eg_rc eg_list_lists(struct eg_conn *c, int64_t after, int phase, unsigned max, struct eg_arena *a,
+                         struct eg_list_row **out, unsigned *n, struct eg_err *err);
+enum eg_rc eg_get_list_by_seq(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_list_row *out,
+                              struct eg_err *err);
+/* The newest with this name and content. */
+enum eg_rc eg_get_list_by_digest(struct eg_conn *c, const char *agency, const char *dataset,
+                                 const char *list_id, const uint8_t digest[32], struct eg_arena *a,
+                                 struct eg_list_row *out, struct eg_err *err);
 struct eg_lag_row {
 	int64_t person, since_us;
 };

@@ -136,6 +136,29 @@ void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZ
 	must(EVP_DigestFinal_ex(md, out, NULL), "SHA-256");
 }
 
+struct eg_hash *eg_hash_new(void)
+{
+	must(eg_crypto_open(NULL) == EG_OK, "opening the library");
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	must(md && EVP_DigestInit_ex2(md, lib.sha256, NULL), "SHA-256");
+	return (struct eg_hash *)md;
+}
+
+void eg_hash_add(struct eg_hash *h, const struct eg_bytes *parts, unsigned n)
+{
+	update((EVP_MD_CTX *)h, parts, n);
+}
+
+void eg_hash_end(struct eg_hash *h, uint8_t out[EG_HASH_SIZE])
+{
+	must(EVP_DigestFinal_ex((EVP_MD_CTX *)h, out, NULL), "SHA-256");
+}
+
+void eg_hash_free(struct eg_hash *h)
+{
+	EVP_MD_CTX_free((EVP_MD_CTX *)h);
+}
+
 /* ---- HMAC-SHA-256 (RFC 2104) with the state after each padded key kept ---- */
 
 struct eg_mac {

@@ -21,6 +21,12 @@ bool eg_crypto_equal(const void *a, const void *b, size_t len); /* constant time
 /* SHA-256 and HMAC-SHA-256 over up to n slices laid end to end. They cannot fail after eg_crypto_open. */
 void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE]);
 
+struct eg_hash; /* SHA-256 of what comes piece by piece */
+struct eg_hash *eg_hash_new(void);
+void eg_hash_add(struct eg_hash *h, const struct eg_bytes *parts, unsigned n);
+void eg_hash_end(struct eg_hash *h, uint8_t out[EG_HASH_SIZE]); /* once; then free it */
+void eg_hash_free(struct eg_hash *h);                           /* NULL is fine */
+
 struct eg_mac; /* a keyed HMAC-SHA-256 with its midstate; shared by threads, read only */
 struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE]);
 void eg_mac(const struct eg_mac *m, const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE]);

@@ -1,0 +1,333 @@
+/* svc_reconcile: ExchangeService.Reconcile: a full list in, how far it is and what became of it out.
+ *
+ *   begin? --begin--> records --end--> watched --over--> reported
+ *
+ * One message at a time is decoded, judged and spooled before the next is asked for, so a slow disk or a
+ * spent rate holds the sender back. Whatever ends the stream before the end of the list drops the list; after
+ * it the list goes on without the stream. Thread: steps on a worker. */
+#include "edge/list_wire.h"
+#include "edge/services.h"
+#include "edge/stream.h"
+
+#include "base/clock.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#define LOOK_MIN_US                                                                                          \
+	(EG_SECOND / 200) /* how soon a watched list is looked at first; then less and less often */
+#define LOOK_MAX_US (EG_SECOND / 4)
+
+enum state { BEGIN, RECORDS, WATCHED, ENDED };
+
+struct reconcile {
+	struct eg_stream stream;
+	struct eg_timer timer;
+	struct eg_caller caller; /* who is NULL: not opened yet */
+	bool entered;            /* counted in the quota */
+	char name[EG_NAME_MAX], dataset[EG_NAME_MAX];
+	enum state state;
+	struct eg_list *list;
+	int64_t not_before; /* the identity's rate is spent until then */
+	int64_t look_every;
+	struct eg_list_look told; /* what the sender heard last */
+	/* guarded by the stream's lock */
+	struct eg_message *message;
+	bool reading, half_closed, closed, ringing;
+};
+
+static void drop_list(struct reconcile *s)
+{
+	eg_list_release(s->list);
+	s->list = NULL;
+}
+
+static void end_with(struct reconcile *s, const struct eg_fault *f)
+{
+	if (s->state == ENDED)
+		return;
+	s->state = ENDED;
+	eg_edge_refused(s->stream.edge, &s->caller, f);
+	eg_call_fail(s->stream.call, f);
+	drop_list(s);
+}
+
+/* ---- receiving ---- */
+
+static enum eg_rc begin(struct reconcile *s, struct eg_bytes body, struct eg_worker *w, struct eg_fault *f)
+{
+	struct eg_list_begin b;
+	if (s->state != BEGIN)
+		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "begin", "a list has one begin");
+	enum eg_rc rc = eg_list_begin_read(body, s->caller.policy, s->caller.who, w->scratch, &b, f);
+	if (rc)
+		return rc;
+	rc = eg_list_begin(s->stream.edge->o.lists, &b, &s->list, &f->err);
+	if (rc == EG_BUSY)
+		f->reason = EG_REASON_LISTS_FULL;
+	if (rc)
+		return rc;
+	memcpy(s->dataset, b.dataset, strlen(b.dataset) + 1);
+	s->state = RECORDS;
+	return EG_OK;
+}
+
+static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_fault *f)
+{
+	struct eg_edge *e = s->stream.edge;
+	const struct eg_batch_limits limits = {e->o.batch_records, e->o.batch_bytes};
+	struct eg_ticket *t = NULL;
+	if (s->state != RECORDS)
+		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "records",
+		                 "records stand between a list's begin and its end");
+	enum eg_rc rc = eg_list_records_read(body, &limits, s->caller.policy, s->caller.who, s->dataset,
+	                                     s->list, &t, f);
+	if (rc || !t)
+		return rc;
+	rc = eg_list_add(s->list, t, &f->err);
+	if (rc == EG_NO_SPACE)
+		eg_refuse(f, rc = EG_BUSY, EG_REASON_LISTS_FULL, "", "there is no room to keep the list");
+	int64_t wait = eg_quota_take(e->quota, s->name, s->caller.who->records_per_second, t->submission.n);
+	if (wait)
+		s->not_before = eg_mono_us() + wait;
+	eg_ticket_free(t);
+	return rc;
+}
+
+static enum eg_rc end(struct reconcile *s, struct eg_bytes body, struct eg_worker *w, struct eg_fault *f)
+{
+	struct eg_bytes digest;
+	uint64_t count;
+	if (s->state != RECORDS)
+		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "end",
+		                 "the end of a list stands behind its records");
+	enum eg_rc rc = eg_list_end_read(body, w->scratch, &count, &digest, f);
+	if (rc)
+		return rc;
+	rc = eg_list_end(s->list, count, digest, &f->err);
+	if (rc == EG_INVALID)
+		f->reason = strcmp(f->err.field, "count") == 0 ? EG_REASON_LIST_COUNT : EG_REASON_LIST_DIGEST;
+	if (rc)
+		return rc;
+	s->state = WATCHED;
+	s->look_every = LOOK_MIN_US;
+	return EG_OK;
+}
+
+static void take(struct reconcile *s, struct eg_message *m, struct eg_worker *w)
+{
+	struct eg_fault f = {.reason = EG_REASON_MALFORMED_REQUEST};
+	enum eg_list_step_kind kind;
+	struct eg_bytes body;
+	enum eg_rc rc = eg_list_step_read(eg_message_bytes(m), &kind, &body, &f.err);
+	if (rc == EG_OK) {
+		f.reason = 0;
+		rc = kind == EG_STEP_BEGIN     ? begin(s, body, w, &f)
+		     : kind == EG_STEP_RECORDS ? records(s, body, &f)
+		                               : end(s, body, w, &f);
+	}
+	if (rc) {
+		f.err.rc = rc;
+		end_with(s, &f);
+	}
+	eg_message_free(m);
+}
+
+/* ---- watching ---- */
+
+static bool send(struct reconcile *s, struct eg_out *out)
+{
+	struct eg_fault f;
+	if (out)
+		return eg_call_send(s->stream.call, out);
+	eg_ask_no_memory(&f);
+	end_with(s, &f);
+	return false;
+}
+
+static void report(struct reconcile *s, const struct eg_list_look *look, struct eg_worker *w)
+{
+	const struct eg_list_reject *at = look->rejects;
+	bool sent = true;
+	while (at && sent) {
+		sent = send(s, eg_list_rejects_out(w->scratch, &at));
+		eg_arena_reset(w->scratch);
+	}
+	if (sent && s->state == WATCHED &&
+	    send(s, eg_list_report_out(w->scratch, look, eg_writer_log_id(s->stream.edge->o.writer)))) {
+		s->state = ENDED;
+		eg_call_finish(s->stream.call, 0, "", (struct eg_bytes){0});
+	}
+	drop_list(s);
+}
+
+static void watch(struct reconcile *s, struct eg_worker *w)
+{
+	struct eg_list_look look;
+	eg_list_look(s->list, &look);
+	if (look.over && look.rc) {
+		struct eg_fault f = {.err = look.err};
+		f.err.rc = look.rc;
+		if (look.rc == EG_NO_SPACE || look.rc == EG_BUSY)
+			eg_refuse(&f, EG_BUSY, EG_REASON_LISTS_FULL, "", "%s", look.err.text);
+		end_with(s, &f);
+	} else if (look.over) {
+		report(s, &look, w);
+	} else if (look.phase != s->told.phase || look.compared != s->told.compared ||
+	           look.applied != s->told.applied) {
+		send(s, eg_list_progress_out(&look));
+		s->told = look;
+	}
+}
+
+/* ---- the step ---- */
+
+static enum eg_rc open_caller(struct reconcile *s, struct eg_fault *f)
+{
+	const struct eg_policy *policy = eg_edge_policy_ref(s->stream.edge);
+	enum eg_rc rc;
+	if (s->caller.who)
+		rc = eg_caller_renew(&s->caller, policy, f);
+	else
+		rc = eg_caller_open(&s->caller, s->stream.call, policy, f);
+	eg_policy_unref(policy);
+	if (!rc)
+		rc = eg_caller_role(&s->caller, EG_ROLE_AGENCY, f);
+	if (rc || s->entered)
+		return rc;
+	rc = eg_quota_enter(s->stream.edge->quota, s->caller.who->name, &f->err);
+	s->entered = !rc;
+	if (!rc)
+		memcpy(s->name, s->caller.who->name, sizeof s->name);
+	return rc;
+}
+
+static void ring(struct eg_timer *t)
+{
+	struct reconcile *s = (struct reconcile *)((char *)t - offsetof(struct reconcile, timer));
+	pthread_mutex_lock(&s->stream.lock);
+	s->ringing = false;
+	eg_stream_kick(&s->stream);
+	pthread_mutex_unlock(&s->stream.lock);
+}
+
+static void look_again(struct reconcile *s, int64_t mono_us)
+{
+	pthread_mutex_lock(&s->stream.lock);
+	if (!s->ringing) {
+		s->ringing = true;
+		eg_timer_set(s->stream.edge->timers, &s->timer, mono_us);
+	}
+	pthread_mutex_unlock(&s->stream.lock);
+}
+
+static bool gone(struct reconcile *s)
+{
+	pthread_mutex_lock(&s->stream.lock);
+	if (s->closed && s->ringing && eg_timer_cancel(s->stream.edge->timers, &s->timer))
+		s->ringing = false;
+	bool over = s->closed && !s->reading && !s->message && !s->ringing;
+	pthread_mutex_unlock(&s->stream.lock);
+	struct eg_edge *e = s->stream.edge;
+	if (!over || !eg_stream_close(&s->stream))
+		return false;
+	if (s->entered)
+		eg_quota_leave(e->quota, s->name);
+	drop_list(s);
+	eg_caller_close(&s->caller);
+	free(s);
+	return true;
+}
+
+/* The sender is gone, or says no more, before the list had its end. */
+static void broke(struct reconcile *s)
+{
+	struct eg_fault f;
+	eg_refuse(&f, EG_INVALID, EG_REASON_LIST_BROKEN, "end",
+	          "the stream ended before the list did: nothing of it was applied");
+	end_with(s, &f);
+}
+
+static bool step(struct eg_job *job, struct eg_worker *w)
+{
+	struct reconcile *s = (struct reconcile *)((char *)job - offsetof(struct reconcile, stream.job));
+	struct eg_fault f = {0};
+	pthread_mutex_lock(&s->stream.lock);
+	struct eg_message *m = s->message;
+	bool closed = s->closed, half_closed = s->half_closed;
+	s->message = NULL;
+	pthread_mutex_unlock(&s->stream.lock);
+	bool stopping = atomic_load(&s->stream.edge->stopping);
+
+	if (s->state != ENDED && !closed && open_caller(s, &f))
+		end_with(s, &f);
+	if (s->state != ENDED && stopping) {
+		eg_refuse(&f, EG_CLOSED, 0, "", "the gateway is shutting down: send the list again");
+		end_with(s, &f);
+	}
+	if (m && (s->state == ENDED || closed))
+		eg_message_free(m);
+	else if (m)
+		take(s, m, w);
+	if ((s->state == BEGIN || s->state == RECORDS) && (closed || (half_closed && !m)))
+		broke(s);
+	if (s->state == WATCHED && !closed)
+		watch(s, w);
+	if (s->state == WATCHED && !closed) {
+		look_again(s, eg_mono_us() + s->look_every);
+		s->look_every = s->look_every * 2 < LOOK_MAX_US ? s->look_every * 2 : LOOK_MAX_US;
+	}
+	bool wants = s->state != ENDED && !closed;
+	if (wants && s->not_before > eg_mono_us()) {
+		look_again(s, s->not_before);
+		wants = false;
+	}
+	pthread_mutex_lock(&s->stream.lock);
+	if (wants && !s->half_closed && !s->reading && !s->message)
+		s->reading = eg_call_read(s->stream.call);
+	pthread_mutex_unlock(&s->stream.lock);
+	return gone(s);
+}
+
+/* ---- events ---- */
+
+static void began(struct eg_call *c, struct eg_message *first)
+{
+	struct reconcile *s = calloc(1, sizeof *s);
+	(void)first;
+	if (!s) {
+		struct eg_fault f;
+		eg_ask_no_memory(&f);
+		eg_call_fail(c, &f);
+		eg_call_release(c);
+		return;
+	}
+	s->timer.ring = ring;
+	eg_call_set_state(c, s);
+	eg_stream_open(&s->stream, c, step);
+	eg_stream_kick(&s->stream); /* safe: without closed() it is not freed, and that comes after this */
+}
+
+static void on_read(struct eg_call *c, struct eg_message *m)
+{
+	struct reconcile *s = eg_call_state(c);
+	pthread_mutex_lock(&s->stream.lock);
+	s->reading = false;
+	s->message = m;
+	s->half_closed = !m;
+	eg_stream_kick(&s->stream);
+	pthread_mutex_unlock(&s->stream.lock);
+}
+
+static void on_closed(struct eg_call *c)
+{
+	struct reconcile *s = eg_call_state(c);
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->stream.lock);
+	s->closed = true;
+	eg_stream_kick(&s->stream);
+	pthread_mutex_unlock(&s->stream.lock);
+}
+
+const struct eg_call_events eg_reconcile = {.began = began, .read = on_read, .closed = on_closed};

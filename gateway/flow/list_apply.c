@@ -1,0 +1,552 @@
+/* list_apply: one list from RECEIVED to its end: compared, what is new written, what it lacks withdrawn.
+ *
+ * What is written goes to the writer as tickets of at most TICKET_ITEMS records, FLIGHTS at once, in the
+ * order of tokens. Counts come from the comparison; of the writer's outcomes only those change them that the
+ * comparison could not know. Thread: the applier's; done() is the writer's. Locks: of the flights, for what
+ * came back. */
+#include "flow/absent.h"
+#include "flow/compare.h"
+#include "flow/entry.h"
+#include "flow/judge.h"
+#include "flow/lists_core.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FLIGHTS = 4, TICKET_ITEMS = 512 };
+#define TICKET_BYTES  ((size_t)1 << 20)
+#define TICKET_BUDGET ((size_t)64 << 20)
+#define SIDE_MEMORY   ((size_t)16 << 20)
+#define TURN_US       EG_SECOND /* a ticket that finds its lane full looks this often whether to stop */
+#define HOLD_US       (EG_SECOND / 20) /* how often a held list looks again */
+
+struct applying;
+struct flight {
+	struct flight *next;
+	struct applying *of;
+	struct eg_ticket *ticket;
+	uint64_t index[TICKET_ITEMS];
+	uint8_t class[TICKET_ITEMS];
+};
+
+struct applying {
+	struct eg_list *l;
+	struct eg_lists *ls;
+	struct eg_conn *conn;
+	struct eg_arena *side;
+	struct eg_absent *absent;
+	struct flight *open; /* being filled */
+	size_t open_bytes;
+	unsigned flying;
+	uint64_t to_changed, to_added,
+	        to_stale; /* rows that the writer set aside after all, by what they were */
+	pthread_mutex_t lock;
+	pthread_cond_t some;
+	struct flight *back;
+};
+
+static enum eg_rc closed(struct eg_err *err)
+{
+	return eg_fail(err, EG_CLOSED, "the gateway is shutting down; the list goes on after its next start");
+}
+
+/* ---- rejects ---- */
+
+static void tell_reject(struct eg_list *l, uint64_t index, uint64_t seq, const struct eg_reasons *reasons)
+{
+	if (l->n_rejects == EG_LIST_REJECTS_MAX)
+		return;
+	struct eg_list_reject *r = eg_arena_alloc(l->arena, sizeof *r);
+	uint16_t *codes = eg_arena_alloc(l->arena, reasons->n * sizeof *codes);
+	const char **fields = eg_arena_alloc(l->arena, reasons->n * sizeof(const char *));
+	if (!r || !codes || !fields)
+		return; /* the reject table has it */
+	for (unsigned i = 0; i < reasons->n; i++) {
+		codes[i] = (uint16_t)reasons->v[i].code;
+		fields[i] = eg_arena_text(l->arena, reasons->v[i].field, strlen(reasons->v[i].field));
+		if (!fields[i])
+			return;
+	}
+	*r = (struct eg_list_reject){
+	        .index = index, .seq = seq, .n = reasons->n, .codes = codes, .fields = fields};
+	pthread_mutex_lock(&l->of->lock);
+	r->next = l->rejects;
+	l->rejects = r;
+	l->n_rejects++;
+	pthread_mutex_unlock(&l->of->lock);
+}
+
+/* ---- flights ---- */
+
+static void done(struct eg_ticket *t)
+{
+	struct flight *f = t->done_arg;
+	struct applying *x = f->of;
+	pthread_mutex_lock(&x->lock);
+	f->next = x->back;
+	x->back = f;
+	pthread_cond_signal(&x->some);
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void flight_free(struct flight *f)
+{
+	if (!f)
+		return;
+	eg_ticket_free(f->ticket);
+	free(f);
+}
+
+/* The list's agency as it was, whatever the policy has become since. */
+static enum eg_rc open_flight(struct applying *x, struct eg_err *err)
+{
+	const struct eg_list_info *l = &x->l->info;
+	struct flight *f = calloc(1, sizeof *f);
+	struct eg_ticket *t = f ? eg_ticket_new(EG_TICKET_SUBMISSION, TICKET_BUDGET, NULL, NULL) : NULL;
+	struct eg_identity_rule *who = t ? eg_arena_alloc(t->arena, sizeof *who) : NULL;
+	struct eg_dataset_rule *dataset = who ? eg_arena_alloc(t->arena, sizeof *dataset) : NULL;
+	if (dataset)
+		t->submission.items = eg_arena_alloc(t->arena, TICKET_ITEMS * sizeof *t->submission.items);
+	if (!dataset || !t->submission.items) {
+		eg_ticket_free(t);
+		free(f);
+		return eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
+	}
+	memcpy(who->name, l->agency, strlen(l->agency) + 1);
+	memcpy(dataset->name, l->dataset, strlen(l->dataset) + 1);
+	t->who = who;
+	t->lane = EG_LANE_BULK;
+	t->operator_name = eg_arena_text(t->arena, l->operator_name, strlen(l->operator_name));
+	t->submission.batch_id = eg_arena_text(t->arena, l->list_id, strlen(l->list_id));
+	t->submission.dataset = dataset;
+	memcpy(t->submission.digest, l->digest, sizeof l->digest);
+	t->done = done;
+	t->done_arg = f;
+	f->of = x;
+	f->ticket = t;
+	x->open = f;
+	x->open_bytes = 0;
+	return EG_OK;
+}
+
+/* Puts a filled ticket into the bulk lane; it is the writer's when EG_OK. */
+static enum eg_rc put_flight(struct applying *x, struct flight *f, struct eg_err *err)
+{
+	enum eg_rc rc = EG_DEADLINE;
+	while (x->ls->o.hold && x->ls->o.hold(x->ls->o.hold_arg) && !atomic_load(&x->ls->stopping))
+		eg_wake_wait(x->ls->wake, eg_wake_seen(x->ls->wake), eg_mono_us() + HOLD_US);
+	while (rc == EG_DEADLINE && !atomic_load(&x->ls->stopping))
+		rc = eg_intake_put(x->ls->o.intake, f->ticket, eg_mono_us() + TURN_US, err);
+	return rc == EG_DEADLINE ? closed(err) : rc;
+}
+
+static void count_row(struct applying *x, struct flight *f, unsigned i)
+{
+	const struct eg_item *item = &f->ticket->submission.items[i];
+	if (item->outcome != EG_QUARANTINED)
+		return;
+	x->to_changed += f->class[i] == EG_ROW_CHANGED;
+	x->to_added += f->class[i] == EG_ROW_ADDED;
+	x->to_stale += f->class[i] == EG_ROW_STALE;
+	tell_reject(x->l, f->index[i], item->seq, &item->reasons);
+}
+
+static void count_flight(struct applying *x, struct flight *f)
+{
+	struct eg_list_counts *n = &x->l->info.counts;
+	const struct eg_submission *s = &f->ticket->submission;
+	for (unsigned i = 0; i < s->n; i++) {
+		enum eg_outcome o = s->items[i].outcome;
+		if (s->items[i].claim.op == EG_WITHDRAW) {
+			n->withdrawn += o == EG_APPLIED || o == EG_UNCHANGED;
+			n->skipped += o != EG_APPLIED && o != EG_UNCHANGED;
+		} else {
+			count_row(x, f, i);
+		}
+	}
+	pthread_mutex_lock(&x->ls->lock);
+	x->l->applied += s->n;
+	pthread_mutex_unlock(&x->ls->lock);
+}
+
+/* Takes back what the writer has answered; waits until at most `most` are under way. A ticket that failed is
+ * put again: nothing of it was stored. */
+static enum eg_rc land(struct applying *x, unsigned most, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	while (x->flying > most || (rc && x->flying)) {
+		pthread_mutex_lock(&x->lock);
+		while (!x->back)
+			pthread_cond_wait(&x->some, &x->lock);
+		struct flight *f = x->back;
+		x->back = f->next;
+		pthread_mutex_unlock(&x->lock);
+		struct eg_ticket *t = f->ticket;
+		if (t->rc == EG_OK) {
+			count_flight(x, f);
+		} else if (rc == EG_OK && t->rc != EG_CLOSED && t->rc != EG_CORRUPT &&
+		           !atomic_load(&x->ls->stopping)) {
+			eg_log_err(EG_LOG_ERROR, "list.ticket_failed", &t->err);
+			eg_wake_wait(x->ls->wake, eg_wake_seen(x->ls->wake), eg_mono_us() + TURN_US);
+			rc = put_flight(x, f, err);
+			if (rc == EG_OK)
+				continue;
+		} else if (rc == EG_OK) {
+			rc = t->rc;
+			*err = t->err;
+		}
+		x->flying--;
+		flight_free(f);
+	}
+	return rc;
+}
+
+static enum eg_rc send(struct applying *x, struct eg_err *err)
+{
+	struct flight *f = x->open;
+	if (!f || !f->ticket->submission.n)
+		return EG_OK;
+	enum eg_rc rc = land(x, FLIGHTS - 1, err);
+	if (rc)
+		return rc;
+	f->ticket->bytes = x->open_bytes;
+	x->open = NULL;
+	rc = put_flight(x, f, err);
+	if (rc)
+		flight_free(f);
+	else
+		x->flying++;
+	return rc;
+}
+
+/* Room for one more item. */
+static enum eg_rc next_item(struct applying *x, struct eg_item **out, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	if (x->open &&
+	    (x->open->ticket->submission.n == TICKET_ITEMS ||
+	     eg_arena_used(x->open->ticket->arena) > TICKET_BYTES + TICKET_ITEMS * sizeof(struct eg_item)))
+		rc = send(x, err);
+	if (rc == EG_OK && !x->open)
+		rc = open_flight(x, err);
+	if (rc)
+		return rc;
+	*out = &x->open->ticket->submission.items[x->open->ticket->submission.n];
+	return EG_OK;
+}
+
+/* ---- rows ---- */
+
+static enum eg_rc fill_row(struct applying *x, const struct eg_spool_row *row, int64_t version,
+                           struct eg_item *item, struct eg_err *err)
+{
+	struct eg_arena *a = x->open->ticket->arena;
+	item->canon = (struct eg_bytes){eg_arena_copy(a, row->canon.p, row->canon.len), row->canon.len};
+	if (!item->canon.p)
+		return eg_fail(err, EG_LIMIT, "a batch does not fit the memory given to it");
+	enum eg_rc rc = eg_canon_claim_read(item->canon, a, &item->claim, err);
+	if (rc)
+		return rc;
+	if (item->claim.version != version) { /* stated again at the list's position */
+		struct eg_buf b = {0};
+		item->claim.version = version;
+		eg_canon_claim(&b, &item->claim);
+		item->canon = (struct eg_bytes){eg_arena_copy(a, b.p, b.len), b.len};
+		bool failed = b.failed || !item->canon.p;
+		eg_buf_free(&b);
+		if (failed)
+			return eg_fail(err, EG_NO_MEMORY, "a claim could not be written");
+	}
+	memcpy(item->token, row->token, sizeof item->token);
+	item->version = row->version;
+	item->version.version = version;
+	item->reasons.n = row->reasons.n;
+	memcpy(item->reasons.v, row->reasons.v, row->reasons.n * sizeof *row->reasons.v);
+	item->sealed_kind = row->faulty ? EG_ENTRY_QUARANTINE : EG_ENTRY_CHANGE;
+	return eg_judge_seal(x->ls->o.vault, item, a, err);
+}
+
+static enum eg_rc take_row(void *arg, const struct eg_spool_row *row, int64_t version,
+                           enum eg_row_class class, struct eg_err *err)
+{
+	struct applying *x = arg;
+	struct eg_item *item = NULL;
+	if (x->l->dry_run) {
+		struct eg_reasons conflict = {0};
+		if (class == EG_ROW_REJECTED && !row->faulty) /* as the writer would say */
+			eg_reasons_add(&conflict, EG_REASON_VERSION_CONFLICT, "version");
+		if (class == EG_ROW_REJECTED)
+			tell_reject(x->l, row->index, 0, row->faulty ? &row->reasons : &conflict);
+		return EG_OK;
+	}
+	eg_kill_point("list.applying");
+	enum eg_rc rc = next_item(x, &item, err);
+	if (rc == EG_OK)
+		rc = fill_row(x, row, version, item, err);
+	if (rc)
+		return rc;
+	struct eg_submission *s = &x->open->ticket->submission;
+	x->open->index[s->n] = row->index;
+	x->open->class[s->n++] = (uint8_t) class;
+	x->open_bytes += item->canon.len + item->sealed.len;
+	return EG_OK;
+}
+
+static enum eg_rc take_missing(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	struct applying *x = arg;
+	return x->absent ? eg_absent_add(x->absent, token, err) : EG_OK;
+}
+
+static enum eg_rc compared(void *arg, uint64_t rows, struct eg_err *err)
+{
+	struct applying *x = arg;
+	pthread_mutex_lock(&x->ls->lock);
+	x->l->compared = rows;
+	pthread_mutex_unlock(&x->ls->lock);
+	return atomic_load(&x->ls->stopping) ? closed(err) : EG_OK;
+}
+
+static enum eg_rc compare(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	struct eg_listed listed = {0};
+	struct eg_list_counts counts;
+	const struct eg_compare_options o = {.conn = x->conn,
+	                                     .vault = x->ls->o.vault,
+	                                     .dir = x->ls->dir,
+	                                     .list = l,
+	                                     .spool = x->l->spool,
+	                                     .listed = &listed};
+	const struct eg_compare_sink sink = {
+	        .arg = x, .row = take_row, .missing = take_missing, .progress = compared};
+	x->to_changed = x->to_added = x->to_stale = 0;
+	pthread_mutex_lock(&x->ls->lock);
+	x->l->applied = x->l->compared = 0;
+	x->l->n_rejects = 0;
+	x->l->rejects = NULL;
+	pthread_mutex_unlock(&x->ls->lock);
+	enum eg_rc rc = eg_listed_load(&listed, x->conn, err);
+	if (rc == EG_OK && !x->l->dry_run)
+		rc = eg_absent_new(&x->absent, x->ls->dir, l->spool, err);
+	if (rc == EG_OK)
+		rc = eg_compare(&o, &sink, &counts, err);
+	if (rc == EG_OK)
+		rc = send(x, err);
+	if (rc == EG_OK)
+		rc = land(x, 0, err);
+	if (rc == EG_OK && x->absent)
+		rc = eg_absent_finish(x->absent, err);
+	eg_absent_close(x->absent);
+	x->absent = NULL;
+	eg_listed_free(&listed);
+	if (rc)
+		return rc;
+	counts.changed -= x->to_changed;
+	counts.added -= x->to_added;
+	counts.stale -= x->to_stale;
+	counts.rejected += x->to_changed + x->to_added + x->to_stale;
+	l->counts = counts;
+	return EG_OK;
+}
+
+/* ---- the shrink guard ---- */
+
+/* Keys that lists of the dataset withdrew lately, no person having looked. */
+static enum eg_rc withdrawn_lately(struct applying *x, uint64_t *out, struct eg_err *err)
+{
+	const struct eg_list_info *mine = &x->l->info;
+	int64_t since = eg_now_us() - x->ls->o.shrink_window_us, after = 0;
+	unsigned n = 1;
+	enum eg_rc rc = EG_OK;
+	*out = 0;
+	while (rc == EG_OK && n) {
+		struct eg_list_row *rows = NULL;
+		eg_arena_reset(x->side);
+		rc = eg_list_lists(x->conn, after, EG_LIST_DONE, 64, x->side, &rows, &n, err);
+		for (unsigned i = 0; i < n && rc == EG_OK; i++) {
+			struct eg_list_info l;
+			after = rows[i].row;
+			rc = eg_list_info_read(&rows[i], x->side, &l, err);
+			if (rc == EG_OK && !l.held && l.ended_us >= since &&
+			    strcmp(l.agency, mine->agency) == 0 && strcmp(l.dataset, mine->dataset) == 0 &&
+			    eg_list_overlap(&l, mine))
+				*out += l.counts.withdrawn;
+		}
+	}
+	return rc;
+}
+
+/* A list with rows whose keys could not be read lacks nobody for certain. */
+static enum eg_rc guard(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	const struct eg_lists_options *o = &x->ls->o;
+	enum eg_rc rc = withdrawn_lately(x, &l->withdrawn_before, err);
+	uint64_t total = l->counts.missing + l->withdrawn_before;
+	bool much = total > (uint64_t)o->shrink_floor &&
+	            total * 10000 > l->counts.covered * (uint64_t)o->shrink_bp;
+	l->held = l->counts.missing && (much || l->keyless);
+	return rc;
+}
+
+/* ---- withdrawing ---- */
+
+static enum eg_rc withdraw_key(struct applying *x, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	struct eg_source_row row;
+	struct eg_versions v;
+	struct eg_claim held;
+	struct eg_item *item = NULL;
+	eg_arena_reset(x->side);
+	enum eg_rc rc = eg_get_source(x->conn, token, x->side, &row, err);
+	if (rc == EG_OK)
+		rc = eg_versions_read(row.body, x->side, &v, err);
+	if (rc == EG_EMPTY)
+		return eg_fail(err, EG_CORRUPT, "a source key that a list lacks is not there");
+	if (rc)
+		return rc;
+	const struct eg_version *e = eg_versions_effective(&v), *slot = eg_versions_find(&v, l->as_of, 0);
+	if (slot && slot->withdrawn && slot->withdrawn_seq > l->pinned) { /* before a crash */
+		l->counts.withdrawn++;
+		return EG_OK;
+	}
+	if (!e || e->version >= l->as_of || eg_versions_moved(&v, l->pinned)) {
+		l->counts.skipped++;
+		return EG_OK;
+	}
+	rc = eg_listed_claim(x->ls->o.vault, x->conn, e->seq, x->side, &held, err);
+	if (rc == EG_OK)
+		rc = next_item(x, &item, err);
+	if (rc == EG_OK)
+		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, l->pinned,
+		                         x->open->ticket->arena, item, err);
+	if (rc)
+		return rc;
+	/* Its texts are the side arena's: what the writer reads of them is in its canonical bytes. */
+	rc = eg_canon_claim_read(item->canon, x->open->ticket->arena, &item->claim, err);
+	x->open->ticket->submission.n++;
+	x->open_bytes += item->canon.len + item->sealed.len;
+	return rc;
+}
+
+static enum eg_rc withdraw(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	uint8_t token[EG_TOKEN_SIZE];
+	l->counts.withdrawn = l->counts.skipped = 0;
+	pthread_mutex_lock(&x->ls->lock);
+	x->l->applied = 0;
+	x->l->total = l->counts.missing;
+	pthread_mutex_unlock(&x->ls->lock);
+	enum eg_rc rc = eg_absent_open(&x->absent, x->ls->dir, l->spool, l->counts.missing, err);
+	while (rc == EG_OK && (rc = eg_absent_next(x->absent, token, err)) == EG_OK) {
+		eg_kill_point("list.withdrawing");
+		rc = atomic_load(&x->ls->stopping) ? closed(err) : withdraw_key(x, token, err);
+	}
+	if (rc == EG_EMPTY)
+		rc = send(x, err);
+	if (rc == EG_OK)
+		rc = land(x, 0, err);
+	return rc;
+}
+
+/* ---- the phases ---- */
+
+static enum eg_rc pin(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	enum eg_rc rc = eg_get_head(x->conn, &l->pinned, err);
+	l->phase = EG_LIST_COMPARING;
+	if (rc == EG_OK && !x->l->dry_run)
+		rc = eg_list_step(x->ls, l, false, false, err);
+	if (rc)
+		l->phase = EG_LIST_RECEIVED;
+	return rc;
+}
+
+static void drop_runs(struct applying *x)
+{
+	uint64_t bytes = eg_spool_bytes(x->l->spool);
+	eg_spool_close(x->l->spool);
+	x->l->spool = NULL;
+	eg_spool_remove(x->ls->dir, x->l->info.spool, false);
+	eg_lists_give_back(x->ls, bytes);
+}
+
+static enum eg_rc end_comparison(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	enum eg_rc rc = guard(x, err);
+	if (rc)
+		return rc;
+	l->phase = l->held ? EG_LIST_HELD : l->counts.missing ? EG_LIST_WITHDRAWING : EG_LIST_DONE;
+	if (l->phase == EG_LIST_DONE)
+		l->ended_us = eg_now_us();
+	if (x->l->dry_run) {
+		l->counts.withdrawn = l->held ? 0 : l->counts.missing;
+		l->phase = l->held ? EG_LIST_HELD : EG_LIST_DONE;
+		return EG_OK;
+	}
+	rc = eg_list_step(x->ls, l, false, true, err);
+	if (rc)
+		l->phase = EG_LIST_COMPARING;
+	else
+		drop_runs(x);
+	return rc;
+}
+
+static enum eg_rc end_withdrawal(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	l->phase = EG_LIST_DONE;
+	l->ended_us = eg_now_us();
+	enum eg_rc rc = eg_list_step(x->ls, l, false, false, err);
+	if (rc)
+		l->phase = EG_LIST_WITHDRAWING;
+	return rc;
+}
+
+enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err *err)
+{
+	struct applying x = {.l = l,
+	                     .ls = l->of,
+	                     .conn = conn,
+	                     .lock = PTHREAD_MUTEX_INITIALIZER,
+	                     .some = PTHREAD_COND_INITIALIZER};
+	enum eg_rc rc = EG_OK;
+	x.side = eg_arena_new(SIDE_MEMORY);
+	if (!x.side)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
+	if (l->info.phase == EG_LIST_RECEIVED)
+		rc = pin(&x, err);
+	if (rc == EG_OK && l->info.phase == EG_LIST_COMPARING) {
+		eg_list_tell(l, EG_LIST_COMPARING);
+		rc = compare(&x, err);
+		if (rc == EG_OK)
+			rc = end_comparison(&x, err);
+	}
+	if (rc == EG_OK && l->info.phase == EG_LIST_WITHDRAWING) {
+		eg_list_tell(l, EG_LIST_WITHDRAWING);
+		rc = withdraw(&x, err);
+		if (rc == EG_OK)
+			rc = end_withdrawal(&x, err);
+	}
+	/* Whatever is still with the writer comes back before its memory goes. */
+	struct eg_err ignored;
+	flight_free(x.open);
+	x.open = NULL;
+	land(&x, 0, &ignored);
+	eg_absent_close(x.absent);
+	eg_arena_free(x.side);
+	pthread_mutex_destroy(&x.lock);
+	pthread_cond_destroy(&x.some);
+	if (rc == EG_OK)
+		eg_list_tell(l, l->info.phase);
+	return rc;
+}

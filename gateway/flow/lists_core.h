@@ -1,0 +1,75 @@
+/* lists_core: what the files of the list engine share. */
+#ifndef EG_FLOW_LISTS_CORE_H
+#define EG_FLOW_LISTS_CORE_H
+
+#include "flow/lists.h"
+#include "flow/spool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct eg_list {
+	struct eg_lists *of;
+	struct eg_list *next;        /* of the engine's list of all */
+	struct eg_list *queued_next; /* of the queue that it waits in */
+	/* its thread's, until its end; then the engine's threads', one after the other */
+	struct eg_arena *arena;
+	struct eg_list_info info;
+	struct eg_spool *spool;
+	struct eg_hash *hash;
+	struct eg_buf canon;
+	uint64_t declared, own_versions;
+	bool dry_run;
+	struct eg_list *twin; /* the same list, under way: it is looked at instead; a reference */
+	/* guarded by the engine's lock */
+	unsigned refs;
+	bool receiving, over, repeated;
+	enum eg_list_phase phase;
+	uint64_t received, compared, applied, total;
+	enum eg_rc rc;
+	struct eg_err err;
+	struct eg_list_info told; /* as of its last step */
+	struct eg_list_reject *rejects;
+	unsigned n_rejects;
+};
+
+struct eg_list_queue {
+	struct eg_list *first, **last;
+};
+
+struct eg_lists {
+	struct eg_lists_options o;
+	char dir[400];
+	struct eg_thread *keeper, *applier;
+	struct eg_wake *wake;
+	atomic_bool stopping;
+	pthread_mutex_t lock;
+	pthread_cond_t some; /* in the keeper's queue */
+	struct eg_list *all;
+	struct eg_list_queue to_keep, to_apply;
+	unsigned open;
+	uint64_t disk; /* bytes of all spools */
+};
+
+/* Tells where the list stands, for whoever looks. */
+void eg_list_tell(struct eg_list *l, enum eg_list_phase phase);
+void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
+/* Puts one step of the list through the writer. EG_CLOSED: the gateway stops. */
+enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fresh, bool append,
+                        struct eg_err *err);
+struct eg_spool_options eg_lists_spool(struct eg_lists *ls);
+/* Room of a spool that was removed. */
+void eg_lists_give_back(struct eg_lists *ls, uint64_t bytes);
+/* A list that the store has and nobody holds; one reference, the engine's. */
+enum eg_rc eg_list_resume(struct eg_lists *ls, const struct eg_list_info *info, struct eg_list **out,
+                          struct eg_err *err);
+void eg_lists_queue(struct eg_lists *ls, struct eg_list_queue *q, struct eg_list *l);
+struct eg_list *eg_lists_take(struct eg_lists *ls, struct eg_list_queue *q); /* NULL: none waits */
+
+/* Compares, applies and withdraws one list, to its end or its case (list_apply.c). EG_CLOSED: the gateway
+ * stops. */
+enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err *err);
+/* Removes the folders that nothing needs any more (list_tidy.c). all: those of unfinished lists too. */
+enum eg_rc eg_lists_tidy(struct eg_lists *ls, struct eg_conn *conn, bool all, struct eg_err *err);
+
+#endif
