@@ -16,6 +16,7 @@
 #define NEVER  INT64_MAX
 
 /* Tags of SubmitRequest: a batch is written as it grows, so that it is copied only once. */
+enum { HEAD = 64 }; /* all before the records, but for the dataset's name, takes less */
 enum { TAG_BATCH_ID = 0x0a, TAG_DATASET = 0x12, TAG_LANE = 0x18, TAG_RECORD = 0x22 };
 
 struct batch {
@@ -164,15 +165,15 @@ enum eg_rc eg_lane_add(struct eg_lane *l, uint64_t ref, struct eg_bytes record, 
                        struct eg_err *err)
 {
 	size_t need = record.len + 6; /* tag and the longest length there is */
+	if (HEAD + strlen(l->o.dataset) + need > l->o.batch_bytes)
+		return eg_fail(err, EG_LIMIT, "a record of %zu bytes is larger than a batch may be",
+		               record.len);
 	if (l->filling && l->filling->message.len + need > l->o.batch_bytes)
 		seal(l);
 	/* If that took the last place, the row begins a batch that is sealed when there is a place again. */
 	if (!l->filling && !(l->filling = batch_new(l, now)))
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a batch");
 	struct batch *b = l->filling;
-	if (b->message.len + need > l->o.batch_bytes)
-		return eg_fail(err, EG_LIMIT, "a record of %zu bytes is larger than a batch may be",
-		               record.len);
 	add_bytes(&b->message, TAG_RECORD, record);
 	if (b->message.failed)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a batch");

@@ -1,5 +1,5 @@
-/* parked: see parked.h. Name: PREFIX and the seq, 20 digits, so that order of name is order in the log. Value: log
- * id, token of the person, state, reason, separated by spaces. */
+/* parked: see parked.h. Name: PREFIX and the seq, 20 digits, so that order of name is order in the log.
+ * Value: log id, token of the person, state, reason, separated by spaces. */
 #include "common/parked.h"
 
 #include "base/buf.h"

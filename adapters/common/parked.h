@@ -1,12 +1,12 @@
-/* parked: events that the agency refused, with the later ones of the same persons that wait behind them, in the
- * checkpoint.
+/* parked: events that the agency refused, with the later ones of the same persons that wait behind them, in
+ * the checkpoint.
  *
  *   refused --retry--> ready --delivered--> gone
  *   behind --(nothing of its person is before it)--> ready       any --drop--> gone
  *
- * Only positions in the log and tokens of persons are kept: the event itself is fetched again from the gateway,
- * so that no personal data lies on this machine. Nothing is durable before eg_checkpoint_save. Thread: the
- * agent's. */
+ * Only positions in the log and tokens of persons are kept: the event itself is fetched again from the
+ * gateway, so that no personal data lies on this machine. Nothing is durable before eg_checkpoint_save.
+ * Thread: the agent's. */
 #ifndef EG_ADAPTERS_PARKED_H
 #define EG_ADAPTERS_PARKED_H
 
@@ -15,7 +15,7 @@
 struct eg_parked {
 	char log_id[40];
 	uint64_t seq;
-	char state;      /* 'r' refused, 'b' behind, 'y' ready */
+	char state;       /* 'r' refused, 'b' behind, 'y' ready */
 	char reason[200]; /* of a refused one: what the agency's system said, without values */
 };
 

@@ -33,8 +33,9 @@ void eg_port_fail(struct eg_port *p, int64_t now, const struct eg_err *err)
 	p->not_before_us = now + wait;
 	eg_log(again ? EG_LOG_WARN : EG_LOG_ERROR,
 	       again ? "agent.connector_retrying" : "agent.connector_failed", EG_T("port", p->name),
-	       EG_T("connector", p->type->name), EG_T("error", eg_rc_label(err->rc)), EG_T("field", err->field),
-	       EG_T("reason", err->text), EG_R("again_after_s", (double)wait / 1e6));
+	       EG_T("connector", p->type->name), EG_T("error", eg_rc_label(err->rc)),
+	       EG_T("field", err->field), EG_T("reason", err->text),
+	       EG_R("again_after_s", (double)wait / 1e6));
 }
 
 void eg_port_worked(struct eg_port *p)

@@ -3,8 +3,8 @@
  *   closed --due--> open --retryable--> retrying --due--> ...
  *                     `---other error---> failed --due, at the slow rate--> ...
  *
- * A failure that repeating does not mend (a changed schema, a wrong setting) is tried again all the same, at the
- * slow rate, because somebody may mend it over there; it is logged each time. Thread: the agent's. */
+ * A failure that repeating does not mend (a changed schema, a wrong setting) is tried again all the same, at
+ * the slow rate, because somebody may mend it over there; it is logged each time. Thread: the agent's. */
 #ifndef EG_ADAPTERS_PORT_H
 #define EG_ADAPTERS_PORT_H
 
@@ -33,7 +33,8 @@ struct eg_port {
 bool eg_port_ready(struct eg_port *p, int64_t now_us);
 /* A call of the connector failed: closes it, so that its rows come again, and sets the next attempt. */
 void eg_port_fail(struct eg_port *p, int64_t now_us, const struct eg_err *err);
-void eg_port_worked(struct eg_port *p); /* a call did something: the next failure begins at the shortest wait */
+void eg_port_worked(
+        struct eg_port *p); /* a call did something: the next failure begins at the shortest wait */
 void eg_port_close(struct eg_port *p);
 const char *eg_port_state_name(enum eg_port_state s); /* "open" */
 

@@ -1,60 +1,11 @@
 /* verdicts: see verdicts.h. */
 #include "common/verdicts.h"
 
-#include "model/grade.h"
+#include "common/reasons_text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { NONE = SIZE_MAX >> 1 };
-
-/* Only what weighs enough to refuse, if any does; warnings of a refused record would hide it. */
-static bool tells(const Eldergate__V1__RecordResult *r, const Eldergate__V1__Reason *reason)
-{
-	if (reason->severity == ELDERGATE__V1__SEVERITY__SEVERITY_ERROR)
-		return true;
-	for (size_t i = 0; i < r->n_reasons; i++)
-		if (r->reasons[i]->severity == ELDERGATE__V1__SEVERITY__SEVERITY_ERROR)
-			return false;
-	return true;
-}
-
-static void add_name(struct eg_buf *b, int code)
-{
-	const char *name = eg_reason_name((enum eg_reason_code)code);
-	if (*name)
-		eg_buf_printf(b, "%s", name);
-	else
-		eg_buf_printf(b, "CODE_%d", code); /* of a newer gateway */
-}
-
-/* The three texts of a refused record behind one another, each ended by NUL; where they begin. */
-static size_t add_texts(struct eg_buf *b, const Eldergate__V1__RecordResult *r)
-{
-	size_t start = b->len;
-	const char *field = "";
-	bool first = true;
-	for (size_t i = 0; i < r->n_reasons; i++) {
-		if (!tells(r, r->reasons[i]))
-			continue;
-		if (!first)
-			eg_buf_add_u8(b, ' ');
-		add_name(b, (int)r->reasons[i]->code);
-		if (!*field)
-			field = r->reasons[i]->field;
-		first = false;
-	}
-	eg_buf_add_u8(b, 0);
-	eg_buf_add(b, field, strlen(field) + 1);
-	for (size_t i = 0; i < r->n_reasons; i++)
-		if (tells(r, r->reasons[i]) && r->reasons[i]->message) {
-			const char *text = r->reasons[i]->message->zh_cn;
-			eg_buf_add(b, text, strlen(text));
-		}
-	eg_buf_add_u8(b, 0);
-	return start;
-}
 
 static bool count(struct eg_verdicts *out, const Eldergate__V1__RecordResult *r, struct eg_verdict *v)
 {
@@ -94,16 +45,6 @@ static bool room(struct eg_verdicts *out, unsigned n)
 	return true;
 }
 
-static void point_texts(struct eg_verdict *v, const struct eg_buf *texts, size_t start)
-{
-	if (start == NONE)
-		return;
-	const char *p = (const char *)texts->p + start;
-	v->reason = p;
-	v->field = p += strlen(p) + 1;
-	v->text = p + strlen(p) + 1;
-}
-
 enum eg_rc eg_verdicts_of_receipt(struct eg_verdicts *out, const Eldergate__V1__Receipt *r,
                                   const uint64_t *refs, unsigned n, struct eg_err *err)
 {
@@ -128,12 +69,13 @@ enum eg_rc eg_verdicts_of_receipt(struct eg_verdicts *out, const Eldergate__V1__
 		if (result->index != i || !count(out, result, &out->v[i]))
 			rc = eg_fail(err, EG_INVALID, "a receipt does not say what became of record %u", i);
 		else if (out->v[i].code == EG_VERDICT_REFUSED)
-			starts[i] = add_texts(&out->texts, result);
+			starts[i] = eg_reasons_text(&out->texts, result->n_reasons, result->reasons);
 	}
 	if (!rc && out->texts.failed)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the verdicts of a batch");
 	for (unsigned i = 0; i < n && !rc; i++)
-		point_texts(&out->v[i], &out->texts, starts[i]);
+		if (starts[i] != NONE)
+			eg_reasons_point(&out->v[i], &out->texts, starts[i]);
 	if (!rc)
 		out->n = n;
 	free(starts);
