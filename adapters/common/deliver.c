@@ -10,6 +10,7 @@
 #include "common/parked.h"
 #include "common/port.h"
 #include "common/refetch.h"
+#include "common/views.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,12 +18,14 @@
 #include <string.h>
 
 #define CURSOR "agent/cursor"
+enum { LOOK_AHEAD = 24 };
 
 struct eg_deliver {
 	struct eg_deliver_options o;
 	struct eg_port port;
 	struct eg_outbound *outbound;
 	struct eg_follow *follow;
+	struct eg_views *views;
 	struct eg_chunk chunk;
 	struct eg_follow_cursor cursor; /* as in the checkpoint */
 	size_t at;                      /* items of the oldest window that are done */
@@ -105,6 +108,31 @@ static bool park(struct eg_deliver *d, const struct eg_chunk_item *item, const s
 
 enum step { ADDED, DONE, STOP };
 
+/* The change with all that its columns show. False: the person is being asked for. */
+static bool map_change(struct eg_deliver *d, const Eldergate__V1__ChangeEvent *e, int64_t now, enum eg_rc *rc,
+                       struct eg_delivery *v, bool *skip, struct eg_err *err)
+{
+	const Eldergate__V1__ElderView *view = NULL;
+	bool needed = eg_outbound_needs_view(d->outbound, e);
+	if (needed && !eg_views_get(d->views, e->seq, e->person_ref, now, &view))
+		return false;
+	*rc = eg_outbound_event_view(d->outbound, e, view, v, skip, err);
+	return true;
+}
+
+/* Asks for the persons of the changes that come next, so that they are here when their turn comes. */
+static void look_ahead(struct eg_deliver *d, const Eldergate__V1__SubscribeResponse *w, size_t from,
+                       int64_t now)
+{
+	const Eldergate__V1__ElderView *view;
+	for (size_t i = from; i < w->n_items && i < from + LOOK_AHEAD; i++) {
+		const Eldergate__V1__FeedItem *item = w->items[i];
+		if (item->item_case == ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE &&
+		    eg_outbound_needs_view(d->outbound, item->change))
+			eg_views_get(d->views, item->change->seq, item->change->person_ref, now, &view);
+	}
+}
+
 static enum step add(struct eg_deliver *d, const struct eg_chunk_item *item, const struct eg_delivery *v)
 {
 	struct eg_err err = {0};
@@ -134,7 +162,7 @@ static enum step offer(struct eg_deliver *d, const struct eg_chunk_item *item, e
 	return park(d, item, behind ? NULL : err) ? DONE : STOP;
 }
 
-static enum step take(struct eg_deliver *d, size_t index, const Eldergate__V1__FeedItem *in)
+static enum step take(struct eg_deliver *d, size_t index, const Eldergate__V1__FeedItem *in, int64_t now)
 {
 	struct eg_chunk_item item = {.index = index};
 	struct eg_delivery v;
@@ -146,7 +174,8 @@ static enum step take(struct eg_deliver *d, size_t index, const Eldergate__V1__F
 		item.log_id = in->change->log_id;
 		item.person_ref = in->change->person_ref;
 		item.seq = in->change->seq;
-		rc = eg_outbound_event(d->outbound, in->change, &v, &skip, &err);
+		if (!map_change(d, in->change, now, &rc, &v, &skip, &err))
+			return STOP;
 		return offer(d, &item, rc, &v, skip, &err);
 	case ELDERGATE__V1__FEED_ITEM__ITEM_SNAPSHOT:
 		item.log_id = in->snapshot->log_id;
@@ -223,7 +252,7 @@ static void move_cursor(struct eg_deliver *d, const Eldergate__V1__SubscribeResp
 }
 
 /* True: something was done. */
-static bool deliver_window(struct eg_deliver *d)
+static bool deliver_window(struct eg_deliver *d, int64_t now)
 {
 	const Eldergate__V1__SubscribeResponse *w = eg_follow_window(d->follow);
 	struct eg_err err = {0};
@@ -232,7 +261,8 @@ static bool deliver_window(struct eg_deliver *d)
 	if (!w)
 		return false;
 	eg_chunk_reset(&d->chunk);
-	while (end < w->n_items && take(d, end, w->items[end]) != STOP)
+	look_ahead(d, w, d->at, now);
+	while (end < w->n_items && take(d, end, w->items[end], now) != STOP)
 		end++;
 	if (d->chunk.n) {
 		enum eg_rc rc =
@@ -247,6 +277,9 @@ static bool deliver_window(struct eg_deliver *d)
 	}
 	bool moved = d->at > at || d->at == w->n_items;
 	if (moved) {
+		for (size_t i = at; i < d->at; i++)
+			if (w->items[i]->item_case == ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE)
+				eg_views_done(d->views, w->items[i]->change->seq);
 		d->full = false;
 		move_cursor(d, w);
 	}
@@ -255,14 +288,17 @@ static bool deliver_window(struct eg_deliver *d)
 
 /* ---- parked events that may go now ---- */
 
-static void deliver_parked(struct eg_deliver *d)
+/* False: not yet. */
+static bool deliver_parked(struct eg_deliver *d, int64_t now)
 {
 	struct eg_delivery v;
 	struct eg_delivery_result result = {.rc = EG_BUSY};
 	struct eg_err err = {0};
 	bool skip = false;
 	uint64_t seq = d->refetch.seq;
-	enum eg_rc rc = eg_outbound_event(d->outbound, d->refetch.event, &v, &skip, &err);
+	enum eg_rc rc;
+	if (!map_change(d, d->refetch.event, now, &rc, &v, &skip, &err))
+		return false;
 	if (!rc && !skip) {
 		rc = d->port.type->deliver(d->port.connector, &v, 1, &result,
 		                           eg_mono_us() + d->o.limits->deliver_us, &err);
@@ -271,7 +307,7 @@ static void deliver_parked(struct eg_deliver *d)
 	}
 	if (rc && eg_rc_retryable(rc)) {
 		target_failed(d, &err);
-		return;
+		return true;
 	}
 	if (rc) {
 		eg_parked_refused(d->o.checkpoint, seq, &err, NULL);
@@ -287,6 +323,8 @@ static void deliver_parked(struct eg_deliver *d)
 		d->o.counts->checkpoint_failures++;
 		eg_log_err(EG_LOG_ERROR, "agent.checkpoint_failed", &err);
 	}
+	eg_views_done(d->views, seq);
+	return true;
 }
 
 static bool turn_parked(struct eg_deliver *d, int64_t now)
@@ -304,7 +342,8 @@ static bool turn_parked(struct eg_deliver *d, int64_t now)
 	case EG_REFETCH_ASKED:
 		return false;
 	case EG_REFETCH_HERE:
-		deliver_parked(d);
+		if (!deliver_parked(d, now))
+			return false;
 		break;
 	case EG_REFETCH_GONE:
 		eg_log(EG_LOG_ERROR, "agent.parked_gone", EG_I("seq", d->refetch.seq));
@@ -326,17 +365,19 @@ bool eg_deliver_turn(struct eg_deliver *d, int64_t now)
 		return false;
 	bool ready = eg_port_ready(&d->port, now);
 	eg_follow_turn(d->follow, ready, now);
+	eg_views_turn(d->views, now);
 	if (!ready)
 		return false;
 	more = turn_parked(d, now);
 	if (d->port.connector && (!d->full || now >= d->full_until_us))
-		more |= deliver_window(d);
+		more |= deliver_window(d, now);
 	return more;
 }
 
 bool eg_deliver_event(struct eg_deliver *d, const struct eg_link_event *e, int64_t now)
 {
-	return eg_follow_event(d->follow, e, now) || eg_refetch_event(&d->refetch, e);
+	return (d->follow && eg_follow_event(d->follow, e, now)) || eg_refetch_event(&d->refetch, e) ||
+	       (d->views && eg_views_event(d->views, e, now));
 }
 
 int64_t eg_deliver_due(const struct eg_deliver *d)
@@ -354,7 +395,9 @@ void eg_deliver_stop(struct eg_deliver *d)
 	d->stopped = true;
 	eg_refetch_end(&d->refetch);
 	eg_follow_close(d->follow);
+	eg_views_close(d->views);
 	d->follow = NULL;
+	d->views = NULL;
 }
 
 /* ---- the whole ---- */
@@ -376,6 +419,8 @@ void eg_deliver_standing(const struct eg_deliver *d, struct eg_standing *out)
 void eg_deliver_trouble(const struct eg_deliver *d, struct eg_err *err, bool *needs_mending)
 {
 	const struct eg_err *refused = d->follow ? eg_follow_trouble(d->follow) : NULL;
+	if (refused && !refused->rc)
+		refused = eg_views_trouble(d->views);
 	bool failed = d->port.state == EG_PORT_FAILED;
 	*needs_mending = failed || d->full || (refused && refused->rc);
 	*err = (struct eg_err){0};
@@ -412,6 +457,8 @@ enum eg_rc eg_deliver_open(struct eg_deliver **out, const struct eg_deliver_opti
 		rc = eg_chunk_open(&d->chunk, o->limits->deliver_events, err);
 	if (!rc)
 		rc = eg_follow_open(&d->follow, &fo, &d->cursor, err);
+	if (!rc)
+		rc = eg_views_open(&d->views, o->link, m, o->limits, err);
 	if (rc) {
 		eg_deliver_close(d);
 		return rc;
@@ -426,6 +473,7 @@ void eg_deliver_close(struct eg_deliver *d)
 		return;
 	eg_refetch_end(&d->refetch);
 	eg_follow_close(d->follow);
+	eg_views_close(d->views);
 	eg_chunk_close(&d->chunk);
 	eg_outbound_free(d->outbound);
 	eg_port_close(&d->port);

@@ -130,10 +130,21 @@ static enum eg_rc outbound_columns(struct eg_outbound *o, const char *log_id, ui
 	return EG_OK;
 }
 
-enum eg_rc eg_outbound_event(struct eg_outbound *o, const Eldergate__V1__ChangeEvent *e,
-                             struct eg_delivery *out, bool *skip, struct eg_err *err)
+enum eg_rc eg_outbound_event_view(struct eg_outbound *o, const Eldergate__V1__ChangeEvent *e,
+                                  const Eldergate__V1__ElderView *view, struct eg_delivery *out, bool *skip,
+                                  struct eg_err *err)
 {
+	/* The view shows as the person's version behind the seq. */
+	if (view)
+		return outbound_columns(o, e->log_id, e->seq * 100 + (uint64_t)view->person_version,
+		                        e->case_id, out, skip, err);
 	return outbound_columns(o, e->log_id, e->seq, e->case_id, out, skip, err);
+}
+
+bool eg_outbound_needs_view(const struct eg_outbound *o, const Eldergate__V1__ChangeEvent *e)
+{
+	(void)o;
+	return strcmp(e->case_id, "view") == 0;
 }
 
 enum eg_rc eg_outbound_state(struct eg_outbound *o, const Eldergate__V1__PersonState *s,

@@ -528,6 +528,92 @@ static void windows_that_do_not_fit_are_asked_for_again(void **state)
 	assert_asked_cursor(4);
 }
 
+/* The gateway shows the person of the oldest question, with this version; 0: it knows nobody. */
+static void show(int64_t version)
+{
+	struct eg_link_call *c = NULL;
+	for (unsigned i = 0; i < fake.n_calls && !c; i++)
+		if (!fake.calls[i]->over && !fake.calls[i]->dropped &&
+		    strstr(fake.calls[i]->method, "GetElder"))
+			c = fake.calls[i];
+	assert_non_null(c);
+	Eldergate__V1__GetElderResponse m = ELDERGATE__V1__GET_ELDER_RESPONSE__INIT;
+	Eldergate__V1__ElderView view = ELDERGATE__V1__ELDER_VIEW__INIT;
+	view.person_version = version;
+	m.elder = &view;
+	if (version)
+		fake_say(c, &m.base);
+	else
+		fake_end(c, 5, "PERSON_UNKNOWN", -1);
+	turn();
+}
+
+static void columns_that_a_change_lacks_are_asked_for(void **state)
+{
+	(void)state;
+	static const char *const fields[] = {"registration.id_number"};
+	mapping.outbound.n_fields = 1;
+	mapping.outbound.fields = fields;
+	turn();
+	window("a11 b12:view c13 d14:view", 20, 0);
+	turn();
+	assert_string_equal(target.delivered, "11 "); /* in order: what follows waits */
+	Eldergate__V1__GetElderRequest *q = NULL;
+	for (unsigned i = 0; i < fake.n_calls && !q; i++)
+		if (strstr(fake.calls[i]->method, "GetElder"))
+			q = eldergate__v1__get_elder_request__unpack(NULL, fake.calls[i]->sent[0].len,
+			                                             fake.calls[i]->sent[0].p);
+	assert_string_equal(q->person->person_ref, "b");
+	assert_string_equal(q->purpose, "verify-death");
+	assert_string_equal(q->fields[0], "registration.id_number");
+	eldergate__v1__get_elder_request__free_unpacked(q, NULL);
+	show(3);
+	assert_string_equal(target.delivered, "11 1203 13 ");
+	show(0);
+	assert_string_equal(target.delivered, "11 1203 13 14 ");
+	assert_cursor("log 20 0");
+}
+
+static void a_person_who_cannot_be_shown_holds_back_until_it_works(void **state)
+{
+	(void)state;
+	struct eg_err err;
+	bool mend;
+	turn();
+	window("a11:view", 20, 0);
+	turn();
+	fake_end(fake_open_call("GetElder"), 7, "FIELD_NOT_PERMITTED", -1);
+	turn();
+	eg_deliver_trouble(deliver, &err, &mend);
+	assert_true(mend);
+	assert_int_equal(err.rc, EG_DENIED);
+	assert_null(fake_open_call("GetElder"));
+	later();
+	fake_lose();
+	turn();
+	fake.up = true;
+	later();
+	later();
+	show(1);
+	assert_string_equal(target.delivered, "1101 ");
+	eg_deliver_trouble(deliver, &err, &mend);
+	assert_false(mend);
+}
+
+static void a_parked_event_is_shown_with_its_person(void **state)
+{
+	(void)state;
+	park_three();
+	refuses = NULL;
+	request("retry", 12);
+	later();
+	refetch(true, "view");
+	assert_string_equal(target.delivered, "");
+	show(7);
+	assert_string_equal(target.delivered, "1207 ");
+	assert_int_equal(eg_parked_count(checkpoint), 2);
+}
+
 static void a_refused_subscription_is_told(void **state)
 {
 	(void)state;
@@ -587,6 +673,9 @@ int main(void)
 	        T(a_snapshot_counts_by_whole_windows),
 	        T(a_restored_log_is_told),
 	        T(windows_that_do_not_fit_are_asked_for_again),
+	        T(columns_that_a_change_lacks_are_asked_for),
+	        T(a_person_who_cannot_be_shown_holds_back_until_it_works),
+	        T(a_parked_event_is_shown_with_its_person),
 	        T(a_refused_subscription_is_told),
 	        T(a_silent_feed_is_begun_anew),
 	};
