@@ -2,6 +2,7 @@
 #include "common/mapping.h"
 
 #include "base/parse.h"
+#include "common/limits.h"
 #include "common/mapping_read.h"
 #include "common/settings.h"
 
@@ -120,6 +121,9 @@ static void head(struct eg_reading *r, const struct eg_keys *k)
 		eg_settings_make(&r->m->source, r->y, k->at[EG_KEY_FILE_source], k->node, "source",
 		                 i->connector->source_settings, r->c);
 	i->source = r->m->source;
+	eg_settings_make(&r->m->agent, r->y, k->at[EG_KEY_FILE_agent], k->node, "agent", eg_limits_defs,
+	                 r->c);
+	i->agent = r->m->agent;
 }
 
 /* ---- rows ---- */
@@ -480,6 +484,7 @@ void eg_mapping_free(struct eg_mapping *m)
 		return;
 	eg_settings_free(m->source);
 	eg_settings_free(m->target);
+	eg_settings_free(m->agent);
 	eg_arena_free(m->arena);
 	free(m);
 }

@@ -33,6 +33,7 @@ struct eg_mapping_info {
 	const char *state_dir;                                               /* of the checkpoint */
 	const struct eg_connector_type *connector;
 	const struct eg_settings *source;
+	const struct eg_settings *agent; /* of eg_limits_defs */
 	bool has_outbound;
 };
 const struct eg_mapping_info *eg_mapping_info(const struct eg_mapping *m);

@@ -45,7 +45,7 @@ struct eg_mapping {
 	struct eg_arena *arena;
 	struct eg_mapping_info info;
 	struct eg_mapping_outbound out;
-	struct eg_settings *source, *target; /* owned */
+	struct eg_settings *source, *target, *agent; /* owned */
 	unsigned n_columns;
 	struct eg_used_column columns[EG_COLUMNS_MAX];
 	struct eg_pick_rules rules;

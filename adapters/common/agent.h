@@ -1,0 +1,34 @@
+/* agent: the loop of an adapter: rows to the gateway, changes to the agency, until it is stopped.
+ *
+ *   running --SIGTERM--> stopping --(receipts came, or the grace is over)--> gone
+ *   running --once, all taken and delivered--> gone
+ *
+ * One thread does everything; each wait is short and has a deadline, so the link is never left alone for
+ * long. */
+#ifndef EG_ADAPTERS_AGENT_H
+#define EG_ADAPTERS_AGENT_H
+
+#include "common/counts.h"
+#include "common/limits.h"
+#include "common/mapping.h"
+#include "eldergate/link.h"
+
+#include <signal.h>
+
+struct eg_agent_options {
+	const char *program;
+	const struct eg_mapping *mapping;
+	struct eg_link *link;
+	struct eg_checkpoint *checkpoint;
+	const struct eg_limits *limits;
+	bool once;
+	const char *status_file;           /* NULL: none */
+	const volatile sig_atomic_t *stop; /* not 0: stop */
+	struct eg_counts *counts;          /* filled; the caller's */
+};
+
+/* EG_OK: it was stopped, or once and all is done. With once also the error that keeps it from getting done.
+ */
+enum eg_rc eg_agent_run(const struct eg_agent_options *o, struct eg_err *err);
+
+#endif
