@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define CURSOR "agent/cursor"
-enum { LOOK_AHEAD = 24 };
+enum { LOOK_AHEAD = 16 }; /* items */
 
 struct eg_deliver {
 	struct eg_deliver_options o;

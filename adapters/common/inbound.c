@@ -252,7 +252,7 @@ void eg_inbound_turn(struct eg_inbound *in, int64_t now, int64_t deadline, bool 
 	*waited = false;
 	if (!in->stopping && !in->ended && room(in) && eg_port_ready(&in->port, now)) {
 		more = pull(in, deadline);
-		*waited = true;
+		*waited = more || eg_mono_us() >= deadline;
 	}
 	settle_refusals(in);
 	now = eg_mono_us();

@@ -27,7 +27,7 @@ enum eg_rc eg_inbound_open(struct eg_inbound **out, const struct eg_inbound_opti
 void eg_inbound_close(struct eg_inbound *in); /* NULL is fine */
 
 /* Takes rows while there is room, sends what is due. Waits for the source at most until the deadline;
- * *waited: it did, or rows came. */
+ * *waited: until then, or rows came. */
 void eg_inbound_turn(struct eg_inbound *in, int64_t now_us, int64_t mono_deadline_us, bool *waited);
 bool eg_inbound_event(struct eg_inbound *in, const struct eg_link_event *e,
                       int64_t now_us); /* was it ours? */

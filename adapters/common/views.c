@@ -12,7 +12,7 @@
 #define METHOD     "/eldergate.v1.ExchangeService/GetElder"
 #define TIMEOUT_US (30 * EG_SECOND) /* an answer that does not come */
 #define KEEP_US    (60 * EG_SECOND) /* one that nobody fetched grows old */
-enum { SLOTS = 32 };
+enum { SLOTS = 8 };                 /* the gateway lets one adapter have 16 calls open, of all kinds */
 
 struct slot {
 	enum { FREE, ASKED, HERE } state;

@@ -4,6 +4,7 @@
 #define EG_TESTS_FAKE_LINK_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "eldergate/link.h"
 
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct eg_link {
 	struct eg_buf last;                   /* of the event that was handed out */
 	void (*sent)(struct eg_link_call *c); /* after each message; NULL: none */
 	void (*idle)(void);                   /* when a wait finds nothing */
+	int64_t longest_us;                   /* that it was asked to wait */
 };
 
 static struct eg_link fake;
@@ -151,7 +153,9 @@ enum eg_rc eg_link_wait(struct eg_link *l, int64_t mono_deadline_us, struct eg_l
                         struct eg_err *err)
 {
 	(void)err;
-	(void)mono_deadline_us; /* the idle hook is all that could bring something */
+	/* The idle hook is all that could bring something. */
+	if (!l->n_events && mono_deadline_us - eg_mono_us() > l->longest_us)
+		l->longest_us = mono_deadline_us - eg_mono_us();
 	if (!l->n_events && l->idle)
 		l->idle();
 	if (!l->n_events)

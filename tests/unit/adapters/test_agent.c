@@ -168,6 +168,15 @@ static void a_failed_source_does_not_end_a_run(void **state)
 	assert_status("\"source_failures\":");
 }
 
+static void an_empty_source_is_no_busy_loop(void **state)
+{
+	(void)state;
+	idles = 0;
+	fake.idle = stop_soon;
+	assert_int_equal(run(false), EG_OK);
+	assert_true(fake.longest_us > 100000); /* the fake source says at once that it has nothing */
+}
+
 /* Says to a new subscription what happened, and that this is all. */
 static void feed_sent(struct eg_link_call *c)
 {
@@ -216,7 +225,8 @@ int main(void)
 	        T(once_takes_everything_and_ends),     T(once_of_nothing_ends),
 	        T(once_gives_up_with_what_keeps_it),   T(once_waits_while_something_moves),
 	        T(a_stop_waits_for_receipts),          T(a_stop_ends_after_the_grace),
-	        T(a_failed_source_does_not_end_a_run), T(once_delivers_what_there_is),
+	        T(a_failed_source_does_not_end_a_run), T(an_empty_source_is_no_busy_loop),
+	        T(once_delivers_what_there_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
