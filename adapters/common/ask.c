@@ -33,7 +33,8 @@ enum eg_rc eg_ask_send(struct eg_ask *a, struct eg_err *err)
 
 void eg_ask_close(struct eg_ask *a)
 {
-	eg_link_drop(a->call);
+	if (a->call)
+		eg_link_drop(a->call);
 	a->call = NULL;
 	eg_buf_free(&a->request);
 }

@@ -251,6 +251,17 @@ static void move_cursor(struct eg_deliver *d, const Eldergate__V1__SubscribeResp
 		save(d, last->change->log_id, last->change->seq, 0);
 }
 
+/* The very first window of a start at "now": where now was must be durable before anything is delivered, or a
+ * crash would begin at a later now. False: it could not be saved. */
+static bool pin_start(struct eg_deliver *d, const Eldergate__V1__SubscribeResponse *w)
+{
+	const Eldergate__V1__FeedItem *first = w->n_items ? w->items[0] : NULL;
+	if (*d->cursor.log_id || !first || first->item_case != ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE ||
+	    w->next->snapshot_row)
+		return true;
+	return save(d, first->change->log_id, first->change->seq - 1, 0);
+}
+
 /* True: something was done. */
 static bool deliver_window(struct eg_deliver *d, int64_t now)
 {
@@ -258,7 +269,7 @@ static bool deliver_window(struct eg_deliver *d, int64_t now)
 	struct eg_err err = {0};
 	size_t at = d->at, end = d->at;
 	bool good = true;
-	if (!w)
+	if (!w || !pin_start(d, w))
 		return false;
 	eg_chunk_reset(&d->chunk);
 	look_ahead(d, w, d->at, now);

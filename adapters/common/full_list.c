@@ -61,7 +61,8 @@ enum eg_rc eg_full_list_new(struct eg_full_list **out, const struct eg_full_list
 
 static void drop_call(struct eg_full_list *l)
 {
-	eg_link_drop(l->call);
+	if (l->call)
+		eg_link_drop(l->call);
 	l->call = NULL;
 }
 

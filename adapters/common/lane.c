@@ -119,7 +119,8 @@ void eg_lane_close(struct eg_lane *l)
 	if (!l)
 		return;
 	eg_lane_forget(l);
-	eg_link_drop(l->call);
+	if (l->call)
+		eg_link_drop(l->call);
 	eg_verdicts_free(&l->verdicts);
 	free(l->sealed);
 	free(l);
@@ -187,7 +188,8 @@ enum eg_rc eg_lane_add(struct eg_lane *l, uint64_t ref, struct eg_bytes record, 
 
 static void lost(struct eg_lane *l, int64_t now, int64_t wait)
 {
-	eg_link_drop(l->call);
+	if (l->call)
+		eg_link_drop(l->call);
 	l->call = NULL;
 	l->call_not_before_us = now + wait;
 	for (unsigned i = 0; i < l->n_sealed; i++)
