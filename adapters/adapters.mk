@@ -3,7 +3,7 @@
 # common and connectors include base, model and trust, never the daemon's own floors above.
 
 PKGS_adapters := libprotobuf-c libzmq odbc libcurl jansson libxml-2.0
-LIBS_adapters :=
+LIBS_adapters := -lssh
 CPPFLAGS      += -Iadapters
 
 ADAPTER_SRC := $(sort $(wildcard adapters/common/*.c adapters/connectors/*.c))
@@ -36,3 +36,22 @@ $(B)/tests/unit/adapters/%: tests/unit/adapters/%.c $(ADAPTER_LIB) $(call libs_o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ADAPTER_LINK) $(ADAPTER_PC) $(call pc_libs,cmocka) $(LDLIBS)
 UNIT_TESTS += $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/adapters/test_*.c)))
+
+# The file connector over SFTP, against a real sshd: see tests/sftp/run.
+SFTP_PROGRAM := $(B)/tests/sftp/test_sftp
+
+$(SFTP_PROGRAM): tests/sftp/test_sftp.c $(call obj,tests/sftp/server.c) $(ADAPTER_LIB) $(call libs_of,trust)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,tests/sftp/server.c) $(ADAPTER_LINK) \
+		$(ADAPTER_PC) $(call pc_libs,cmocka) $(LDLIBS)
+
+.PHONY: sftp sftp-run
+sftp: ## the file connector against a real SFTP server
+	$(Q)deploy/install-dependencies sftp || :
+	$(Q)$(LANE_MAKE) sftp-run
+sftp-run: $(SFTP_PROGRAM)
+	$(Q)tests/sftp/run $<
+
+.PHONY: file-truncated
+file-truncated: $(B)/tests/unit/adapters/test_file_faults ## a full list cut at each byte of its last 64 KiB never ends
+	$(Q)EG_TRUNCATE_ALL=1 tests/run-unit $<

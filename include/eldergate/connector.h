@@ -106,7 +106,8 @@ struct eg_connector_type {
 	                          struct eg_err *err);
 	/* Drops everything; rows without a verdict come again after the next open. NULL is fine. */
 	void (*close)(struct eg_connector *c);
-	/* EG_EMPTY: nothing now (waits for it, at most until the deadline); a retryable error: the agent
+	/* EG_EMPTY: nothing now (waits for it, at most until the deadline; returns at once while nothing can
+	 * come before verdicts do, because only the agent can wait for those); a retryable error: the agent
 	 * closes, backs off and opens anew. */
 	enum eg_rc (*next)(struct eg_connector *c, int64_t mono_deadline_us, struct eg_in *out,
 	                   struct eg_err *err);
@@ -115,7 +116,8 @@ struct eg_connector_type {
 	enum eg_rc (*settle)(struct eg_connector *c, const struct eg_verdict *v, unsigned n,
 	                     struct eg_err *err);
 	/* Delivers n changes in order; fills results[0..n). After the first that is not EG_OK the rest may be
-	 * left at EG_BUSY. */
+	 * left at EG_BUSY. What is no fault of a change (connection, disk) is returned instead, as next
+	 * returns it; those delivered before are EG_OK, the others EG_BUSY. */
 	enum eg_rc (*deliver)(struct eg_connector *c, const struct eg_delivery *deliveries, unsigned n,
 	                      struct eg_delivery_result *results, int64_t mono_deadline_us,
 	                      struct eg_err *err);
