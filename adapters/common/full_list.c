@@ -173,7 +173,7 @@ enum eg_rc eg_full_list_begin(struct eg_full_list *l, const struct eg_in *in,
 	Eldergate__V1__ReconcileBegin begin = ELDERGATE__V1__RECONCILE_BEGIN__INIT;
 	if (l->state != NONE)
 		return eg_fail(err, EG_INTERNAL, "the connector began a list within a list");
-	if (!(l->hash = eg_hash_new()))
+	if (!(l->hash = eg_hash_new(EG_HASH_SHA256)))
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a list");
 	l->state = OPEN;
 	l->half_closed = false;

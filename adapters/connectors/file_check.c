@@ -52,7 +52,7 @@ enum file_reason file_check_judge(const struct file_check *c, const struct file_
 {
 	if (control && control->size >= 0 && control->size != sum->size)
 		return FILE_REASON_SIZE_MISMATCH;
-	if (control && control->has_digest && memcmp(control->digest, sum->digest, EG_DIGEST_SIZE) != 0)
+	if (control && control->has_digest && memcmp(control->digest, sum->digest, EG_HASH_SIZE) != 0)
 		return FILE_REASON_DIGEST_MISMATCH;
 	if (c->fault)
 		return c->fault;

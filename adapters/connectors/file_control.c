@@ -25,9 +25,9 @@ static bool number(const char *text, int64_t *out)
 	return same;
 }
 
-static bool digest(struct file_control *c, enum eg_digest_kind kind, const char *text)
+static bool digest(struct file_control *c, enum eg_hash_kind kind, const char *text)
 {
-	uint8_t raw[EG_DIGEST_SIZE];
+	uint8_t raw[EG_HASH_SIZE];
 	if (c->has_digest || strlen(text) != 2 * sizeof raw || !eg_unhex(text, raw, sizeof raw))
 		return false;
 	c->has_digest = true;
@@ -71,9 +71,9 @@ static enum eg_rc one(struct file_control *c, const uint8_t *p, size_t len, cons
 	else if (is(key, "size", "bytes"))
 		ok = number(value, &c->size);
 	else if (is(key, "sha256", "sha-256"))
-		ok = digest(c, EG_DIGEST_SHA256, value);
+		ok = digest(c, EG_HASH_SHA256, value);
 	else if (is(key, "sm3", NULL))
-		ok = digest(c, EG_DIGEST_SM3, value);
+		ok = digest(c, EG_HASH_SM3, value);
 	else if (is(key, "file", "name"))
 		ok = strcmp(value, name) == 0;
 	return ok ? EG_OK : eg_fail(err, EG_INVALID, "the control file's \"%s\" does not fit", key);
@@ -82,7 +82,7 @@ static enum eg_rc one(struct file_control *c, const uint8_t *p, size_t len, cons
 enum eg_rc file_control_parse(struct file_control *out, struct eg_bytes text, const char *name,
                               struct eg_err *err)
 {
-	*out = (struct file_control){.rows = -1, .size = -1, .kind = EG_DIGEST_SHA256};
+	*out = (struct file_control){.rows = -1, .size = -1, .kind = EG_HASH_SHA256};
 	const uint8_t *p = text.p;
 	size_t left = text.len;
 	if (left >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)

@@ -11,15 +11,15 @@
 
 #include "eldergate/bytes.h"
 #include "eldergate/err.h"
-#include "trust/digest.h"
+#include "trust/crypto.h"
 
 #define FILE_CONTROL_MAX ((size_t)16 * 1024) /* bytes of a control file */
 
 struct file_control {
 	int64_t rows, size; /* -1: not said */
-	enum eg_digest_kind kind;
+	enum eg_hash_kind kind;
 	bool has_digest;
-	uint8_t digest[EG_DIGEST_SIZE];
+	uint8_t digest[EG_HASH_SIZE];
 };
 
 /* name: of the file. EG_INVALID: a line that is none, a number or digest that is none, a key twice with

@@ -251,7 +251,7 @@ static bool over(const struct file_inbox *i, const struct file_candidate *c, int
 static enum file_reason fault_of(const struct file_inbox *i, const struct file_candidate *c,
                                  struct file_control *control)
 {
-	*control = (struct file_control){.rows = -1, .size = -1, .kind = EG_DIGEST_SHA256};
+	*control = (struct file_control){.rows = -1, .size = -1, .kind = EG_HASH_SHA256};
 	if (!c->fits)
 		return FILE_REASON_NAME;
 	if (!c->id.regular || (c->has_control && !c->control_id.regular))

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_CAP = 256, PROGRESS_BYTES = EG_DIGEST_SIZE + 4 * 8, TOKEN_BYTES = 16 };
+enum { NAME_CAP = 256, PROGRESS_BYTES = EG_HASH_SIZE + 4 * 8, TOKEN_BYTES = 16 };
 
 static uint64_t get_be64(const uint8_t *p)
 {
@@ -17,14 +17,14 @@ static uint64_t get_be64(const uint8_t *p)
 }
 
 static void done_name(const struct file_memory *m, const struct file_name *name,
-                      const uint8_t digest[EG_DIGEST_SIZE], char out[NAME_CAP])
+                      const uint8_t digest[EG_HASH_SIZE], char out[NAME_CAP])
 {
 	struct eg_buf b = {0};
 	uint8_t token[TOKEN_BYTES];
 	char hex[2 * TOKEN_BYTES + 1];
 	eg_buf_printf(&b, "%lld %s %lld %d ", (long long)name->as_of, name->region, (long long)name->sequence,
 	              name->has_kind && name->full);
-	eg_buf_add(&b, digest, EG_DIGEST_SIZE);
+	eg_buf_add(&b, digest, EG_HASH_SIZE);
 	eg_checkpoint_token(m->checkpoint, eg_buf_bytes(&b), token);
 	eg_hex(token, sizeof token, hex);
 	snprintf(out, NAME_CAP, "%sdone.%s", m->prefix, hex);
@@ -37,23 +37,23 @@ static void progress_name(const struct file_memory *m, const char *name, char ou
 }
 
 bool file_memory_done(const struct file_memory *m, const struct file_name *name,
-                      const uint8_t digest[EG_DIGEST_SIZE])
+                      const uint8_t digest[EG_HASH_SIZE])
 {
 	char key[NAME_CAP];
 	done_name(m, name, digest, key);
 	return eg_checkpoint_get(m->checkpoint, key).len > 0;
 }
 
-bool file_memory_progress(const struct file_memory *m, const char *name, const uint8_t digest[EG_DIGEST_SIZE],
+bool file_memory_progress(const struct file_memory *m, const char *name, const uint8_t digest[EG_HASH_SIZE],
                           struct file_progress *out)
 {
 	char key[NAME_CAP];
 	progress_name(m, name, key);
 	struct eg_bytes v = eg_checkpoint_get(m->checkpoint, key);
-	if (v.len != PROGRESS_BYTES || memcmp(v.p, digest, EG_DIGEST_SIZE) != 0)
+	if (v.len != PROGRESS_BYTES || memcmp(v.p, digest, EG_HASH_SIZE) != 0)
 		return false;
-	const uint8_t *p = v.p + EG_DIGEST_SIZE;
-	memcpy(out->digest, v.p, EG_DIGEST_SIZE);
+	const uint8_t *p = v.p + EG_HASH_SIZE;
+	memcpy(out->digest, v.p, EG_HASH_SIZE);
 	out->line = get_be64(p);
 	out->counts = (struct file_counts){get_be64(p + 8), get_be64(p + 16), get_be64(p + 24)};
 	return true;
@@ -65,7 +65,7 @@ enum eg_rc file_memory_put_progress(const struct file_memory *m, const char *nam
 	char key[NAME_CAP];
 	struct eg_buf b = {0};
 	progress_name(m, name, key);
-	eg_buf_add(&b, p->digest, EG_DIGEST_SIZE);
+	eg_buf_add(&b, p->digest, EG_HASH_SIZE);
 	eg_buf_add_be(&b, p->line, 8);
 	eg_buf_add_be(&b, p->counts.taken, 8);
 	eg_buf_add_be(&b, p->counts.refused, 8);
@@ -127,7 +127,7 @@ static enum eg_rc put_number(const struct file_memory *m, const char *key, uint6
 }
 
 enum eg_rc file_memory_put_done(const struct file_memory *m, const struct file_name *name,
-                                const uint8_t digest[EG_DIGEST_SIZE], struct eg_err *err)
+                                const uint8_t digest[EG_HASH_SIZE], struct eg_err *err)
 {
 	char key[NAME_CAP];
 	done_name(m, name, digest, key);
@@ -168,7 +168,7 @@ enum eg_rc file_memory_tidy(const struct file_memory *m, const struct file_patte
 		const uint8_t *value = p.all.p + at + strlen(name) + 1;
 		struct file_id id;
 		struct file_name parts;
-		bool all = get_be64(value + EG_DIGEST_SIZE) == FILE_ALL_LINES;
+		bool all = get_be64(value + EG_HASH_SIZE) == FILE_ALL_LINES;
 		if (file_stat(inbox, name, &id, NULL) == EG_NOT_FOUND)
 			rc = all && file_pattern_match(pattern, name, &parts)
 			             ? file_memory_put_done(m, &parts, value, err)

@@ -13,7 +13,7 @@
 #include "connectors/file_lines.h"
 #include "connectors/file_name.h"
 #include "eldergate/checkpoint.h"
-#include "trust/digest.h"
+#include "trust/crypto.h"
 
 struct file_memory {
 	struct eg_checkpoint *checkpoint; /* the caller's */
@@ -24,22 +24,22 @@ struct file_memory {
 #define FILE_ALL_LINES UINT64_MAX /* every line is settled, only moving the file away may be left */
 
 struct file_progress {
-	uint8_t digest[EG_DIGEST_SIZE];
+	uint8_t digest[EG_HASH_SIZE];
 	uint64_t line; /* settled up to there */
 	struct file_counts counts;
 };
 
 bool file_memory_done(const struct file_memory *m, const struct file_name *name,
-                      const uint8_t digest[EG_DIGEST_SIZE]);
+                      const uint8_t digest[EG_HASH_SIZE]);
 /* False: nothing is known of this name with this digest. */
-bool file_memory_progress(const struct file_memory *m, const char *name, const uint8_t digest[EG_DIGEST_SIZE],
+bool file_memory_progress(const struct file_memory *m, const char *name, const uint8_t digest[EG_HASH_SIZE],
                           struct file_progress *out);
 /* Each is durable when it returns EG_OK. */
 enum eg_rc file_memory_put_progress(const struct file_memory *m, const char *name,
                                     const struct file_progress *p, struct eg_err *err);
 /* Drops the progress; the oldest beyond `remember` are forgotten. */
 enum eg_rc file_memory_put_done(const struct file_memory *m, const struct file_name *name,
-                                const uint8_t digest[EG_DIGEST_SIZE], struct eg_err *err);
+                                const uint8_t digest[EG_HASH_SIZE], struct eg_err *err);
 enum eg_rc file_memory_drop_progress(const struct file_memory *m, const char *name, struct eg_err *err);
 /* What is known of files that are not in the inbox any more: those with every line settled are done, the
  * others are forgotten. */

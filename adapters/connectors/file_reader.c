@@ -14,7 +14,7 @@ enum { COLUMNS_MAX = 1000, ROW_LINES_MAX = 100 };
 struct file_reader {
 	const struct file_rules *rules;
 	int fd;
-	struct eg_digest *digest;
+	struct eg_hash *digest;
 	int64_t size;
 	uint8_t last; /* byte that was read */
 	struct eg_charset_lines *lines;
@@ -36,7 +36,7 @@ static ssize_t read_bytes(void *arg, void *p, size_t len)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n;
-	eg_digest_add(r->digest, p, (size_t)n);
+	eg_hash_add(r->digest, &(struct eg_bytes){p, (size_t)n}, 1);
 	r->last = ((const uint8_t *)p)[n - 1];
 	r->size += n;
 	return n;
@@ -51,7 +51,7 @@ static void named_header(struct file_reader *r)
 }
 
 enum eg_rc file_reader_open(struct file_reader **out, const struct file_rules *rules, int fd,
-                            enum eg_digest_kind kind, struct eg_err *err)
+                            enum eg_hash_kind kind, struct eg_err *err)
 {
 	*out = NULL;
 	struct file_reader *r = calloc(1, sizeof *r);
@@ -65,7 +65,7 @@ enum eg_rc file_reader_open(struct file_reader **out, const struct file_rules *r
 	                                 .cells_max = COLUMNS_MAX,
 	                                 .row_bytes_max = (size_t)rules->max_line,
 	                                 .row_lines_max = ROW_LINES_MAX};
-	r->digest = eg_digest_new(kind);
+	r->digest = eg_hash_new(kind);
 	/* The name is for errors, which tell no names here: one may be any. */
 	r->lines = eg_charset_lines_new("a file", eg_charset_by_name(rules->encoding), read_bytes, r,
 	                                (size_t)rules->max_line);
@@ -84,7 +84,7 @@ void file_reader_close(struct file_reader *r)
 		return;
 	eg_csv_free(r->csv);
 	eg_charset_lines_free(r->lines);
-	eg_digest_free(r->digest);
+	eg_hash_free(r->digest);
 	eg_buf_free(&r->header_text);
 	free(r);
 }
@@ -205,5 +205,5 @@ enum eg_rc file_reader_next(struct file_reader *r, struct file_row *out, struct 
 void file_reader_sum(struct file_reader *r, struct file_sum *out)
 {
 	*out = (struct file_sum){.size = r->size, .torn = r->size && r->last != '\n'};
-	eg_digest_end(r->digest, out->digest);
+	eg_hash_end(r->digest, out->digest);
 }

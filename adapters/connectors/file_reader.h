@@ -8,7 +8,7 @@
 #include "connectors/file_reason.h"
 #include "connectors/file_rules.h"
 #include "eldergate/bytes.h"
-#include "trust/digest.h"
+#include "trust/crypto.h"
 
 struct file_reader;
 
@@ -29,14 +29,14 @@ struct file_row {
 
 /* fd stays the caller's and is read on from where it stands. */
 enum eg_rc file_reader_open(struct file_reader **out, const struct file_rules *rules, int fd,
-                            enum eg_digest_kind kind, struct eg_err *err);
+                            enum eg_hash_kind kind, struct eg_err *err);
 /* *out lives until the next call. After END: END again. */
 enum eg_rc file_reader_next(struct file_reader *r, struct file_row *out, struct eg_err *err);
 /* Once a row, or the end, came: the columns' names. */
 const struct eg_bytes *file_reader_header(const struct file_reader *r, unsigned *n);
 
 struct file_sum {
-	uint8_t digest[EG_DIGEST_SIZE];
+	uint8_t digest[EG_HASH_SIZE];
 	int64_t size;
 	bool torn; /* no line end after the last line */
 };

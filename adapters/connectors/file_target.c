@@ -14,7 +14,7 @@
 #include "connectors/file_name.h"
 #include "connectors/file_outbox.h"
 #include "connectors/file_rules.h"
-#include "trust/digest.h"
+#include "trust/crypto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct file_target {
 	struct file_outbox *outbox;
 	struct file_pattern pattern;
 	const char *control;
-	enum eg_digest_kind digest;
+	enum eg_hash_kind digest;
 	bool gb18030;
 	struct eg_checkpoint *checkpoint; /* the caller's */
 	char key[NAME_CAP];
@@ -119,7 +119,7 @@ enum eg_rc file_target_open(struct file_target **out, const struct eg_connector_
 	const char *outbox = eg_settings_text(s, "outbox");
 	t->checkpoint = o->checkpoint;
 	t->control = eg_settings_text(s, "control");
-	t->digest = strcmp(eg_settings_text(s, "digest"), "sm3") == 0 ? EG_DIGEST_SM3 : EG_DIGEST_SHA256;
+	t->digest = strcmp(eg_settings_text(s, "digest"), "sm3") == 0 ? EG_HASH_SM3 : EG_HASH_SHA256;
 	t->gb18030 = strcmp(eg_settings_text(s, "encoding"), "gb18030") == 0;
 	snprintf(t->key, sizeof t->key, "%sout", o->prefix);
 	enum eg_rc rc = eg_sftp_options_read(&server, s, err);
@@ -185,17 +185,17 @@ static bool same_columns(const struct eg_delivery *a, const struct eg_delivery *
 static enum eg_rc control_text(const struct file_target *t, const char *name, struct eg_bytes bytes,
                                unsigned rows, struct eg_buf *out, struct eg_err *err)
 {
-	uint8_t digest[EG_DIGEST_SIZE];
-	char hex[2 * EG_DIGEST_SIZE + 1];
-	struct eg_digest *d = eg_digest_new(t->digest);
+	uint8_t digest[EG_HASH_SIZE];
+	char hex[2 * EG_HASH_SIZE + 1];
+	struct eg_hash *d = eg_hash_new(t->digest);
 	if (!d)
 		return eg_fail(err, EG_CRYPTO, "this digest is not offered here");
-	eg_digest_add(d, bytes.p, bytes.len);
-	eg_digest_end(d, digest);
-	eg_digest_free(d);
+	eg_hash_add(d, &(struct eg_bytes){bytes.p, bytes.len}, 1);
+	eg_hash_end(d, digest);
+	eg_hash_free(d);
 	eg_hex(digest, sizeof digest, hex);
 	eg_buf_printf(out, "file=%s\r\nrows=%u\r\nsize=%zu\r\n%s=%s\r\n", name, rows, bytes.len,
-	              t->digest == EG_DIGEST_SM3 ? "sm3" : "sha256", hex);
+	              t->digest == EG_HASH_SM3 ? "sm3" : "sha256", hex);
 	return out->failed ? eg_fail(err, EG_NO_MEMORY, "no memory for an outbound file") : EG_OK;
 }
 

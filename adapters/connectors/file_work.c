@@ -27,7 +27,7 @@ struct file_work {
 	uint64_t first_ref;
 	struct file_reader *reader;
 	struct file_check check;
-	uint8_t digest[EG_DIGEST_SIZE]; /* of the first reading */
+	uint8_t digest[EG_HASH_SIZE]; /* of the first reading */
 	struct file_lines *lines;
 	struct file_report *report; /* NULL when dry */
 	uint64_t skip;              /* lines up to here are settled from before */

@@ -71,8 +71,8 @@ static enum eg_rc sign(struct making *m, const char *secret, struct eg_bytes bod
 	m->n--;
 	if (!rc) {
 		struct eg_bytes part = eg_buf_bytes(&text);
-		rc = eg_hmac(strcmp(how, "hmac-sm3") == 0 ? EG_DIGEST_SM3 : EG_DIGEST_SHA256,
-		             eg_bytes_of(secret), &part, 1, mac, err);
+		rc = eg_hmac(strcmp(how, "hmac-sm3") == 0 ? EG_HASH_SM3 : EG_HASH_SHA256, eg_bytes_of(secret),
+		             &part, 1, mac, err);
 	}
 	eg_buf_reset(&text);
 	if (!rc && strcmp(eg_settings_text(m->s, "sign_form"), "hex") == 0) {

@@ -210,7 +210,7 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 	l->receiving = true;
 	l->dry_run = b->dry_run;
 	l->declared = b->count;
-	l->hash = eg_hash_new();
+	l->hash = eg_hash_new(EG_HASH_SHA256);
 	enum eg_rc rc = eg_list_info_copy(&given, l->arena, &l->info, err);
 	if (rc == EG_OK)
 		rc = eg_spool_new(&l->spool, &so, err);

@@ -136,12 +136,17 @@ void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZ
 	must(EVP_DigestFinal_ex(md, out, NULL), "SHA-256");
 }
 
-struct eg_hash *eg_hash_new(void)
+struct eg_hash *eg_hash_new(enum eg_hash_kind kind)
 {
 	must(eg_crypto_open(NULL) == EG_OK, "opening the library");
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	must(md && EVP_DigestInit_ex2(md, lib.sha256, NULL), "SHA-256");
-	return (struct eg_hash *)md;
+	EVP_MD *md = EVP_MD_fetch(NULL, kind == EG_HASH_SM3 ? "SM3" : "SHA2-256", NULL);
+	EVP_MD_CTX *c = md ? EVP_MD_CTX_new() : NULL;
+	if (c && !EVP_DigestInit_ex2(c, md, NULL)) {
+		EVP_MD_CTX_free(c);
+		c = NULL;
+	}
+	EVP_MD_free(md); /* the context holds it */
+	return (struct eg_hash *)c;
 }
 
 void eg_hash_add(struct eg_hash *h, const struct eg_bytes *parts, unsigned n)

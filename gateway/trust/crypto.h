@@ -21,8 +21,10 @@ bool eg_crypto_equal(const void *a, const void *b, size_t len); /* constant time
 /* SHA-256 and HMAC-SHA-256 over up to n slices laid end to end. They cannot fail after eg_crypto_open. */
 void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE]);
 
-struct eg_hash; /* SHA-256 of what comes piece by piece */
-struct eg_hash *eg_hash_new(void);
+/* SHA-256 (FIPS 180-4) or SM3 (GB/T 32905), both of 32 bytes, of what comes piece by piece. */
+enum eg_hash_kind { EG_HASH_SHA256 = 1, EG_HASH_SM3 = 2 };
+struct eg_hash;
+struct eg_hash *eg_hash_new(enum eg_hash_kind kind); /* NULL: this OpenSSL does not offer it */
 void eg_hash_add(struct eg_hash *h, const struct eg_bytes *parts, unsigned n);
 void eg_hash_end(struct eg_hash *h, uint8_t out[EG_HASH_SIZE]); /* once; then free it */
 void eg_hash_free(struct eg_hash *h);                           /* NULL is fine */
@@ -32,9 +34,8 @@ struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE]);
 void eg_mac(const struct eg_mac *m, const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE]);
 void eg_mac_free(struct eg_mac *m);
 
-/* HMAC (RFC 2104) with a key of any length over n slices laid end to end; SM3 is GB/T 32905. */
-enum eg_digest { EG_DIGEST_SHA256, EG_DIGEST_SM3 };
-enum eg_rc eg_hmac(enum eg_digest digest, struct eg_bytes key, const struct eg_bytes *parts, unsigned n,
+/* HMAC (RFC 2104) with a key of any length over n slices laid end to end. */
+enum eg_rc eg_hmac(enum eg_hash_kind kind, struct eg_bytes key, const struct eg_bytes *parts, unsigned n,
                    uint8_t out[EG_HASH_SIZE], struct eg_err *err);
 
 /* AES-256-GCM. seal writes len + EG_GCM_TAG bytes to out. open returns EG_CORRUPT when the tag does not fit.

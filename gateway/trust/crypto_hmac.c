@@ -5,12 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-static const char *const digest_names[] = {[EG_DIGEST_SHA256] = "SHA2-256", [EG_DIGEST_SM3] = "SM3"};
+static const char *const digest_names[] = {[EG_HASH_SHA256] = "SHA2-256", [EG_HASH_SM3] = "SM3"};
 
-enum eg_rc eg_hmac(enum eg_digest digest, struct eg_bytes key, const struct eg_bytes *parts, unsigned n,
+enum eg_rc eg_hmac(enum eg_hash_kind kind, struct eg_bytes key, const struct eg_bytes *parts, unsigned n,
                    uint8_t out[EG_HASH_SIZE], struct eg_err *err)
 {
-	const char *name = digest_names[digest];
+	const char *name = digest_names[kind];
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *c = mac ? EVP_MAC_CTX_new(mac) : NULL;
 	/* OpenSSL only reads the name; its parameters are not const. */

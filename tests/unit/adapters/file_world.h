@@ -14,7 +14,7 @@
 #include "connectors/file_dir.h"
 #include "connectors/file_rules.h"
 #include "eldergate/adapter.h"
-#include "trust/digest.h"
+#include "trust/crypto.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -64,11 +64,11 @@ static inline void put(const struct world *w, const char *name, const char *text
 
 static inline void sha_of(struct eg_bytes bytes, char hex[65])
 {
-	uint8_t out[EG_DIGEST_SIZE];
-	struct eg_digest *d = eg_digest_new(EG_DIGEST_SHA256);
-	eg_digest_add(d, bytes.p, bytes.len);
-	eg_digest_end(d, out);
-	eg_digest_free(d);
+	uint8_t out[EG_HASH_SIZE];
+	struct eg_hash *d = eg_hash_new(EG_HASH_SHA256);
+	eg_hash_add(d, &(struct eg_bytes){bytes.p, bytes.len}, 1);
+	eg_hash_end(d, out);
+	eg_hash_free(d);
 	eg_hex(out, sizeof out, hex);
 }
 

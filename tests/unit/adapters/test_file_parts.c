@@ -111,10 +111,9 @@ static void controls_read(void **state)
 	        EG_OK);
 	assert_int_equal(c.rows, 12);
 	assert_int_equal(c.size, 34);
-	assert_true(c.has_digest && c.kind == EG_DIGEST_SHA256 && c.digest[0] == 0xba &&
-	            c.digest[31] == 0xad);
+	assert_true(c.has_digest && c.kind == EG_HASH_SHA256 && c.digest[0] == 0xba && c.digest[31] == 0xad);
 	assert_int_equal(control(&c, "count,5\nsm3," SHA), EG_OK);
-	assert_true(c.rows == 5 && c.size == -1 && c.kind == EG_DIGEST_SM3);
+	assert_true(c.rows == 5 && c.size == -1 && c.kind == EG_HASH_SM3);
 	assert_int_equal(control(&c, ""), EG_OK);
 	assert_true(c.rows == -1 && c.size == -1 && !c.has_digest);
 }

@@ -1,7 +1,8 @@
 /* The mapping files that are shipped: each loads, a typical row becomes the record it should, and what goes
- * back is what the agency expects. The connectors here are only their settings. */
+ * back is what the agency expects. */
 #include "common/mapper.h"
 #include "common/outbound.h"
+#include "eldergate/adapter.h"
 #include "eldergate/v1/elder.pb-c.h"
 
 #include <setjmp.h>
@@ -14,46 +15,8 @@
 
 #include <cmocka.h>
 
-#define TEXT(name)                                                                                           \
-	{                                                                                                    \
-		name, EG_SET_TEXT, false, NULL, 0, 0, NULL, ""                                               \
-	}
-#define LIST(name)                                                                                           \
-	{                                                                                                    \
-		name, EG_SET_LIST, false, NULL, 0, 0, NULL, ""                                               \
-	}
-
-static const struct eg_setting_def table_settings[] = {TEXT("connection"), TEXT("user"),
-                                                       TEXT("table"),      TEXT("claim"),
-                                                       LIST("key"),        TEXT("flag"),
-                                                       TEXT("error_code"), TEXT("error_text"),
-                                                       TEXT("retry"),      TEXT("update_time"),
-                                                       LIST("version"),    TEXT("overlap"),
-                                                       TEXT("event_id"),   {0}};
-static const struct eg_setting_def file_settings[] = {
-        TEXT("inbox"),    TEXT("outbox"),   TEXT("name"), TEXT("control"),
-        TEXT("encoding"), TEXT("position"), {0}};
-static const struct eg_setting_def http_settings[] = {TEXT("url"),
-                                                      LIST("query"),
-                                                      TEXT("mode"),
-                                                      TEXT("start"),
-                                                      TEXT("rows_path"),
-                                                      TEXT("total_path"),
-                                                      TEXT("code_path"),
-                                                      LIST("ok_codes"),
-                                                      TEXT("rid"),
-                                                      TEXT("sid"),
-                                                      TEXT("sign"),
-                                                      TEXT("rate_per_second"),
-                                                      {0}};
-static const struct eg_connector_type table = {.name = "table",
-                                               .source_settings = table_settings,
-                                               .target_settings = table_settings},
-                                      file = {.name = "file",
-                                              .source_settings = file_settings,
-                                              .target_settings = file_settings},
-                                      http = {.name = "http", .source_settings = http_settings};
-static const struct eg_connector_type *const connectors[] = {&table, &file, &http, NULL};
+static const struct eg_connector_type *const connectors[] = {&eg_connector_table, &eg_connector_file,
+                                                             &eg_connector_http, NULL};
 
 struct cell {
 	const char *name, *value;

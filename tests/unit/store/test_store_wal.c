@@ -84,8 +84,8 @@ static void readers_back_to_back_leave_the_wal_short(void **state)
 	              LIMIT * PAGE / 1024, reads);
 	assert_true(reads > 20);
 	assert_true(most >= (int64_t)LIMIT * PAGE);
-	/* The limit, a commit above it, and some tries that preempted readers spoil. Without the gate it would hold
-	 * all the commits, sixteen times the limit. */
+	/* The limit, a commit above it, and some tries that preempted readers spoil. Without the gate it
+	 * would hold all the commits, sixteen times the limit. */
 	assert_true(most <= (int64_t)LIMIT * PAGE * 6);
 	eg_store_close(s);
 }
