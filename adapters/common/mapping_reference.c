@@ -1,14 +1,16 @@
 /* mapping_reference: see mapping_reference.h. */
 #include "common/mapping_reference.h"
 
+#include "common/limits.h"
+#include "common/settings.h"
 #include "common/transform.h"
 
 #include <string.h>
 #include <strings.h>
 
-const char *const eg_mapping_reference_blocks[] = {"file",   "gateway", "rows",   "operation",
-                                                   "value",  "apply",   "list",   "outbound",
-                                                   "column", "event",   "faults", NULL};
+const char *const eg_mapping_reference_blocks[] = {"file",  "gateway", "agent", "rows",     "operation",
+                                                   "value", "apply",   "list",  "outbound", "column",
+                                                   "event", "faults",  NULL};
 
 static const struct {
 	const char *section, *key, *kind, *need, *doc;
@@ -55,6 +57,11 @@ bool eg_mapping_reference(const char *block, struct eg_buf *out)
 		for (int i = 0; i < EG_STEP_END; i++)
 			eg_buf_printf(out, "| `%s` | %s |\n", eg_step_name((enum eg_step_kind)i),
 			              eg_step_doc((enum eg_step_kind)i));
+		return true;
+	}
+	if (strcmp(block, "agent") == 0) {
+		eg_buf_printf(out, "| Setting | Takes | Preset | Meaning |\n|---|---|---|---|\n");
+		eg_settings_reference(out, eg_limits_defs);
 		return true;
 	}
 	if (strcmp(block, "event") == 0) {
