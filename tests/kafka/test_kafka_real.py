@@ -183,7 +183,9 @@ class Real(unittest.TestCase):
         finally:
             BROKER.call("start")
         for topic, partition in partitions:
-            committed, whole = limbo.ends(BROKER.address, f"{self.prefix}.{topic}.v1", partition)
+            committed, whole = harness.until(
+                lambda t=f"{self.prefix}.{topic}.v1", p=partition: limbo.ends(BROKER.address, t, p),
+                f"{topic}-{partition} to have a leader")
             self.assertLess(committed, whole, f"{topic}-{partition} is not in limbo")
 
     def go_on(self, unsettled, moved=False):
