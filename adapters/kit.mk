@@ -13,6 +13,7 @@ KIT_SRC := $(ADAPTER_SRC) $(call src,trust) $(call src,model) $(call src,base)
 KIT_GEN := $(filter-out %.S,$(GEN_C))
 KIT_OBJ := $(KIT_SRC:%.c=$(PIC)/%.o) $(KIT_GEN:$(GEN)/%.c=$(PIC)/gen/%.o)
 
+$(PIC)/adapters/connectors/xml.o: CPPFLAGS += $(shell pkg-config --cflags libxml-2.0)
 $(PIC)/%.o: %.c | $(GEN_HEADERS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -c $< -o $@

@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "base/thread.h"
 
+#include <errno.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
@@ -18,6 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Peers get this long to read their last status; nothing tells whether they have. */
+#define PARTING_US (EG_SECOND / 10)
 
 enum {
 	ARMED = 64, /* calls of each method that wait for callers */
@@ -304,13 +308,7 @@ int eg_grpc_tls_port(const struct eg_grpc *g)
 
 void eg_grpc_refuse(struct eg_grpc *g)
 {
-	eg_local_stop(g->local); /* nothing may be added to a server that shuts down */
-	pthread_mutex_lock(&g->lock);
-	bool before = g->refusing;
-	g->refusing = true;
-	pthread_mutex_unlock(&g->lock);
-	if (!before)
-		grpc_server_shutdown_and_notify(g->server, g->queue, &g->shutdown_tag);
+	eg_local_stop(g->local);
 }
 
 static bool polled(const struct eg_grpc *g)
@@ -322,10 +320,18 @@ void eg_grpc_stop(struct eg_grpc *g, int64_t mono_deadline_us)
 {
 	struct timespec until = eg_mono_deadline(mono_deadline_us);
 	eg_grpc_refuse(g);
+	/* The server goes down only after this: told to, the core closes a connection with its last call, and
+	 * a peer that is still writing would find it broken before it reads the status that says why. */
 	pthread_mutex_lock(&g->lock);
 	while (polled(g) && g->on_wire && eg_mono_us() < mono_deadline_us)
 		pthread_cond_timedwait(&g->moved, &g->lock, &until);
+	until = eg_mono_deadline(eg_mono_us() + PARTING_US);
+	while (polled(g) && eg_mono_us() < mono_deadline_us &&
+	       pthread_cond_timedwait(&g->moved, &g->lock, &until) != ETIMEDOUT)
+		;
+	g->refusing = true;
 	pthread_mutex_unlock(&g->lock);
+	grpc_server_shutdown_and_notify(g->server, g->queue, &g->shutdown_tag);
 	/* Also closes the connections, which idle ones would hold open for many seconds. */
 	grpc_server_cancel_all_calls(g->server);
 	pthread_mutex_lock(&g->lock);

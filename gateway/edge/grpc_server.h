@@ -28,7 +28,8 @@ struct eg_grpc_options {
 
 enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, struct eg_err *err);
 int eg_grpc_tls_port(const struct eg_grpc *g);
-void eg_grpc_refuse(struct eg_grpc *g); /* no new connections, no new calls; those begun go on */
+/* No new local connections. Calls still come, for services to refuse with a reason; those begun go on. */
+void eg_grpc_refuse(struct eg_grpc *g);
 /* Waits until no call is on the wire; at the deadline cancels those that are. Then takes the server down;
  * what services still hold of calls stays valid. */
 void eg_grpc_stop(struct eg_grpc *g, int64_t mono_deadline_us);

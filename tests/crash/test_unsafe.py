@@ -109,7 +109,7 @@ class Unsafe(unittest.TestCase):
         self.caught("stale_state", "chain", "person row")
 
     def test_lose_slot(self):
-        self.caught("lose_slot", "lost", "source key")
+        self.caught("lose_slot", "claims", "the effective claim of a source key")
 
     # ---- the relay ----
 
