@@ -22,6 +22,7 @@ crash: ## kill -9 at named points, judged by the checker; the checker itself aga
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
 	$(Q)B=$(B)-fault tests/crash/test_checker.py
 	$(Q)B=$(B)-fault tests/crash/test_unsafe.py
+	$(Q)B=$(B)-fault tests/crash/test_lists.py
 	$(Q)for round in $$(seq $(CRASH_ROUNDS)); do \
 		B=$(B)-fault tests/crash/cycles.py --dev-broker --cycles $(CRASH_CYCLES) || exit 1; done
 

@@ -97,6 +97,8 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = verify_sources(&v, err);
 	if (!rc)
 		rc = verify_cases(&v, err);
+	if (!rc)
+		rc = verify_lists(&v, err);
 	eg_arena_free(v.lasting);
 	eg_arena_free(v.arena);
 	eg_arena_free(v.side);

@@ -10,8 +10,8 @@
  * its entry holds, its person holds the effective one, and the index of join keys is exactly what follows
  * (verify_sources.c) cases   each is what the log says of it, and its open persons say so too; each reject is
  * what its entry holds; each reviewed link is somebody's decision; whom the police lag behind waits for a
- * case or has one (verify_cases.c) Memory grows with the number of cases alone. Erased parts are counted and
- * passed over. Thread: one. */
+ * case or has one (verify_cases.c) lists: each full list's row is what its entry tells (verify_lists.c)
+ * Memory grows with the number of cases alone. Erased parts are counted and passed over. Thread: one. */
 #ifndef EG_CLI_VERIFY_H
 #define EG_CLI_VERIFY_H
 
@@ -24,7 +24,7 @@
 struct verify_result {
 	uint64_t entries, events, erased_parts, checkpoints, tiles;
 	uint64_t persons, claims, views, sources, versions, aliases;
-	uint64_t cases, open_cases, rejects, links, lags;
+	uint64_t cases, open_cases, rejects, links, lags, lists;
 	uint64_t other_authority; /* persons whose view was made with another authority table: not recomputed
 	                           */
 	uint64_t wrong_entry;     /* the first wrong one, where it is known; 0: none */
@@ -57,12 +57,14 @@ struct verify {
 	struct eg_table cases;    /* their ids → the seq of the entry that first named each, as a pointer */
 	uint64_t n_cases;         /* of that table */
 	uint64_t quarantines;     /* QUARANTINE entries */
+	uint64_t list_entries;    /* LIST entries */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
 enum eg_rc verify_persons(struct verify *v, struct eg_err *err);
 enum eg_rc verify_sources(struct verify *v, struct eg_err *err);
 enum eg_rc verify_cases(struct verify *v, struct eg_err *err);
+enum eg_rc verify_lists(struct verify *v, struct eg_err *err);
 /* Does the person's lag (model/life.h) stand where it has to: in its table, or in an open case? */
 enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const struct eg_person *p, bool lags,
                       struct eg_err *err);

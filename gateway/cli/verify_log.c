@@ -307,6 +307,7 @@ static enum eg_rc check_entry(struct walk *w, const struct eg_log_row *row, stru
 	    (e.has_effect && e.effect.has_case && (rc = note_case(w->v, &e.effect, err))))
 		return rc;
 	w->v->quarantines += e.header.kind == EG_ENTRY_QUARANTINE;
+	w->v->list_entries += e.header.kind == EG_ENTRY_LIST;
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }

@@ -63,7 +63,8 @@ static enum eg_rc check_version(struct verify *v, const struct eg_source_row *ro
 	if (x->withdrawn) {
 		if ((rc = load(v, row, x->withdrawn_seq, &c, &erased, err)))
 			return rc;
-		if (!erased && (c.op != EG_WITHDRAW || c.version != x->version || x->mapping_revision))
+		/* a later list may have found it absent still */
+		if (!erased && (c.op != EG_WITHDRAW || c.version > x->version || x->mapping_revision))
 			return wrong(v, row, x->withdrawn_seq, "names it for an absence at another position",
 			             err);
 	}

@@ -1,6 +1,7 @@
 /* case_view: see case_view.h. */
 #include "edge/case_view.h"
 
+#include "flow/list_info.h"
 #include "model/authority.h"
 #include "model/canon.h"
 
@@ -142,6 +143,42 @@ static enum eg_rc make_party(struct eg_case_reader *r, const struct eg_case_body
 	return rc;
 }
 
+/* The list that a case is about, as its row has it. */
+static enum eg_rc make_list(struct eg_case_reader *r, uint64_t seq, Eldergate__V1__ShrunkList **out,
+                            struct eg_err *err)
+{
+	struct eg_list_row row;
+	struct eg_list_info l;
+	enum eg_rc rc = eg_read_begin(r->find.conn, err);
+	if (rc)
+		return rc;
+	rc = eg_get_list_by_seq(r->find.conn, seq, r->find.arena, &row, err);
+	eg_read_end(r->find.conn);
+	if (rc == EG_OK)
+		rc = eg_list_info_read(&row, r->find.arena, &l, err);
+	if (rc)
+		return rc == EG_EMPTY ? EG_OK : rc;
+	Eldergate__V1__ShrunkList *m =
+	        EG_MAKE(r->maker, Eldergate__V1__ShrunkList, eldergate__v1__shrunk_list__init);
+	*out = m;
+	if (!m)
+		return EG_OK;
+	m->source = eg_make_source(r->maker, eg_bytes_of(l.agency), eg_bytes_of(l.dataset), 0);
+	m->list_id = eg_make_text(r->maker, eg_bytes_of(l.list_id));
+	m->as_of = l.as_of;
+	m->coverage_regions = EG_MAKE_LIST(r->maker, l.n_regions);
+	for (unsigned i = 0; i < l.n_regions && m->coverage_regions; i++)
+		m->coverage_regions[m->n_coverage_regions++] =
+		        eg_make_text(r->maker, eg_bytes_of(l.regions[i]));
+	m->seq = l.seq;
+	m->received = l.rows;
+	m->covered = l.counts.covered;
+	m->missing = l.counts.missing;
+	m->withdrawn_before = l.withdrawn_before;
+	m->keyless = l.keyless;
+	return EG_OK;
+}
+
 enum eg_rc eg_make_case(struct eg_case_reader *r, const struct eg_case_row *row, Eldergate__V1__Case **out,
                         struct eg_err *err)
 {
@@ -165,6 +202,8 @@ enum eg_rc eg_make_case(struct eg_case_reader *r, const struct eg_case_row *row,
 	for (int d = EG_DECIDE_LINK; d <= EG_DECIDE_REFUSE && m->possible_decisions; d++)
 		if (row->state == EG_CASE_OPEN && eg_case_offers(row->kind, (enum eg_decision_kind)d))
 			m->possible_decisions[m->n_possible_decisions++] = (Eldergate__V1__DecisionKind)d;
+	if (b.kind == EG_CASE_LIST_SHRINK && b.n_seqs == 1)
+		rc = make_list(r, b.seqs[0], &m->list, err);
 	bool conflict = b.kind == EG_CASE_VERSION_CONFLICT;
 	unsigned n = conflict ? (b.n_tokens ? b.n_digests : 0) : b.n_tokens;
 	m->parties = EG_MAKE_LIST(r->maker, n);

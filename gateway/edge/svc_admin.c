@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { DATASET_NAME = 2 * EG_NAME_MAX };
+enum { LISTS_SHOWN = 64, DATASET_NAME = 2 * EG_NAME_MAX };
 
 static Google__Protobuf__Duration *make_duration(struct eg_maker *k, int64_t us)
 {
@@ -175,6 +175,55 @@ static void add_lanes(struct eg_ask *a, struct eg_maker *k, Eldergate__V1__GetSt
 	}
 }
 
+/* ---- full lists ---- */
+
+static void add_list(struct eg_maker *k, const struct eg_list_sight *s, Eldergate__V1__GetStatusResponse *r)
+{
+	Eldergate__V1__ListStatus *m =
+	        EG_MAKE(k, Eldergate__V1__ListStatus, eldergate__v1__list_status__init);
+	if (!m || !(m->progress = EG_MAKE(k, Eldergate__V1__ReconcileProgress,
+	                                  eldergate__v1__reconcile_progress__init)))
+		return;
+	m->source = eg_make_source(k, eg_bytes_of(s->agency), eg_bytes_of(s->dataset), 0);
+	m->list_id = eg_make_text(k, eg_bytes_of(s->list_id));
+	m->dry_run = s->dry_run;
+	m->progress->phase = (Eldergate__V1__ListPhase)s->phase;
+	m->progress->received = s->received;
+	m->progress->compared = s->compared;
+	m->progress->applied = s->applied;
+	m->progress->of = s->of;
+	r->lists[r->n_lists++] = m;
+}
+
+/* Those under way, and those that wait for a reviewer. */
+static enum eg_rc add_lists(struct eg_ask *a, struct eg_maker *k, Eldergate__V1__GetStatusResponse *r,
+                            struct eg_fault *f)
+{
+	struct eg_list_sight *seen = eg_make(k, LISTS_SHOWN * sizeof *seen);
+	struct eg_list_row *rows = NULL;
+	unsigned n = 0;
+	r->lists = EG_MAKE_LIST(k, 2 * LISTS_SHOWN);
+	if (!seen || !r->lists || !a->edge->o.lists)
+		return EG_OK;
+	unsigned n_seen = eg_lists_see(a->edge->o.lists, seen, LISTS_SHOWN);
+	for (unsigned i = 0; i < n_seen; i++)
+		add_list(k, &seen[i], r);
+	enum eg_rc rc = eg_list_lists(a->conn, 0, EG_LIST_HELD, LISTS_SHOWN, a->arena, &rows, &n, &f->err);
+	for (unsigned i = 0; i < n && !rc; i++) {
+		struct eg_list_info l;
+		struct eg_list_sight s = {.phase = EG_LIST_HELD};
+		if ((rc = eg_list_info_read(&rows[i], a->arena, &l, &f->err)))
+			break;
+		snprintf(s.agency, sizeof s.agency, "%s", l.agency);
+		snprintf(s.dataset, sizeof s.dataset, "%s", l.dataset);
+		snprintf(s.list_id, sizeof s.list_id, "%s", l.list_id);
+		s.received = s.compared = l.rows;
+		s.of = l.counts.missing;
+		add_list(k, &s, r);
+	}
+	return rc;
+}
+
 enum eg_rc eg_get_status(struct eg_ask *a, struct eg_fault *f)
 {
 	struct eg_maker k = {.arena = a->arena};
@@ -202,6 +251,8 @@ enum eg_rc eg_get_status(struct eg_ask *a, struct eg_fault *f)
 	add_datasets(a->edge, &k, a->caller.policy, &s, r);
 	add_relay(a, &k, &s, r);
 	add_lanes(a, &k, r);
+	if ((rc = add_lists(a, &k, r, f)))
+		return rc;
 	if (k.failed)
 		return eg_ask_no_memory(f);
 	a->reply = &r->base;

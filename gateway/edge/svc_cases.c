@@ -165,6 +165,10 @@ static enum eg_decision_kind kind_of(const Eldergate__V1__ResolveCaseRequest *q)
 		return EG_DECIDE_APART;
 	case DECIDES(UPHOLD):
 		return EG_DECIDE_UPHOLD;
+	case DECIDES(APPROVE):
+		return EG_DECIDE_APPROVE;
+	case DECIDES(REFUSE):
+		return EG_DECIDE_REFUSE;
 	default:
 		return 0;
 	}

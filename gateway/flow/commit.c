@@ -120,6 +120,14 @@ static enum eg_rc append_admin(struct eg_commit *c, struct eg_ticket *t, struct 
 	return rc;
 }
 
+static enum eg_rc step_list(struct eg_commit *c, struct eg_ticket *t, struct eg_err *err)
+{
+	enum eg_rc rc = eg_merge_list(&c->merge, t, err);
+	if (rc || !t->list.append)
+		return rc;
+	return eg_datasets_listed(&c->datasets, t->list.info, c->merge.tail->time, err);
+}
+
 static void add_window(struct eg_buf *b, const struct eg_window *w)
 {
 	size_t open = eg_canon_open(b, 1);
@@ -178,7 +186,7 @@ enum eg_rc eg_commit_fill(struct eg_commit *c, struct eg_tx *tx, struct eg_conn 
 		else if (t->kind == EG_TICKET_ADMIN)
 			rc = append_admin(c, t, err);
 		else if (t->kind == EG_TICKET_LIST)
-			rc = eg_merge_list(m, t, err);
+			rc = step_list(c, t, err);
 	}
 	if (rc == EG_OK)
 		rc = append_deliveries(c, err);

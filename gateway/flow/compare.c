@@ -113,12 +113,12 @@ static enum eg_rc confirm(struct comparing *c, struct key *k, int64_t version, s
 	                            .arena = c->side,
 	                            .before = c->o->list->pinned};
 	struct eg_version said;
-	bool yes = false;
+	enum eg_op op;
 	if (!c->o->listed->n || !k->then.n)
 		return EG_OK;
-	enum eg_rc rc = eg_listed_confirms(&ask, &k->then, k->token, version, &yes, &said, err);
-	if (rc == EG_OK && yes && !eg_versions_find(&k->then, said.version, said.mapping_revision))
-		eg_versions_put(&k->then, EG_ASSERT, &said, c->side);
+	enum eg_rc rc = eg_listed_said(&ask, &k->then, k->token, version, &op, &said, err);
+	if (rc == EG_OK && op && !eg_versions_find(&k->then, said.version, said.mapping_revision))
+		eg_versions_put(&k->then, op, &said, c->side);
 	return rc;
 }
 
@@ -160,11 +160,11 @@ static enum eg_rc compare_row(struct comparing *c, struct key *k, struct eg_err 
 	return eg_fail(err, EG_LIMIT, "a source key does not fit the memory to compare it");
 }
 
-/* A key that stood and has no row. */
-static enum eg_rc lacks(struct comparing *c, const uint8_t token[EG_TOKEN_SIZE], const struct eg_version *e,
-                        struct eg_err *err)
+/* A key that stood and has no row. A list of a later position may have found it as it stands. */
+static enum eg_rc lacks(struct comparing *c, struct key *k, struct eg_err *err)
 {
 	const struct eg_list_info *l = c->o->list;
+	const struct eg_version *e = eg_versions_effective(&k->then);
 	if (l->n_regions) {
 		struct eg_claim claim;
 		enum eg_rc rc = eg_listed_claim(c->o->vault, c->o->conn, e->seq, c->side, &claim, err);
@@ -172,10 +172,18 @@ static enum eg_rc lacks(struct comparing *c, const uint8_t token[EG_TOKEN_SIZE],
 			return rc;
 	}
 	c->counts->covered++;
+	if (e->version < l->as_of && c->o->listed->n) {
+		enum eg_rc rc = own_copy(c, k, err);
+		if (rc == EG_OK)
+			rc = confirm(c, k, l->as_of > INT64_MIN ? l->as_of - 1 : l->as_of, err);
+		if (rc)
+			return rc;
+		e = eg_versions_effective(&k->then);
+	}
 	if (e->version >= l->as_of)
 		return EG_OK;
 	c->counts->missing++;
-	return c->sink->missing(c->sink->arg, token, err);
+	return c->sink->missing(c->sink->arg, k->token, err);
 }
 
 /* All rows of one key. stored: NULL: the store does not know it. */
@@ -196,7 +204,7 @@ static enum eg_rc compare_key(struct comparing *c, const uint8_t token[EG_TOKEN_
 	}
 	const struct eg_version *e = eg_versions_effective(&k.then);
 	if (!listed)
-		rc = e ? lacks(c, token, e, err) : EG_OK;
+		rc = e ? lacks(c, &k, err) : EG_OK;
 	else
 		c->counts->covered += e != NULL;
 	while (listed && rc == EG_OK) {

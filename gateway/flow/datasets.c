@@ -88,6 +88,22 @@ enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, c
 	return EG_OK;
 }
 
+enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *l, int64_t now_us,
+                              struct eg_err *err)
+{
+	char name[2 * EG_NAME_MAX + 1];
+	struct eg_dataset_state *s = NULL;
+	snprintf(name, sizeof name, "%s/%s", l->agency, l->dataset);
+	enum eg_rc rc = find(d, name, &s, err);
+	if (rc)
+		return rc;
+	s->dirty = true;
+	s->now.heard = now_us;
+	s->now.seq = l->seq;
+	s->now.records += (int64_t)l->counts.unchanged;
+	return EG_OK;
+}
+
 void eg_datasets_put(struct eg_datasets *d, struct eg_tx *tx)
 {
 	for (unsigned i = 0; i < d->n; i++) {

@@ -43,6 +43,9 @@ void eg_datasets_close(struct eg_datasets *d);
 /* Counts the works of one submission, which are done. */
 enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, const struct eg_work *works,
                              unsigned n, int64_t now_us, struct eg_err *err);
+/* A full list of this dataset came: records of it that changed nothing were counted by nobody else. */
+enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *l, int64_t now_us,
+                              struct eg_err *err);
 void eg_datasets_put(struct eg_datasets *d, struct eg_tx *tx);
 void eg_datasets_keep(struct eg_datasets *d);
 void eg_datasets_back(struct eg_datasets *d);

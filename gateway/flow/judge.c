@@ -89,17 +89,28 @@ static enum eg_rc keep_storable(struct eg_claim *c, struct eg_arena *a, struct e
 	return EG_OK;
 }
 
+static void grade_all(struct eg_item *item, int64_t now_us)
+{
+	struct eg_reasons told;
+	if (item->malformed)
+		return;
+	if (!item->reasons.n) {
+		eg_grade(&item->claim, now_us, &item->reasons);
+		return;
+	}
+	told = item->reasons; /* by the edge, of what it read */
+	eg_grade(&item->claim, now_us, &item->reasons);
+	for (unsigned i = 0; i < told.n; i++)
+		eg_reasons_add(&item->reasons, told.v[i].code, told.v[i].field);
+}
+
 static void grade(struct eg_item *item, const struct eg_dataset_rule *dataset, int64_t now_us)
 {
-	struct eg_reasons told = item->reasons; /* by the edge, of what it read */
 	struct eg_claim *c = &item->claim;
 	bool mismatch = c->section && c->section != dataset->section;
 	if (!c->section && c->op == EG_VOID)
 		c->section = dataset->section; /* a void names a version and has no section of its own */
-	if (!item->malformed)
-		eg_grade(c, now_us, &item->reasons);
-	for (unsigned i = 0; i < told.n && !item->malformed; i++)
-		eg_reasons_add(&item->reasons, told.v[i].code, told.v[i].field);
+	grade_all(item, now_us);
 	if (item->malformed && !eg_reasons_quarantine(&item->reasons))
 		eg_reasons_add(&item->reasons, EG_REASON_MALFORMED_RECORD, "");
 	if (mismatch)

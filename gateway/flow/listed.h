@@ -1,10 +1,11 @@
 /* listed: which full lists were applied, and what they said of a key without writing it down.
  *
- * A list whose records have no versions of their own does not write per key that it found it unchanged. So
- * when a record comes for such a key from before the list, what stands is confirmed at the list's position
- * first: the late record is STALE, as it would have been in the other order. That holds for a key whose
- * effective claim is older than the list's pinned seq, that the list covers, and that it neither lacked nor
- * rejected. Thread: one at a time. */
+ * A list does not write per key that it found it unchanged, if its records have no versions of their own, nor
+ * that a key which an older one withdrew is still not there. So when a record comes from before the list,
+ * what the list said is confirmed at the list's position first: the late record is STALE, as it would have
+ * been in the other order. That holds for a key that nothing reached since the list was compared, that the
+ * list covers and did not reject; a key that the list lacks was not found unchanged; absences count only if
+ * no reviewer refused them. Thread: one at a time. */
 #ifndef EG_FLOW_LISTED_H
 #define EG_FLOW_LISTED_H
 
@@ -32,10 +33,11 @@ struct eg_listed_ask {
 	struct eg_arena *arena;
 	uint64_t before; /* only lists whose entry is not behind this one */
 };
-/* The confirmation that has to go before a record of this version. *yes false: none. */
-enum eg_rc eg_listed_confirms(const struct eg_listed_ask *a, const struct eg_versions *v,
-                              const uint8_t token[EG_TOKEN_SIZE], int64_t version, bool *yes,
-                              struct eg_version *out, struct eg_err *err);
+/* What has to be put before a record of this version (or its void): op ASSERT: what stands stood at a list's
+ * position; op WITHDRAW: it was absent there; 0: nothing. */
+enum eg_rc eg_listed_said(const struct eg_listed_ask *a, const struct eg_versions *v,
+                          const uint8_t token[EG_TOKEN_SIZE], int64_t version, enum eg_op *op,
+                          struct eg_version *out, struct eg_err *err);
 /* The claim that a log entry holds; slices are the arena's. */
 enum eg_rc eg_listed_claim(struct eg_vault *v, struct eg_conn *c, uint64_t seq, struct eg_arena *a,
                            struct eg_claim *out, struct eg_err *err);

@@ -366,13 +366,17 @@ static enum eg_rc confirm_by_list(struct eg_merge *m, struct eg_work *w, struct 
 	                            .arena = m->arena,
 	                            .before = UINT64_MAX};
 	struct eg_version *v = &w->confirmation;
-	bool yes;
-	enum eg_rc rc =
-	        eg_listed_confirms(&ask, &s->versions, item->token, item->version.version, &yes, v, err);
-	if (rc || !yes || eg_versions_find(&s->versions, v->version, v->mapping_revision))
+	enum eg_op op;
+	/* An absence yields to a presence at its own position too. */
+	int64_t version = item->version.version;
+	if (item->claim.op == EG_WITHDRAW && version > INT64_MIN)
+		version--;
+	enum eg_rc rc = eg_listed_said(&ask, &s->versions, item->token, version, &op, v, err);
+	if (rc || !op || eg_versions_find(&s->versions, v->version, v->mapping_revision))
 		return rc;
-	switch (eg_versions_put(&s->versions, EG_ASSERT, v, m->arena)) {
-	case EG_PUT_CONFIRMED:
+	switch (eg_versions_put(&s->versions, op, v, m->arena)) {
+	case EG_PUT_CONFIRMED: /* what stands */
+	case EG_PUT_STALE:     /* an absence, once more */
 		w->by_list = s->dirty = true;
 		return EG_OK;
 	case EG_PUT_FAILED:
@@ -394,16 +398,16 @@ static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source
 		s->versions.agency = claim->agency;
 		s->versions.dataset = claim->dataset;
 	}
+	enum eg_rc rc = EG_OK;
+	if (m->listed.n)
+		rc = confirm_by_list(m, w, s, err);
+	if (rc)
+		return rc;
 	if (claim->op == EG_WITHDRAW && !may_withdraw(s, item)) {
 		item->outcome = EG_REFUSED;
 		return EG_OK;
 	}
 	v->seq = v->void_seq = v->withdrawn_seq = eg_tail_next(m->tail);
-	enum eg_rc rc = EG_OK;
-	if (m->listed.n && claim->op == EG_ASSERT)
-		rc = confirm_by_list(m, w, s, err);
-	if (rc)
-		return rc;
 	rc = look(m, s, v, &b, err);
 	if (rc)
 		return rc;
@@ -466,7 +470,8 @@ static void add_confirmation(struct eg_buf *b, const uint8_t token[EG_TOKEN_SIZE
 	eg_canon_bytes(b, 1, (struct eg_bytes){token, EG_TOKEN_SIZE});
 	eg_canon_int(b, 2, v->version);
 	eg_canon_int(b, 3, v->mapping_revision);
-	eg_canon_bytes(b, 4, (struct eg_bytes){v->digest, EG_DIGEST_SIZE});
+	if (v->asserted)
+		eg_canon_bytes(b, 4, (struct eg_bytes){v->digest, EG_DIGEST_SIZE});
 	eg_canon_close(b, open);
 }
 

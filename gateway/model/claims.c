@@ -80,8 +80,7 @@ static void set_content(struct eg_version *to, const struct eg_version *v)
 		memcpy(to->key, v->key, EG_TOKEN_SIZE);
 }
 
-/* The version that counts; NULL: none. */
-static const struct eg_version *top_of(const struct eg_versions *l)
+const struct eg_version *eg_versions_top(const struct eg_versions *l)
 {
 	for (unsigned i = l->n; i-- > 0;) {
 		const struct eg_version *v = &l->v[i];
@@ -93,7 +92,7 @@ static const struct eg_version *top_of(const struct eg_versions *l)
 
 const struct eg_version *eg_versions_effective(const struct eg_versions *l)
 {
-	const struct eg_version *top = top_of(l);
+	const struct eg_version *top = eg_versions_top(l);
 	const struct eg_version *best = top && top->asserted ? top : NULL;
 	if (EG_MUTANT_IS(38) && top &&
 	    top->withdrawn) /* absence outweighs what is said of its own position */
@@ -136,7 +135,7 @@ static enum eg_put put_void(struct eg_versions *l, const struct eg_version *v, u
 	if (found && l->v[at].voided)
 		return EG_PUT_UNCHANGED;
 	bool held = eg_versions_effective(l) != NULL;
-	bool counts = found && top_of(l) == &l->v[at];
+	bool counts = found && eg_versions_top(l) == &l->v[at];
 	if (!found && EG_MUTANT_IS(4)) /* a void that arrives first is forgotten */
 		return EG_PUT_STALE;
 	enum eg_put put = slot_of(l, v, v->mapping_revision, at, found, a);
@@ -172,7 +171,7 @@ static enum eg_put put_assertion(struct eg_versions *l, const struct eg_version 
 			set_content(&l->v[at], v);
 		return EG_PUT_CONFLICT;
 	}
-	const struct eg_version *top = top_of(l);
+	const struct eg_version *top = eg_versions_top(l);
 	if (found) { /* its void came first, or a list that lacks it */
 		enum eg_put put = top == &l->v[at] ? EG_PUT_EFFECTIVE : EG_PUT_STALE;
 		set_content(&l->v[at], v);

@@ -55,6 +55,8 @@ enum eg_put {
 enum eg_put eg_versions_put(struct eg_versions *l, enum eg_op op, const struct eg_version *v,
                             struct eg_arena *a);
 const struct eg_version *eg_versions_effective(const struct eg_versions *l); /* NULL: none */
+/* The highest version not voided that is asserted or withdrawn. */
+const struct eg_version *eg_versions_top(const struct eg_versions *l);
 const struct eg_version *eg_versions_find(const struct eg_versions *l, int64_t version,
                                           uint32_t mapping_revision);
 /* Decision "uphold": the version's content becomes this digest, found at seq. */

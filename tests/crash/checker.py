@@ -116,7 +116,8 @@ class Checker:
         elif kind == UNCHANGED and claim_part:
             for nested in table(claim_part).get(1, []):
                 n = table(nested)
-                self.confirmed.add((one(n, 1), one(n, 2, int), one(n, 3, int, 0)))
+                if one(n, 4) is not None:  # else an absence
+                    self.confirmed.add((one(n, 1), one(n, 2, int), one(n, 3, int, 0)))
         if effect_part:
             self.note_effect(seq, table(effect_part))
         return time
@@ -218,7 +219,8 @@ class Checker:
         for (token, version, revision), (asserted, void, withdrawn) in sorted(slots.items()):
             if (asserted or withdrawn) and not void:
                 tops[token] = asserted
-            if withdrawn and (revision or self.claims.get(withdrawn, (None,) * 4)[:4] != (token, version, 0, WITHDRAW)):
+            said = self.claims.get(withdrawn, (None, 0, 0, 0))  # by this list, or an older one: it is absent still
+            if withdrawn and (revision or said[0] != token or said[1] > version or said[3] != WITHDRAW):
                 self.fault("claims", f"a version is withdrawn by entry {withdrawn}, which does not say so")
         for token in set(tops) | set(self.holds):
             if (tops.get(token) or None) != self.holds.get(token):

@@ -101,7 +101,7 @@ static inline enum eg_rc road_key_list(void *arg, const char *prefix,
 struct road {
 	char dir[128];
 	struct road_keys *keys; /* shared with another road, or its own */
-	char key_path[160];
+	char key_path[160], lists_dir[160];
 	struct eg_store *store;
 	struct eg_vault *vault;
 	struct eg_intake *intake;
@@ -187,6 +187,7 @@ static inline void road_start_writer(struct road *r)
 	        .intake = r->intake,
 	        .max_records = r->max_records,
 	        .checkpoint_us = r->checkpoint_us,
+	        .lists_dir = r->lists_dir,
 	        .lag_grace_us = r->lag_grace_us,
 	        .fatal = road_fatal,
 	};
@@ -217,6 +218,7 @@ static inline struct road *road_open(const struct road *like)
 	road_make_dir(r->dir);
 	r->keys = like ? like->keys : calloc(1, sizeof *r->keys);
 	snprintf(r->key_path, sizeof r->key_path, "%s/root.key", like ? like->dir : r->dir);
+	snprintf(r->lists_dir, sizeof r->lists_dir, "%s/lists", r->dir);
 	r->policy = road_policy();
 	r->arena = eg_arena_new((size_t)1 << 30);
 	r->checkpoint_us = 3600 * EG_SECOND;

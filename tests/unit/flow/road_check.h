@@ -133,6 +133,16 @@ static inline struct check_source *check_source_of(struct check *c, const uint8_
 	return s;
 }
 
+/* What a version repeats does not depend on the order of replaying: a claim that has an entry is that
+ * entry's, a confirmation's is what it names. */
+static inline void check_set_seq(struct check_source *s, const struct eg_version *v, uint64_t seq)
+{
+	for (unsigned i = 0; i < s->replayed.n; i++)
+		if (s->replayed.v[i].version == v->version &&
+		    s->replayed.v[i].mapping_revision == v->mapping_revision)
+			s->replayed.v[i].seq = seq;
+}
+
 /* A claim's entry, put into its source key's list once more. */
 static inline void check_replay(struct check *c, const struct eg_entry *e)
 {
@@ -149,6 +159,8 @@ static inline void check_replay(struct check *c, const struct eg_entry *e)
 	 * not. */
 	enum eg_put put = eg_versions_put(&s->replayed, claim.op, &v, c->r->arena);
 	assert_true(put == EG_PUT_EFFECTIVE || put == EG_PUT_STALE || put == EG_PUT_CONFIRMED);
+	if (claim.op == EG_ASSERT)
+		check_set_seq(s, &v, v.seq);
 }
 
 /* The confirmations of an UNCHANGED entry. Each repeats an entry that the stored list names. */
@@ -161,6 +173,7 @@ static inline void check_confirmations(struct check *c, const struct eg_entry *e
 		struct eg_version v = {0}, repeated;
 		struct eg_claim claim;
 		uint8_t token[16] = {0}, digest[16] = {0};
+		bool digested = false;
 		while (eg_canon_next(&one))
 			switch (one.tag) {
 			case 1:
@@ -173,6 +186,7 @@ static inline void check_confirmations(struct check *c, const struct eg_entry *e
 				v.mapping_revision = (uint32_t)eg_canon_as_int(&one);
 				break;
 			case 4:
+				digested = true;
 				memcpy(digest, one.value.p, 16);
 				break;
 			}
@@ -181,6 +195,12 @@ static inline void check_confirmations(struct check *c, const struct eg_entry *e
 		const struct eg_version *stored =
 		        eg_versions_find(&s->versions, v.version, v.mapping_revision);
 		assert_non_null(stored);
+		if (!digested) { /* absent still */
+			assert_true(stored->withdrawn);
+			v.withdrawn_seq = stored->withdrawn_seq;
+			eg_versions_put(&s->replayed, EG_WITHDRAW, &v, c->r->arena);
+			continue;
+		}
 		uint64_t seq = stored->seq;
 		for (unsigned i = 0; i < s->replayed.n;
 		     i++) /* what it stored may have been decided against since */
@@ -195,6 +215,7 @@ static inline void check_confirmations(struct check *c, const struct eg_entry *e
 		repeated.mapping_revision = v.mapping_revision;
 		repeated.seq = seq;
 		eg_versions_put(&s->replayed, EG_ASSERT, &repeated, c->r->arena);
+		check_set_seq(s, &repeated, seq);
 	}
 	assert_false(all.bad);
 }
