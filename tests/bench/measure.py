@@ -121,6 +121,12 @@ def resident(pid):
     return {"resident": int(all_pages) * PAGE, "private": (int(all_pages) - int(shared)) * PAGE}
 
 
+def peak(pid):
+    """The most memory that was ever resident, in bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return {"resident": next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) * 1024}
+
+
 class Cost:
     """with Cost(pid, place) as c: ... ; then c.per(n) tells what each of n records has cost."""
 

@@ -108,14 +108,27 @@ static void fill(struct filled *f, uint32_t person, int64_t version)
 	f->record.registration = s;
 }
 
+static void encode(const struct filled *f, struct eg_buf *out)
+{
+	uint8_t *p = eg_buf_grow(out, eldergate__v1__record__get_packed_size(&f->record));
+	if (!p)
+		bench_die("no memory for a record");
+	eldergate__v1__record__pack(&f->record, p);
+}
+
 void people_record(uint32_t person, int64_t version, struct eg_buf *out)
 {
 	struct filled f;
 	fill(&f, person, version);
-	uint8_t *p = eg_buf_grow(out, eldergate__v1__record__get_packed_size(&f.record));
-	if (!p)
-		bench_die("no memory for a record");
-	eldergate__v1__record__pack(&f.record, p);
+	encode(&f, out);
+}
+
+void people_row(uint32_t person, int64_t content, struct eg_buf *out)
+{
+	struct filled f;
+	fill(&f, person, content);
+	f.record.version = 0;
+	encode(&f, out);
 }
 
 void people_batch(const char *batch_id, const char *dataset, const uint32_t *persons, uint32_t n,

@@ -12,6 +12,8 @@
 
 /* The encoded Record of a person. */
 void people_record(uint32_t person, int64_t version, struct eg_buf *out);
+/* The same without a version of its own, as a full list has it; what it says is that of version `content`. */
+void people_row(uint32_t person, int64_t content, struct eg_buf *out);
 /* The encoded SubmitRequest of these persons' records. */
 void people_batch(const char *batch_id, const char *dataset, const uint32_t *persons, uint32_t n,
                   int64_t version, struct eg_buf *out);

@@ -18,6 +18,10 @@ TABLE = (
     ("unchanged records/s (everything resent)", (
         ("gateway", UNCHANGED, "count", None),
         ("PostgreSQL, sets of {postgres_batch} by UNNEST", ("postgres", "batch", "unchanged", "rate"), "count", UNCHANGED))),
+    ("records/s of a full list, from its first byte to its report", (
+        ("gateway, gRPC Reconcile, 1 % changed", ("lists", "few", "rate"), "count", None),
+        ("  all changed", ("lists", "all", "rate"), "count", None),
+        ("  all new", ("lists", "new", "rate"), "count", None))),
     ("submit → receipt at {rate} records/s, batches of one", (
         ("gateway, p50", ("gateway", "latency", "p50_us"), "time", None),
         ("gateway, p99", ("gateway", "latency", "p99_us"), "time", None),
@@ -34,6 +38,7 @@ TABLE = (
         ("gateway", ("gateway", "changed", "cpu_s_per_million"), "real", None),
         ("  its sender", ("gateway", "changed", "sender_cpu_s_per_million"), "real", None),
         ("  gateway, unchanged records", ("gateway", "unchanged", "cpu_s_per_million"), "real", None),
+        ("  gateway, a full list with 1 % changed", ("lists", "few", "cpu_s_per_million"), "real", None),
         ("store alone", ("store", "cpu_s_per_million"), "real", ("gateway", "changed", "cpu_s_per_million")),
         ("PostgreSQL, a transaction per record", ("postgres", "record", "cpu_s_per_million"), "real",
          ("gateway", "changed", "cpu_s_per_million")),
@@ -58,7 +63,8 @@ TABLE = (
          ("gateway", "changed", "disk_bytes_per_record")))),
     ("resident memory of the gateway", (
         ("idle", ("gateway", "idle", "resident"), "bytes", None),
-        ("after all of the above", ("gateway", "after", "resident"), "bytes", None))),
+        ("after all of the above", ("gateway", "after", "resident"), "bytes", None),
+        ("peak over the full lists", ("lists", "peak", "resident"), "bytes", None))),
 )
 
 
