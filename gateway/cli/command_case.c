@@ -41,6 +41,21 @@ static void show_party(const struct cli *c, const Eldergate__V1__CaseParty *p)
 	eg_buf_free(&line);
 }
 
+static void show_list(const Eldergate__V1__ShrunkList *l)
+{
+	printf("  list %s of %s/%s at %" PRId64 ", entry #%" PRIu64 ": %" PRIu64 " records, covers",
+	       l->list_id, l->source ? l->source->agency : "", l->source ? l->source->dataset : "", l->as_of,
+	       l->seq, l->received);
+	for (size_t i = 0; i < l->n_coverage_regions; i++)
+		printf(" %s", l->coverage_regions[i]);
+	printf("%s %" PRIu64 " keys\n", l->n_coverage_regions ? "," : "", l->covered);
+	printf("  lacks %" PRIu64 " of them (%.2f %%); %" PRIu64 " were withdrawn lately", l->missing,
+	       l->covered ? 100.0 * (double)l->missing / (double)l->covered : 0, l->withdrawn_before);
+	if (l->keyless)
+		printf("; %" PRIu64 " records have no key that could be read", l->keyless);
+	putchar('\n');
+}
+
 static void show(const struct cli *c, const Eldergate__V1__Case *k)
 {
 	char kind[64], state[64], time[SHOW_TIME_SIZE];
@@ -64,6 +79,8 @@ static void show(const struct cli *c, const Eldergate__V1__Case *k)
 		               ? enum_short(&eldergate__v1__decision_kind__descriptor, (int)k->decision, kind)
 		               : "",
 		       *k->decided_by ? " by " : "", k->decided_by);
+	if (k->list)
+		show_list(k->list);
 	if (*k->note)
 		printf("  note: %s\n", k->note);
 }
@@ -156,15 +173,19 @@ enum eg_rc case_resolve(struct cli *c, struct eg_err *err)
 	Eldergate__V1__LinkDecision link = ELDERGATE__V1__LINK_DECISION__INIT;
 	Eldergate__V1__KeepApartDecision apart = ELDERGATE__V1__KEEP_APART_DECISION__INIT;
 	Eldergate__V1__UpholdDecision uphold = ELDERGATE__V1__UPHOLD_DECISION__INIT;
+	Eldergate__V1__ApproveDecision approve = ELDERGATE__V1__APPROVE_DECISION__INIT;
+	Eldergate__V1__RefuseDecision refuse = ELDERGATE__V1__REFUSE_DECISION__INIT;
 	const char *digest = cli_option(c, "uphold");
-	bool links = cli_switch(c, "link"), parts = cli_switch(c, "apart");
+	bool links = cli_switch(c, "link"), parts = cli_switch(c, "apart"),
+	     approves = cli_switch(c, "approve"), refuses = cli_switch(c, "refuse");
 	ProtobufCMessage *answer = NULL;
 	uint32_t parties[PARTIES_MAX];
 	uint8_t bytes[DIGEST_SIZE];
 	size_t n;
 	enum eg_rc rc = read_parties(c, parties, &n, err);
-	if (!rc && links + parts + (digest != NULL) != 1)
-		rc = eg_fail(err, EG_USAGE, "decide by one of --link, --apart and --uphold DIGEST");
+	if (!rc && links + parts + approves + refuses + (digest != NULL) != 1)
+		rc = eg_fail(err, EG_USAGE,
+		             "decide by one of --link, --apart, --uphold DIGEST, --approve and --refuse");
 	if (!rc && digest)
 		rc = read_hex(digest, "the digest", bytes, sizeof bytes, err);
 	if (rc)
@@ -180,6 +201,12 @@ enum eg_rc case_resolve(struct cli *c, struct eg_err *err)
 		apart.n_parties = n;
 		request.decision_case = ELDERGATE__V1__RESOLVE_CASE_REQUEST__DECISION_KEEP_APART;
 		request.keep_apart = &apart;
+	} else if (approves) {
+		request.decision_case = ELDERGATE__V1__RESOLVE_CASE_REQUEST__DECISION_APPROVE;
+		request.approve = &approve;
+	} else if (refuses) {
+		request.decision_case = ELDERGATE__V1__RESOLVE_CASE_REQUEST__DECISION_REFUSE;
+		request.refuse = &refuse;
 	} else {
 		uphold.digest = (ProtobufCBinaryData){sizeof bytes, bytes};
 		request.decision_case = ELDERGATE__V1__RESOLVE_CASE_REQUEST__DECISION_UPHOLD;

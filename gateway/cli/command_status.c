@@ -44,6 +44,18 @@ static void show_dataset(const Eldergate__V1__DatasetStatus *d)
 	putchar('\n');
 }
 
+static void show_list(const Eldergate__V1__ListStatus *l)
+{
+	const Eldergate__V1__ReconcileProgress *p = l->progress;
+	char phase[64];
+	printf("  %s/%s %s: %s", l->source ? l->source->agency : "", l->source ? l->source->dataset : "",
+	       l->list_id, p ? enum_short(&eldergate__v1__list_phase__descriptor, (int)p->phase, phase) : "");
+	if (p)
+		printf(", %" PRIu64 " received, %" PRIu64 " compared, %" PRIu64 " applied, of %" PRIu64,
+		       p->received, p->compared, p->applied, p->of);
+	puts(l->dry_run ? ", dry run" : "");
+}
+
 static void show(const struct cli *c, const Eldergate__V1__GetStatusResponse *s)
 {
 	char time[SHOW_TIME_SIZE], age[32];
@@ -59,6 +71,10 @@ static void show(const struct cli *c, const Eldergate__V1__GetStatusResponse *s)
 	printf("datasets\n");
 	for (size_t i = 0; i < s->n_datasets; i++)
 		show_dataset(s->datasets[i]);
+	if (s->n_lists)
+		printf("full lists\n");
+	for (size_t i = 0; i < s->n_lists; i++)
+		show_list(s->lists[i]);
 	printf("readers\n");
 	for (size_t i = 0; i < s->n_marks; i++) {
 		show_span(age, seconds(s->marks[i]->oldest_age));

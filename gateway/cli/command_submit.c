@@ -3,72 +3,27 @@
 #include "cli/commands.h"
 
 #include "cli/progress.h"
-#include "cli/sheet.h"
+#include "cli/sheets.h"
 #include "cli/tally.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { BATCH = 200, IN_FLIGHT = 8, PREFIX_MAX = 48 };
 
 struct work {
 	struct cli *c;
 	enum eg_section section;
-	unsigned file; /* the one that is read */
-	int fd;        /* -1: none is open */
-	struct sheet *sheet;
+	struct sheets *sheets;
 	struct tally tally;
 	struct progress progress;
 };
 
-static ssize_t read_fd(void *arg, void *p, size_t len)
-{
-	ssize_t n;
-	do
-		n = read(*(const int *)arg, p, len);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
-static enum eg_rc open_file(struct work *w, struct eg_err *err)
-{
-	const char *name = w->c->arguments[w->file];
-	w->fd = strcmp(name, "-") == 0 ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-	if (w->fd < 0)
-		return errno == ENOENT ? eg_fail(err, EG_NOT_FOUND, "%s: there is no such file", name)
-		                       : eg_fail_errno(err, "%s", name);
-	return sheet_open(&w->sheet, w->fd == STDIN_FILENO ? "standard input" : name, read_fd, &w->fd,
-	                  w->section, err);
-}
-
-static void close_file(struct work *w)
-{
-	sheet_close(w->sheet);
-	w->sheet = NULL;
-	if (w->fd > STDIN_FILENO)
-		close(w->fd);
-	w->fd = -1;
-}
-
 static enum eg_rc next(void *arg, struct eg_buf *out, struct origin *where, struct eg_err *err)
 {
-	struct work *w = arg;
-	while (w->file < w->c->n_arguments) {
-		enum eg_rc rc = w->sheet ? EG_OK : open_file(w, err);
-		if (!rc)
-			rc = sheet_next(w->sheet, out, &where->line, err);
-		where->file = w->file;
-		if (rc != EG_EMPTY)
-			return rc;
-		close_file(w);
-		w->file++;
-	}
-	return EG_EMPTY;
+	return sheets_next(((struct work *)arg)->sheets, out, where, err);
 }
 
 static enum eg_rc read_through(struct work *w, uint64_t *records, struct eg_err *err)
@@ -84,8 +39,7 @@ static enum eg_rc read_through(struct work *w, uint64_t *records, struct eg_err 
 		progress_at(&w->progress, *records, NULL);
 	}
 	progress_end(&w->progress);
-	close_file(w);
-	w->file = 0;
+	sheets_rewind(w->sheets);
 	eg_buf_free(&record);
 	return rc == EG_EMPTY ? EG_OK : rc;
 }
@@ -170,17 +124,18 @@ enum eg_rc submit(struct cli *c, struct eg_err *err)
 	uint64_t records = 0;
 	bool input = false;
 	w.c = c;
-	w.fd = -1;
 	prefix_of(c, prefix);
 	for (unsigned i = 0; i < c->n_arguments; i++)
 		input |= strcmp(c->arguments[i], "-") == 0;
 	enum eg_rc rc = read_options(c, &w, &o, err);
+	if (!rc)
+		rc = sheets_open(&w.sheets, c->arguments, c->n_arguments, w.section, false, err);
 	if (!rc && !input)
 		rc = read_through(&w, &records, err);
 	if (!rc)
 		rc = cli_connect(c, err);
 	if (rc) {
-		close_file(&w);
+		sheets_close(w.sheets);
 		return rc;
 	}
 	o.client = c->client;
@@ -188,7 +143,7 @@ enum eg_rc submit(struct cli *c, struct eg_err *err)
 	progress_begin(&w.progress, c, "records", records);
 	rc = pump_run(&o, &result, err);
 	progress_end(&w.progress);
-	close_file(&w);
+	sheets_close(w.sheets);
 	if (rc && w.tally.records)
 		fprintf(stderr,
 		        "eldergate: %" PRIu64 " records have their receipt; sending all again is safe\n",

@@ -191,6 +191,46 @@ const struct command commands[] = {
                             {"strict", NULL, "Exit 65 if a record was quarantined", false}},
         },
         {
+                .noun = "reconcile",
+                .verb = "",
+                .arguments = "FILE...",
+                .at_least = 1,
+                .at_most = ARGUMENTS_MAX,
+                .brief = "send a full list of a dataset: what is new applies, what it lacks is withdrawn",
+                .text = "The files together are one list: what the source holds at the position --as-of of "
+                        "its order, the order of its\n"
+                        "versions. They are as `eldergate submit` takes them, but the column version may be "
+                        "left out: then the list's\n"
+                        "position is the version. Keys of the dataset that the list covers and does not hold "
+                        "are withdrawn, if what stands\n"
+                        "of them is older. More than a few percent of them wait for a reviewer: `eldergate "
+                        "case list --kind list_shrink`.\n"
+                        "Sending a list again is safe. A list that breaks off has no effect at all. Once it "
+                        "was received it goes on by\n"
+                        "itself, whatever becomes of this command; `eldergate status` shows how far it is.",
+                .examples =
+                        "eldergate reconcile registration.csv --dataset registration --as-of 20260301 "
+                        "--dry-run\n"
+                        "eldergate reconcile lucheng.csv --dataset registration --as-of 20260301 --region "
+                        "330302",
+                .run = reconcile,
+                .options = {{"dataset", "NAME", "The dataset, one that you may submit", true},
+                            {"section", "SECTION",
+                             "registration, assistance, funeral or care; if not given, the dataset's name "
+                             "says it",
+                             false},
+                            {"as-of", "POSITION", "Where in its order the list was taken", true},
+                            {"region", "DIGITS",
+                             "The list covers only regions that begin so (repeat); all if not given", false},
+                            {"mapping-revision", "NUMBER", "Of rows that state none", false},
+                            {"list-id", "TEXT",
+                             "The list's name, so that the log shows it; the file's name and the position if "
+                             "not given",
+                             false},
+                            {"dry-run", NULL, "Only tell what it would do", false},
+                            {"strict", NULL, "Exit 65 if a record was quarantined", false}},
+        },
+        {
                 .noun = "fields",
                 .verb = "",
                 .arguments = "[SECTION]",
@@ -461,7 +501,8 @@ const struct command commands[] = {
                 .at_least = 1,
                 .at_most = 1,
                 .brief = "decide a case",
-                .text = "Exactly one of --link, --apart and --uphold. A decision is a claim like any other: "
+                .text = "Exactly one of --link, --apart, --uphold, --approve and --refuse. A decision is a "
+                        "claim like any other: "
                         "it is logged, and a later one\n"
                         "may revise it.",
                 .examples =
@@ -474,6 +515,8 @@ const struct command commands[] = {
                 .options = {{"link", NULL, "The parties are one person", false},
                             {"apart", NULL, "The parties are different persons", false},
                             {"uphold", "DIGEST", "This one of two contents stands", false},
+                            {"approve", NULL, "What a full list lacks is withdrawn", false},
+                            {"refuse", NULL, "What a full list lacks stays as it is", false},
                             {"party", "NUMBER", "A party that is meant (repeat); all if not given", false},
                             {"person", "PERSON", "Whom the parties are, too: your reference", false},
                             {"note", "TEXT", "Why; kept sealed", false}},

@@ -10,6 +10,7 @@ enum eg_rc server_key(struct cli *c, struct eg_err *err);
 enum eg_rc population_generate(struct cli *c, struct eg_err *err);
 enum eg_rc fields(struct cli *c, struct eg_err *err);
 enum eg_rc submit(struct cli *c, struct eg_err *err);
+enum eg_rc reconcile(struct cli *c, struct eg_err *err);
 enum eg_rc rejects_list(struct cli *c, struct eg_err *err);
 enum eg_rc rejects_show(struct cli *c, struct eg_err *err);
 enum eg_rc rejects_correct(struct cli *c, struct eg_err *err);

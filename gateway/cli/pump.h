@@ -11,15 +11,11 @@
 
 #include "base/buf.h"
 #include "cli/grpc_client.h"
+#include "cli/sheet.h"
 #include "eldergate/err.h"
 #include "eldergate/v1/exchange.pb-c.h"
 
 enum { PUMP_IN_FLIGHT_MAX = 256, PUMP_BATCH_MAX = 1000, PUMP_BATCH_BYTES = 1000000 };
-
-/* Where a record came from. */
-struct origin {
-	unsigned file, line;
-};
 
 struct pump_options {
 	struct rpc_client *client;

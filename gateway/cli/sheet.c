@@ -37,6 +37,7 @@ struct column {
 
 struct sheet {
 	struct csv *csv;
+	bool list; /* records need no version */
 	struct eg_arena *arena;
 	const ProtobufCFieldDescriptor *section; /* of Record */
 	unsigned n;
@@ -74,17 +75,20 @@ static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 				rc = csv_fail(s->csv, &cells[i], err, "the column '%s' stands here twice",
 				              col->name);
 	}
-	if (!rc && (!seen[SOURCE_KEY] || !seen[VERSION]))
-		rc = csv_fail(s->csv, &cells[0], err, "the columns source_key and version are needed");
+	if (!rc && (!seen[SOURCE_KEY] || !(seen[VERSION] || s->list)))
+		rc = csv_fail(s->csv, &cells[0], err,
+		              s->list ? "the column source_key is needed"
+		                      : "the columns source_key and version are needed");
 	return rc;
 }
 
-enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void *arg, enum eg_section section,
-                      struct eg_err *err)
+static enum eg_rc open_sheet(struct sheet **out, const char *name, eg_read *read, void *arg,
+                             enum eg_section section, bool list, struct eg_err *err)
 {
 	struct sheet *s = calloc(1, sizeof *s);
 	enum eg_rc rc = EG_OK;
 	if (s) {
+		s->list = list;
 		s->csv = csv_new(name, read, arg);
 		s->arena = eg_arena_new(ARENA_BYTES);
 		s->section = protobuf_c_message_descriptor_get_field_by_name(
@@ -99,6 +103,18 @@ enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void 
 	else
 		*out = s;
 	return rc;
+}
+
+enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void *arg, enum eg_section section,
+                      struct eg_err *err)
+{
+	return open_sheet(out, name, read, arg, section, false, err);
+}
+
+enum eg_rc sheet_open_list(struct sheet **out, const char *name, eg_read *read, void *arg,
+                           enum eg_section section, struct eg_err *err)
+{
+	return open_sheet(out, name, read, arg, section, true, err);
 }
 
 void sheet_close(struct sheet *s)

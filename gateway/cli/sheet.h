@@ -14,9 +14,17 @@
 
 struct sheet;
 
+/* Where a record came from. */
+struct origin {
+	unsigned file, line;
+};
+
 /* Reads the header. The reader is the caller's, as with csv_new. */
 enum eg_rc sheet_open(struct sheet **out, const char *name, eg_read *read, void *arg, enum eg_section section,
                       struct eg_err *err);
+/* The same of a list's file, which may have no column version: its records then have version 0. */
+enum eg_rc sheet_open_list(struct sheet **out, const char *name, eg_read *read, void *arg,
+                           enum eg_section section, struct eg_err *err);
 /* Appends one encoded eldergate.v1.Record to out; *line: where it stands. EG_EMPTY at the end. */
 enum eg_rc sheet_next(struct sheet *s, struct eg_buf *out, unsigned *line, struct eg_err *err);
 void sheet_close(struct sheet *s); /* NULL is fine */

@@ -67,7 +67,7 @@ class Offline(unittest.TestCase):
                                 (("status", "--server", "localhost:1"), "wants --ca, --cert and --key"),
                                 (("elder", "get"), "name the person by one of"),
                                 (("population", "generate", "--out", "x"), "one of --persons N and --each N"),
-                                (("case", "resolve", "0" * 32), "decide by one of --link, --apart and --uphold"),
+                                (("case", "resolve", "0" * 32), "decide by one of --link, --apart, --uphold"),
                                 (("subscribe", "--life", "DEAD", "--server", "unix:x"), "ALIVE, SUSPECTED_DECEASED")):
             r = run(*arguments)
             self.assertEqual((r.status, r.out), (64, ""), (arguments, r))
