@@ -134,27 +134,25 @@ static enum eg_rc no_memory(struct eg_fault *f)
 	return eg_refuse(f, EG_NO_MEMORY, 0, "", "no memory for the records of a list");
 }
 
-static enum eg_rc read_items(struct eg_bytes body, struct eg_list *list, struct eg_ticket *t,
-                             struct eg_fault *f)
+enum eg_rc eg_list_records_read(struct eg_bytes body, struct eg_ticket *t, struct eg_err *err)
 {
 	struct eg_wire_field w;
-	while (eg_wire_next(&body, &w) == EG_OK) {
-		if (w.number != RECORD)
-			continue;
-		eg_list_digest(list, w.bytes);
-		if (!eg_record_read(w.bytes, t->arena, &t->submission.items[t->submission.n++]))
-			return no_memory(f);
-	}
+	unsigned i = 0;
+	while (eg_wire_next(&body, &w) == EG_OK)
+		if (w.number == RECORD && !eg_record_read(w.bytes, t->arena, &t->submission.items[i++]))
+			return eg_fail(err, EG_LIMIT,
+			               "the records of a list do not fit the memory given to them");
 	return EG_OK;
 }
 
-enum eg_rc eg_list_records_read(struct eg_bytes body, const struct eg_batch_limits *limits,
+enum eg_rc eg_list_records_take(struct eg_bytes body, const struct eg_batch_limits *limits,
                                 const struct eg_policy *policy, const struct eg_identity_rule *who,
                                 const char *dataset, struct eg_list *list, struct eg_ticket **out,
                                 struct eg_fault *f)
 {
 	const struct eg_dataset_rule *rule = NULL;
 	struct eg_batch b = {.message = body};
+	struct eg_wire_field w;
 	*out = NULL;
 	if (body.len > limits->bytes)
 		return eg_refuse(f, EG_LIMIT, EG_REASON_BATCH_TOO_LARGE, "",
@@ -167,16 +165,19 @@ enum eg_rc eg_list_records_read(struct eg_bytes body, const struct eg_batch_limi
 	if (rc)
 		return rc;
 	struct eg_ticket *t = eg_ticket_new(EG_TICKET_SUBMISSION, eg_batch_budget(&b), policy, who);
-	if (!t)
-		return no_memory(f);
-	t->submission.dataset = rule;
-	t->submission.items = eg_arena_alloc(t->arena, b.n * sizeof *t->submission.items);
-	rc = t->submission.items ? read_items(body, list, t, f) : no_memory(f);
-	if (rc)
+	if (t)
+		t->submission.items = eg_arena_alloc(t->arena, b.n * sizeof *t->submission.items);
+	if (!t || !t->submission.items) {
 		eg_ticket_free(t);
-	else
-		*out = t;
-	return rc;
+		return no_memory(f);
+	}
+	t->submission.dataset = rule;
+	t->submission.n = b.n;
+	while (eg_wire_next(&body, &w) == EG_OK)
+		if (w.number == RECORD)
+			eg_list_digest(list, w.bytes);
+	*out = t;
+	return EG_OK;
 }
 
 enum eg_rc eg_list_end_read(struct eg_bytes body, struct eg_arena *a, uint64_t *count,

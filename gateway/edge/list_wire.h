@@ -16,12 +16,14 @@ enum eg_rc eg_list_step_read(struct eg_bytes message, enum eg_list_step_kind *ki
 enum eg_rc eg_list_begin_read(struct eg_bytes body, const struct eg_policy *policy,
                               const struct eg_identity_rule *who, struct eg_arena *a,
                               struct eg_list_begin *out, struct eg_fault *f);
-/* A ticket with the judgeable items of ReconcileRecords; each record's bytes go into the list's digest. The
- * claims are views into body. A message without records gives none: *out NULL. */
-enum eg_rc eg_list_records_read(struct eg_bytes body, const struct eg_batch_limits *limits,
+/* A ticket for the records of ReconcileRecords; their bytes go into the list's digest. A message without
+ * records gives none: *out NULL. */
+enum eg_rc eg_list_records_take(struct eg_bytes body, const struct eg_batch_limits *limits,
                                 const struct eg_policy *policy, const struct eg_identity_rule *who,
                                 const char *dataset, struct eg_list *list, struct eg_ticket **out,
                                 struct eg_fault *f);
+/* Its items, to be judged. The claims are views into body. */
+enum eg_rc eg_list_records_read(struct eg_bytes body, struct eg_ticket *t, struct eg_err *err);
 enum eg_rc eg_list_end_read(struct eg_bytes body, struct eg_arena *a, uint64_t *count,
                             struct eg_bytes *digest, struct eg_fault *f);
 

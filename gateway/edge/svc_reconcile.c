@@ -18,7 +18,19 @@
 	(EG_SECOND / 200) /* how soon a watched list is looked at first; then less and less often */
 #define LOOK_MAX_US (EG_SECOND / 4)
 
+enum { CHUNKS_MAX = 4 };
 enum state { BEGIN, RECORDS, WATCHED, ENDED };
+
+/* Some records on their way into the spool. */
+struct chunk {
+	struct eg_job job;
+	struct reconcile *of;
+	struct eg_list *list; /* a reference */
+	struct eg_message *message;
+	struct eg_bytes body; /* in message */
+	struct eg_ticket *ticket;
+	uint64_t first; /* index of its first record */
+};
 
 struct reconcile {
 	struct eg_stream stream;
@@ -34,6 +46,10 @@ struct reconcile {
 	/* guarded by the stream's lock */
 	struct eg_message *message;
 	bool reading, half_closed, closed, ringing;
+	unsigned chunks;    /* under way */
+	enum eg_rc failure; /* of a chunk, the first one */
+	struct eg_err why;
+	struct eg_message *held; /* the end, until all chunks are through; the steps' own */
 };
 
 static void drop_list(struct reconcile *s)
@@ -72,7 +88,33 @@ static enum eg_rc begin(struct reconcile *s, struct eg_bytes body, struct eg_wor
 	return EG_OK;
 }
 
-static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_fault *f)
+static bool run_chunk(struct eg_job *job, struct eg_worker *w)
+{
+	struct chunk *c = (struct chunk *)((char *)job - offsetof(struct chunk, job));
+	struct reconcile *s = c->of;
+	struct eg_err err = {0};
+	(void)w;
+	enum eg_rc rc = eg_list_records_read(c->body, c->ticket, &err);
+	if (rc == EG_OK)
+		rc = eg_list_add(c->list, c->ticket, c->first, &err);
+	eg_ticket_free(c->ticket);
+	eg_message_free(c->message);
+	eg_list_release(c->list);
+	free(c);
+	pthread_mutex_lock(&s->stream.lock);
+	if (rc && !s->failure) {
+		s->failure = rc;
+		s->why = err;
+	}
+	s->chunks--;
+	eg_stream_kick(&s->stream);
+	pthread_mutex_unlock(&s->stream.lock);
+	return true;
+}
+
+/* *message is the chunk's from then on. */
+static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_message **message,
+                          struct eg_fault *f)
 {
 	struct eg_edge *e = s->stream.edge;
 	const struct eg_batch_limits limits = {e->o.batch_records, e->o.batch_bytes};
@@ -80,18 +122,33 @@ static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_f
 	if (s->state != RECORDS)
 		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "records",
 		                 "records stand between a list's begin and its end");
-	enum eg_rc rc = eg_list_records_read(body, &limits, s->caller.policy, s->caller.who, s->dataset,
+	uint64_t first = eg_list_digested(s->list);
+	enum eg_rc rc = eg_list_records_take(body, &limits, s->caller.policy, s->caller.who, s->dataset,
 	                                     s->list, &t, f);
 	if (rc || !t)
 		return rc;
-	rc = eg_list_add(s->list, t, &f->err);
-	if (rc == EG_NO_SPACE)
-		eg_refuse(f, rc = EG_BUSY, EG_REASON_LISTS_FULL, "", "there is no room to keep the list");
+	struct chunk *c = calloc(1, sizeof *c);
+	if (!c) {
+		eg_ticket_free(t);
+		return eg_ask_no_memory(f);
+	}
 	int64_t wait = eg_quota_take(e->quota, s->name, s->caller.who->records_per_second, t->submission.n);
 	if (wait)
 		s->not_before = eg_mono_us() + wait;
-	eg_ticket_free(t);
-	return rc;
+	*c = (struct chunk){.job = {.run = run_chunk},
+	                    .of = s,
+	                    .list = s->list,
+	                    .message = *message,
+	                    .body = body,
+	                    .ticket = t,
+	                    .first = first};
+	*message = NULL;
+	eg_list_hold(s->list);
+	pthread_mutex_lock(&s->stream.lock);
+	s->chunks++;
+	pthread_mutex_unlock(&s->stream.lock);
+	eg_pool_put(e->pool, &c->job);
+	return EG_OK;
 }
 
 static enum eg_rc end(struct reconcile *s, struct eg_bytes body, struct eg_worker *w, struct eg_fault *f)
@@ -114,16 +171,28 @@ static enum eg_rc end(struct reconcile *s, struct eg_bytes body, struct eg_worke
 	return EG_OK;
 }
 
+static bool chunks_under_way(struct reconcile *s)
+{
+	pthread_mutex_lock(&s->stream.lock);
+	bool some = s->chunks > 0;
+	pthread_mutex_unlock(&s->stream.lock);
+	return some;
+}
+
 static void take(struct reconcile *s, struct eg_message *m, struct eg_worker *w)
 {
 	struct eg_fault f = {.reason = EG_REASON_MALFORMED_REQUEST};
 	enum eg_list_step_kind kind;
 	struct eg_bytes body;
 	enum eg_rc rc = eg_list_step_read(eg_message_bytes(m), &kind, &body, &f.err);
+	if (rc == EG_OK && kind == EG_STEP_END && chunks_under_way(s)) {
+		s->held = m;
+		return;
+	}
 	if (rc == EG_OK) {
 		f.reason = 0;
 		rc = kind == EG_STEP_BEGIN     ? begin(s, body, w, &f)
-		     : kind == EG_STEP_RECORDS ? records(s, body, &f)
+		     : kind == EG_STEP_RECORDS ? records(s, body, &m, &f)
 		                               : end(s, body, w, &f);
 	}
 	if (rc) {
@@ -131,6 +200,16 @@ static void take(struct reconcile *s, struct eg_message *m, struct eg_worker *w)
 		end_with(s, &f);
 	}
 	eg_message_free(m);
+}
+
+/* A chunk could not be kept: the list ends here. */
+static void fail_list(struct reconcile *s, enum eg_rc rc, const struct eg_err *why)
+{
+	struct eg_fault f = {.err = *why};
+	f.err.rc = rc;
+	if (rc == EG_NO_SPACE)
+		eg_refuse(&f, EG_BUSY, EG_REASON_LISTS_FULL, "", "there is no room to keep the list");
+	end_with(s, &f);
 }
 
 /* ---- watching ---- */
@@ -226,7 +305,7 @@ static bool gone(struct reconcile *s)
 	pthread_mutex_lock(&s->stream.lock);
 	if (s->closed && s->ringing && eg_timer_cancel(s->stream.edge->timers, &s->timer))
 		s->ringing = false;
-	bool over = s->closed && !s->reading && !s->message && !s->ringing;
+	bool over = s->closed && !s->reading && !s->message && !s->ringing && !s->chunks;
 	pthread_mutex_unlock(&s->stream.lock);
 	struct eg_edge *e = s->stream.edge;
 	if (!over || !eg_stream_close(&s->stream))
@@ -234,6 +313,7 @@ static bool gone(struct reconcile *s)
 	if (s->entered)
 		eg_quota_leave(e->quota, s->name);
 	drop_list(s);
+	eg_message_free(s->held);
 	eg_caller_close(&s->caller);
 	free(s);
 	return true;
@@ -255,6 +335,8 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 	pthread_mutex_lock(&s->stream.lock);
 	struct eg_message *m = s->message;
 	bool closed = s->closed, half_closed = s->half_closed;
+	enum eg_rc failure = s->failure;
+	struct eg_err why = s->why;
 	s->message = NULL;
 	pthread_mutex_unlock(&s->stream.lock);
 	bool stopping = atomic_load(&s->stream.edge->stopping);
@@ -265,11 +347,18 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 		eg_refuse(&f, EG_CLOSED, 0, "", "the gateway is shutting down: send the list again");
 		end_with(s, &f);
 	}
+	if (s->state == RECORDS && failure)
+		fail_list(s, failure, &why);
+	if (s->held && !chunks_under_way(s)) {
+		m = s->held; /* nothing is read while it is held */
+		s->held = NULL;
+	}
+	bool had = m != NULL || s->held;
 	if (m && (s->state == ENDED || closed))
 		eg_message_free(m);
 	else if (m)
 		take(s, m, w);
-	if ((s->state == BEGIN || s->state == RECORDS) && (closed || (half_closed && !m)))
+	if ((s->state == BEGIN || s->state == RECORDS) && (closed || (half_closed && !had)))
 		broke(s);
 	if (s->state == WATCHED && !closed)
 		watch(s, w);
@@ -277,13 +366,13 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 		look_again(s, eg_mono_us() + s->look_every);
 		s->look_every = s->look_every * 2 < LOOK_MAX_US ? s->look_every * 2 : LOOK_MAX_US;
 	}
-	bool wants = s->state != ENDED && !closed;
+	bool wants = s->state != ENDED && !closed && !s->held;
 	if (wants && s->not_before > eg_mono_us()) {
 		look_again(s, s->not_before);
 		wants = false;
 	}
 	pthread_mutex_lock(&s->stream.lock);
-	if (wants && !s->half_closed && !s->reading && !s->message)
+	if (wants && !s->half_closed && !s->reading && !s->message && s->chunks < CHUNKS_MAX)
 		s->reading = eg_call_read(s->stream.call);
 	pthread_mutex_unlock(&s->stream.lock);
 	return gone(s);

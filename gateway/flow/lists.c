@@ -31,8 +31,10 @@ static struct eg_list *make(struct eg_lists *ls)
 		return NULL;
 	l->of = ls;
 	l->refs = 1;
+	pthread_mutex_init(&l->spooling, NULL);
 	l->arena = eg_arena_new(LIST_MEMORY);
 	if (!l->arena) {
+		pthread_mutex_destroy(&l->spooling);
 		free(l);
 		return NULL;
 	}
@@ -77,9 +79,16 @@ void eg_list_release(struct eg_list *l)
 	eg_spool_close(l->spool);
 	eg_list_release(l->twin);
 	eg_hash_free(l->hash);
-	eg_buf_free(&l->canon);
 	eg_arena_free(l->arena);
+	pthread_mutex_destroy(&l->spooling);
 	free(l);
+}
+
+void eg_list_hold(struct eg_list *l)
+{
+	pthread_mutex_lock(&l->of->lock);
+	l->refs++;
+	pthread_mutex_unlock(&l->of->lock);
 }
 
 void eg_list_tell(struct eg_list *l, enum eg_list_phase phase)
@@ -230,46 +239,70 @@ void eg_list_digest(struct eg_list *l, struct eg_bytes record)
 	                        (uint8_t)(record.len >> 8), (uint8_t)record.len};
 	const struct eg_bytes parts[] = {{len, sizeof len}, record};
 	eg_hash_add(l->hash, parts, 2);
+	l->info.rows++;
 }
 
-static enum eg_rc add_item(struct eg_list *l, struct eg_ticket *t, struct eg_item *item, int64_t now,
-                           struct eg_err *err)
+uint64_t eg_list_digested(const struct eg_list *l)
 {
-	struct eg_spool_row row;
+	return l->info.rows;
+}
+
+static enum eg_rc judge(struct eg_list *l, struct eg_ticket *t, struct eg_item *item, bool *own, int64_t now,
+                        struct eg_buf *canon, struct eg_err *err)
+{
 	struct eg_claim *c = &item->claim;
-	row.own_version = c->version != 0;
-	if (!row.own_version)
+	*own = c->version != 0;
+	if (!*own)
 		c->version = l->info.as_of;
 	if (!c->mapping_revision)
 		c->mapping_revision = l->info.mapping_revision;
 	if (c->op == EG_VOID)
 		eg_reasons_add(&item->reasons, EG_REASON_LIST_OPERATION, "operation");
-	eg_buf_reset(&l->canon);
-	enum eg_rc rc =
-	        eg_judge_item(l->of->o.vault, t, item, now, l->of->o.max_record_bytes, &l->canon, err);
-	if (rc)
-		return rc;
-	row.index = l->info.rows++;
-	row.faulty = eg_reasons_quarantine(&item->reasons);
-	row.version = item->version;
-	row.canon = eg_buf_bytes(&l->canon);
-	row.reasons.n = item->reasons.n;
-	memcpy(row.reasons.v, item->reasons.v, item->reasons.n * sizeof *row.reasons.v);
-	memcpy(row.token, item->token, sizeof row.token);
-	l->own_versions += row.own_version;
-	l->info.keyless += row.faulty && !c->source_key.len;
-	return eg_spool_add(l->spool, &row, err);
+	return eg_judge_item(l->of->o.vault, t, item, now, l->of->o.max_record_bytes, canon, err);
 }
 
-enum eg_rc eg_list_add(struct eg_list *l, struct eg_ticket *t, struct eg_err *err)
+/* Adds what was judged; canon: the items' claims, one behind the other. */
+static enum eg_rc spool_items(struct eg_list *l, const struct eg_submission *s, const bool *own,
+                              uint64_t first, const uint8_t *canon, struct eg_err *err)
 {
-	int64_t now = eg_now_us();
+	struct eg_spool_row row;
 	enum eg_rc rc = EG_OK;
+	for (unsigned i = 0; i < s->n && rc == EG_OK; i++) {
+		const struct eg_item *item = &s->items[i];
+		row.index = first + i;
+		row.own_version = own[i];
+		row.faulty = eg_reasons_quarantine(&item->reasons);
+		row.version = item->version;
+		row.canon = (struct eg_bytes){canon, item->canon.len};
+		canon += item->canon.len;
+		row.reasons.n = item->reasons.n;
+		memcpy(row.reasons.v, item->reasons.v, item->reasons.n * sizeof *row.reasons.v);
+		memcpy(row.token, item->token, sizeof row.token);
+		l->own_versions += row.own_version;
+		l->info.keyless += row.faulty && !item->claim.source_key.len;
+		rc = eg_spool_add(l->spool, &row, err);
+	}
+	l->spooled += s->n;
+	return rc;
+}
+
+enum eg_rc eg_list_add(struct eg_list *l, struct eg_ticket *t, uint64_t first, struct eg_err *err)
+{
+	struct eg_buf canon = {0};
+	int64_t now = eg_now_us();
+	bool *own = eg_arena_alloc(t->arena, t->submission.n * sizeof *own);
+	enum eg_rc rc = own ? EG_OK : eg_fail(err, EG_LIMIT, "a message does not fit the memory given to it");
 	for (unsigned i = 0; i < t->submission.n && rc == EG_OK; i++)
-		rc = add_item(l, t, &t->submission.items[i], now, err);
+		rc = judge(l, t, &t->submission.items[i], &own[i], now, &canon, err);
+	pthread_mutex_lock(&l->spooling);
+	if (rc == EG_OK)
+		rc = spool_items(l, &t->submission, own, first, canon.p, err);
+	uint64_t spooled = l->spooled;
+	pthread_mutex_unlock(&l->spooling);
+	eg_buf_free(&canon);
 	pthread_mutex_lock(&l->of->lock);
-	l->received = l->info.rows;
-	l->total = l->declared > l->info.rows ? l->declared : l->info.rows;
+	l->received = spooled > l->received ? spooled : l->received;
+	l->total = l->declared > l->received ? l->declared : l->received;
 	pthread_mutex_unlock(&l->of->lock);
 	return rc;
 }

@@ -8,8 +8,9 @@
  * the disk are bounded. What is applied goes to the writer as small bulk tickets, few at once, and waits
  * while the relay is behind, so that a death never waits for a list. A list that is durable goes on after a
  * crash by itself: it is compared with the same pinned entry again, and what was done before is UNCHANGED.
- * Ownership: a list belongs to who began it until it is released; the engine keeps its own reference. Thread:
- * a list that is received belongs to one thread at a time; eg_list_look is any's. */
+ * Ownership: who begins or holds a list has a reference until it releases it; the engine keeps its own.
+ * Thread: a list that is received belongs to one thread at a time, but for eg_list_add and eg_list_look,
+ * which are any's. */
 #ifndef EG_FLOW_LISTS_H
 #define EG_FLOW_LISTS_H
 
@@ -53,14 +54,17 @@ struct eg_list_begin {
 /* EG_BUSY: too many are received now. Texts are copied. */
 enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, struct eg_list **out,
                          struct eg_err *err);
-/* The encoded bytes of the next record, for the list's digest. */
+/* The encoded bytes of the next record, for the list's digest and count. */
 void eg_list_digest(struct eg_list *l, struct eg_bytes record);
-/* Judges and spools the items of a submission ticket, which stays the caller's. EG_NO_SPACE: no room. */
-enum eg_rc eg_list_add(struct eg_list *l, struct eg_ticket *t, struct eg_err *err);
-/* Its end: EG_INVALID with field "count" or "digest" if it is not what was declared. EG_OK: it is the
- * engine's to go on with. */
+uint64_t eg_list_digested(const struct eg_list *l); /* records so far: the index of the next one */
+/* Judges and spools the items of a submission ticket, which stays the caller's; first: the index of its first
+ * record. Any thread, in any order: a row goes by its index. EG_NO_SPACE: no room. */
+enum eg_rc eg_list_add(struct eg_list *l, struct eg_ticket *t, uint64_t first, struct eg_err *err);
+/* Its end, when everything was added: EG_INVALID with field "count" or "digest" if it is not what was
+ * declared. EG_OK: it is the engine's to go on with. */
 enum eg_rc eg_list_end(struct eg_list *l, uint64_t count, struct eg_bytes digest, struct eg_err *err);
-/* Drops the reference; a list without its end is removed. NULL is fine. */
+void eg_list_hold(struct eg_list *l); /* a further reference */
+/* Drops a reference; a list without its end is removed. NULL is fine. */
 void eg_list_release(struct eg_list *l);
 
 /* A quarantined row. */

@@ -17,8 +17,9 @@ struct eg_list {
 	struct eg_list_info info;
 	struct eg_spool *spool;
 	struct eg_hash *hash;
-	struct eg_buf canon;
-	uint64_t declared, own_versions;
+	uint64_t declared;
+	pthread_mutex_t spooling; /* while it is received: for the spool and the next two */
+	uint64_t own_versions, spooled;
 	bool dry_run;
 	struct eg_list *twin; /* the same list, under way: it is looked at instead; a reference */
 	/* guarded by the engine's lock */

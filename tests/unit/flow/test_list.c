@@ -97,7 +97,7 @@ static struct eg_list *put_list(const char *id, int64_t as_of, const struct row 
 		const struct eg_bytes parts[] = {{len, 4}, bytes};
 		eg_hash_add(h, parts, 2);
 	}
-	assert_ok(eg_list_add(l, t, &err), err);
+	assert_ok(eg_list_add(l, t, 0, &err), err);
 	eg_ticket_free(t);
 	eg_hash_end(h, digest);
 	eg_hash_free(h);
