@@ -9,10 +9,11 @@
 
 #include <stdlib.h>
 
-/* The source is asked this long at a time: while something is under way, and while nothing is. What comes
- * from the gateway meanwhile waits for it. */
+/* The source is asked this long at a time: while something is under way, while nothing is, and while changes
+ * wait for an answer of the gateway. What comes from there meanwhile waits for it. */
 #define BUSY_WAIT_US (EG_SECOND / 50)
 #define IDLE_WAIT_US (EG_SECOND / 5)
+#define ASKS_WAIT_US (EG_SECOND / 1000)
 enum { TURN_EVENTS = 256 };
 
 struct agent {
@@ -144,6 +145,13 @@ static int64_t wake_at(const struct agent *a, int64_t now)
 	return at > now ? at : now;
 }
 
+static int64_t source_wait(const struct agent *a, bool more)
+{
+	if (a->deliver && eg_deliver_asks(a->deliver))
+		return ASKS_WAIT_US;
+	return eg_inbound_idle(a->inbound) && !more ? IDLE_WAIT_US : BUSY_WAIT_US;
+}
+
 static enum eg_rc turn(struct agent *a, struct eg_err *err)
 {
 	bool waited = false, more = false;
@@ -154,8 +162,7 @@ static enum eg_rc turn(struct agent *a, struct eg_err *err)
 		more = eg_deliver_turn(a->deliver, now);
 	/* The source gets its time even when others are busy: one that fetches over a network could otherwise
 	 * never finish. */
-	eg_inbound_turn(a->inbound, now,
-	                now + (eg_inbound_idle(a->inbound) && !more ? IDLE_WAIT_US : BUSY_WAIT_US), &waited);
+	eg_inbound_turn(a->inbound, now, now + source_wait(a, more), &waited);
 	now = eg_mono_us();
 	return drain_link(a, waited || more ? 0 : wake_at(a, now), err);
 }

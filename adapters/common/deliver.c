@@ -391,6 +391,11 @@ bool eg_deliver_event(struct eg_deliver *d, const struct eg_link_event *e, int64
 	       (d->views && eg_views_event(d->views, e, now));
 }
 
+bool eg_deliver_asks(const struct eg_deliver *d)
+{
+	return !d->stopped && (d->refetch.state == EG_REFETCH_ASKED || eg_views_asking(d->views));
+}
+
 int64_t eg_deliver_due(const struct eg_deliver *d)
 {
 	if (d->stopped)

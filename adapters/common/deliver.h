@@ -31,6 +31,7 @@ void eg_deliver_close(struct eg_deliver *d); /* NULL is fine */
 /* One chunk at most, so that the link has its turn. True: there may be more to do at once. */
 bool eg_deliver_turn(struct eg_deliver *d, int64_t now_us);
 bool eg_deliver_event(struct eg_deliver *d, const struct eg_link_event *e, int64_t now_us); /* was it ours? */
+bool eg_deliver_asks(const struct eg_deliver *d); /* does it wait for an answer of the gateway? */
 int64_t eg_deliver_due(const struct eg_deliver *d);
 void eg_deliver_stop(struct eg_deliver *d);       /* ends the subscription; nothing more is delivered */
 bool eg_deliver_done(const struct eg_deliver *d); /* once: everything that happened until now is delivered */

@@ -195,6 +195,14 @@ bool eg_views_event(struct eg_views *v, const struct eg_link_event *e, int64_t n
 	return false;
 }
 
+bool eg_views_asking(const struct eg_views *v)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (v->slots[i].state == ASKED)
+			return true;
+	return false;
+}
+
 const struct eg_err *eg_views_trouble(const struct eg_views *v)
 {
 	return &v->trouble;

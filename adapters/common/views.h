@@ -25,6 +25,7 @@ bool eg_views_get(struct eg_views *v, uint64_t seq, const char *person_ref, int6
 void eg_views_done(struct eg_views *v, uint64_t seq); /* one that was never asked for is fine */
 void eg_views_turn(struct eg_views *v, int64_t now_us);
 bool eg_views_event(struct eg_views *v, const struct eg_link_event *e, int64_t now_us); /* was it ours? */
+bool eg_views_asking(const struct eg_views *v); /* is an answer under way? */
 const struct eg_err *eg_views_trouble(
         const struct eg_views *v); /* the gateway refuses; rc EG_OK: it does not */
 

@@ -558,6 +558,7 @@ static void columns_that_a_change_lacks_are_asked_for(void **state)
 	window("a11 b12:view c13 d14:view", 20, 0);
 	turn();
 	assert_string_equal(target.delivered, "11 "); /* in order: what follows waits */
+	assert_true(eg_deliver_asks(deliver)); /* the agent does not wait long for its source meanwhile */
 	Eldergate__V1__GetElderRequest *q = NULL;
 	for (unsigned i = 0; i < fake.n_calls && !q; i++)
 		if (strstr(fake.calls[i]->method, "GetElder"))
@@ -571,6 +572,7 @@ static void columns_that_a_change_lacks_are_asked_for(void **state)
 	assert_string_equal(target.delivered, "11 1203 13 ");
 	show(0);
 	assert_string_equal(target.delivered, "11 1203 13 14 ");
+	assert_false(eg_deliver_asks(deliver));
 	assert_cursor("log 20 0");
 }
 
