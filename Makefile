@@ -86,8 +86,9 @@ $(call obj,$(call src,edge) $(wildcard gateway/*.c gateway/cli/*.c)): | $(GEN_HE
 $(B)/eldergated: $(call obj,$(wildcard gateway/*.c)) $(call libs_of,edge)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge)) $(LDLIBS)
 
-$(B)/eldergate: $(call obj,gateway/cli/eldergate.c) $(call libs_of,cli)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,cli)) $(LDLIBS)
+# The demo asks the agency's table as the table connector does.
+$(B)/eldergate: $(call obj,gateway/cli/eldergate.c) $(call lib,cli) $(ADAPTER_LIB) $(call libs_of,edge)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,cli) odbc) $(LDLIBS)
 
 $(B)/eldergate-devbroker: $(call obj,gateway/flow/dev_broker.c) $(call lib,base)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,rdkafka) $(LDLIBS)

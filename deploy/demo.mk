@@ -1,6 +1,6 @@
 # `make demo`: what a newcomer sees first.
 
 .PHONY: demo
-demo: deps ## builds all and shows it working, in a few seconds (installs what is missing)
+demo: deps-demo ## builds all and shows it working, in a few seconds (installs what is missing)
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)$(B)/eldergate demo

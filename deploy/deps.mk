@@ -3,9 +3,11 @@
 # make has read its makefiles before any package is there, so a goal that needs packages installs them and then starts
 # make again.
 
-.PHONY: deps deps-test deps-check
+.PHONY: deps deps-demo deps-test deps-check
 deps: ## installs what the build needs
 	$(Q)deploy/install-dependencies build
+deps-demo:
+	$(Q)deploy/install-dependencies demo
 deps-test:
 	$(Q)deploy/install-dependencies test
 deps-check:

@@ -19,15 +19,17 @@ static enum eg_rc set_up(struct demo *d, const char *keep, struct eg_err *err)
 	demo_step("Agencies are onboarded");
 	if ((rc = demo_onboard(d, err)))
 		return rc;
-	demo_say("police, assistance, funeral: a key, a certificate, one permitted dataset each.");
+	demo_say("police, assistance, funeral: a CURVE key for the bus and one permitted dataset each; the "
+	         "first two "
+	         "may also hear of deaths.");
 	demo_say("platform: a subscriber that may read three fields. operator: this local user, over a Unix "
 	         "socket.");
 	demo_step("The gateway starts");
 	if ((rc = demo_start_kafka(d, err)) || (rc = demo_start_daemon(d, err)) ||
 	    (rc = demo_ready(d, &ready, err)) || (rc = demo_connect(d, err)))
 		return rc;
-	demo_say("eldergated answers after %.2f s, agencies reach it at %s (mutual TLS).",
-	         (double)ready / 1e6, d->server);
+	demo_say("eldergated answers after %.2f s: adapters at %s (CURVE), others at %s (mutual TLS).",
+	         (double)ready / 1e6, d->bus, d->server);
 	demo_say("Kafka is eldergate-devbroker at %s: a development broker that keeps nothing.", d->broker);
 	return watch_start(&d->watch, d->platform_client, "care", err);
 }
@@ -35,7 +37,10 @@ static enum eg_rc set_up(struct demo *d, const char *keep, struct eg_err *err)
 static enum eg_rc tell(struct demo *d, struct eg_err *err)
 {
 	enum eg_rc rc;
-	demo_step("Three agencies send what they have");
+	demo_step("An adapter for each agency, where its data is");
+	if ((rc = demo_open_sources(d, err)) || (rc = demo_adapters(d, err)))
+		return rc;
+	demo_step("Three agencies show what they have");
 	if ((rc = population_new(&d->population, &d->options, err)) || (rc = demo_lists(d, err)))
 		return rc;
 	demo_step("The platform has followed all along");
@@ -47,7 +52,13 @@ static enum eg_rc tell(struct demo *d, struct eg_err *err)
 	demo_step("Somebody is taken for dead by mistake, and comes back");
 	if ((rc = demo_return(d, err)) || (rc = demo_early_checkpoint(d, err)))
 		return rc;
-	demo_step("The daemon is killed in mid-stream");
+	demo_step("What went back to the agencies");
+	if ((rc = demo_way_back(d, err)))
+		return rc;
+	demo_step("Full lists: who is missing, and what got lost");
+	if ((rc = demo_full_list(d, err)))
+		return rc;
+	demo_step("Gateway and adapter are killed in mid-stream");
 	if ((rc = demo_crash(d, err)))
 		return rc;
 	demo_step("Kafka has the same");
@@ -62,6 +73,7 @@ static enum eg_rc tell(struct demo *d, struct eg_err *err)
 
 enum eg_rc demo(struct cli *c, struct eg_err *err)
 {
+	static const char told_fields[] = "registration.id_number,registration.name,death_date";
 	static struct demo d;
 	int64_t elders, seed;
 	enum eg_rc rc = cli_number(c, "elders", ELDERS, ELDERS_MIN, ELDERS_MAX, &elders, err);
@@ -77,12 +89,22 @@ enum eg_rc demo(struct cli *c, struct eg_err *err)
 	d.seed = (uint64_t)seed;
 	d.options = (struct population_options){
 	        .seed = d.seed, .each = d.elders, .faults = FAULTS_OF_REAL_DATA, .without_care = true};
-	d.agencies[POLICE] =
-	        (struct demo_agency){.name = "police", .dataset = "registration", .section = EG_REGISTRATION};
-	d.agencies[ASSISTANCE] =
-	        (struct demo_agency){.name = "assistance", .dataset = "assistance", .section = EG_ASSISTANCE};
-	d.agencies[FUNERAL] =
-	        (struct demo_agency){.name = "funeral", .dataset = "remains", .section = EG_FUNERAL};
+	d.agencies[POLICE] = (struct demo_agency){.name = "police",
+	                                          .dataset = "registration",
+	                                          .program = "eldergate-police",
+	                                          .purpose = "death-verification",
+	                                          .fields = told_fields,
+	                                          .section = EG_REGISTRATION};
+	d.agencies[ASSISTANCE] = (struct demo_agency){.name = "assistance",
+	                                              .dataset = "assistance",
+	                                              .program = "eldergate-assistance",
+	                                              .purpose = "subsidy-check",
+	                                              .fields = told_fields,
+	                                              .section = EG_ASSISTANCE};
+	d.agencies[FUNERAL] = (struct demo_agency){.name = "funeral",
+	                                           .dataset = "remains",
+	                                           .program = "eldergate-funeral",
+	                                           .section = EG_FUNERAL};
 	rc = set_up(&d, cli_option(c, "keep"), err);
 	if (!rc)
 		rc = tell(&d, err);

@@ -1,234 +1,160 @@
-/* demo_crash: the daemon is killed in the middle of a list, and Kafka is held against the subscriber. */
+/* demo_crash: the daemon and an adapter are killed while rows are on their way between them. */
 #include "cli/demo.h"
-
-#include "cli/csv.h"
-#include "flow/kafka.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
-#define APPLIED   ELDERGATE__V1__OUTCOME__OUTCOME_APPLIED
-#define UNCHANGED ELDERGATE__V1__OUTCOME__OUTCOME_UNCHANGED
+enum { END_US = 5000000 };
 
-enum { BATCH = 20, IN_FLIGHT = 8, END_US = 5000000 };
-
-static void set(struct made_row *r, const char *const *columns, unsigned n, const char *name,
-                const char *value)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(columns[i], name) == 0)
-			snprintf(r->values[i], sizeof r->values[i], "%s", value);
-}
+#define NEW_VERSION "20250801080000"
+#define OF_THEM     " FROM T_RK_ELDER WHERE BBH = '" NEW_VERSION "' AND EXCH_FLAG "
 
 /* A new version of each person's registration: the streets were given new names. */
-static enum eg_rc write_moves(struct demo *d, struct eg_buf *out, uint64_t *n, struct eg_err *err)
+static enum eg_rc write_moves(struct demo *d, uint64_t *n, struct eg_err *err)
 {
 	struct made_row *rows = calloc(MADE_ROWS, sizeof *rows);
-	unsigned n_columns;
-	const char *const *columns = made_columns(EG_REGISTRATION, &n_columns);
+	enum eg_rc rc = rows ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for rows");
 	*n = 0;
-	population_header(EG_REGISTRATION, out);
-	for (uint64_t i = 0; rows && i < d->elders; i++) {
+	for (uint64_t i = 0; i < d->elders && !rc; i++) {
 		struct made m;
 		made_person(&d->options, i, &m);
 		unsigned k = made_rows(&d->options, &m, EG_REGISTRATION, rows);
 		if (!k || made_quarantined(&m, EG_REGISTRATION))
 			continue;
-		set(&rows[k - 1], columns, n_columns, "version", "20250801080000");
-		set(&rows[k - 1], columns, n_columns, "event_time", "2025-08-01 08:00:00");
-		set(&rows[k - 1], columns, n_columns, "address_text", "\u65b0\u6837\u4f8b\u8def1\u53f7");
-		for (unsigned c = 0; c < n_columns; c++) {
-			if (c)
-				eg_buf_add_u8(out, ',');
-			eg_csv_write(out, eg_bytes_of(rows[k - 1].values[c]));
-		}
-		eg_buf_add_u8(out, '\n');
+		struct made_row *r = &rows[k - 1];
+		made_set(EG_REGISTRATION, r, "version", NEW_VERSION);
+		made_set(EG_REGISTRATION, r, "event_time", "2025-08-01 08:00:00");
+		made_set(EG_REGISTRATION, r, "address_text", "新样例路1号");
+		rc = demo_put(d, POLICE, r, err);
 		++*n;
 	}
-	bool ok = rows && !out->failed;
 	free(rows);
-	return ok ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for rows");
-}
-
-/* On the receipts' thread, while further batches are on their way. */
-static void kill_it(struct demo *d, const struct demo_sent *so_far)
-{
-	if (d->kill.done || so_far->tally.records < d->kill.after)
-		return;
-	d->kill.done = true;
-	d->kill.acknowledged = so_far->tally.records;
-	d->kill.rc = process_end(&d->daemon, SIGKILL, END_US, &d->kill.status, &d->kill.err);
-	if (!d->kill.rc)
-		d->kill.rc = demo_start_daemon(d, &d->kill.err);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-/* Every record once more: each must be known, by the entry that its first receipt named. */
-static enum eg_rc send_again(struct demo *d, const struct eg_buf *csv, const struct demo_sent *first,
-                             struct eg_err *err)
-{
-	struct demo_sent again = {0};
-	uint64_t moved = 0, other = 0;
-	enum eg_rc rc = demo_send(d, &d->agencies[POLICE], csv, BATCH * 10, IN_FLIGHT, NULL, &again, err);
-	for (uint64_t i = 0; i < first->n && !rc; i++) {
-		moved += again.outcomes[i] != UNCHANGED;
-		other += again.seqs[i] != first->seqs[i];
-	}
-	if (!rc)
-		demo_say("Everything is sent once more: %" PRIu64 " of %" PRIu64
-		         " records are unchanged, each under the entry that "
-		         "its first receipt named.",
-		         tally_of(&again.tally, UNCHANGED), again.n);
-	if (!rc && (moved || other))
-		rc = demo_wrong(
-		        err, "%" PRIu64 " records were lost or applied twice, %" PRIu64 " have another entry",
-		        moved, other);
-	demo_sent_free(&again);
 	return rc;
 }
 
-static enum eg_rc check_once(struct demo *d, struct demo_sent *sent, struct eg_err *err)
+static bool are_taken(struct demo *d, const void *arg)
+{
+	uint64_t n = 0;
+	return demo_table_ask(d->table, "SELECT COUNT(*)" OF_THEM "= 1", NULL, &n, NULL) == EG_OK &&
+	       n >= *(const uint64_t *)arg;
+}
+
+/* kill -9 once so many rows are taken. *left: rows that were without a verdict when it was dead. */
+static enum eg_rc kill_at(struct demo *d, uint64_t taken, struct process *p, uint64_t *left,
+                          struct eg_err *err)
+{
+	int status = 0;
+	enum eg_rc rc = demo_wait(d, are_taken, &taken, "a part of the rows is taken", err);
+	if (!rc)
+		rc = process_end(p, SIGKILL, END_US, &status, err);
+	if (!rc)
+		rc = demo_table_ask(d->table, "SELECT COUNT(*)" OF_THEM "= 0", NULL, left, err);
+	if (!rc && (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || !*left))
+		rc = demo_wrong(err, "a program was not killed in the middle of the rows");
+	return rc;
+}
+
+static bool is_update(const void *arg, const struct watch_event *e)
+{
+	(void)arg;
+	return e->kind == ELDERGATE__V1__CHANGE_KIND__CHANGE_KIND_UPDATED;
+}
+
+static enum eg_rc heard_once(struct demo *d, uint64_t since, uint64_t n, struct eg_err *err)
 {
 	struct watch_counts c;
-	uint64_t heard = 0;
-	qsort(sent->seqs, sent->n, sizeof *sent->seqs, by_value);
-	enum eg_rc rc = sent->n ? watch_until(d->watch, sent->seqs[sent->n - 1], DEMO_PATIENCE, err) : EG_OK;
-	for (uint64_t i = 0; i < sent->n && !rc; i++) {
-		if (i && sent->seqs[i] == sent->seqs[i - 1])
-			return demo_wrong(err, "two records share entry %" PRIu64, sent->seqs[i]);
-		heard += watch_has(d->watch, sent->seqs[i]);
-	}
+	uint64_t head;
+	enum eg_rc rc = demo_status(d, &head, NULL, err);
+	if (!rc)
+		rc = watch_until(d->watch, head, DEMO_PATIENCE, err);
 	if (rc)
 		return rc;
+	uint64_t heard = watch_number(d->watch, since, is_update, NULL);
 	watch_counts(d->watch, &c);
 	demo_say("The subscriber connected again by itself (connection %u) and heard of %" PRIu64
 	         " changes, each once; %" PRIu64 " of all versions are missing.",
 	         c.connections, heard, c.skipped);
-	if (heard != sent->n || c.skipped)
-		return demo_wrong(err,
-		                  "%" PRIu64 " changes should have been heard of, and no version be missing",
-		                  sent->n);
-	return EG_OK;
+	return heard == n && !c.skipped
+	               ? EG_OK
+	               : demo_wrong(err,
+	                            "%" PRIu64 " changes should have been heard of, no version be missing",
+	                            n);
+}
+
+static bool are_unchanged(struct demo *d, const void *arg)
+{
+	struct demo_counts c;
+	demo_counts(d, POLICE, &c);
+	return demo_settled(&c) >= *(const uint64_t *)arg;
+}
+
+/* Every flag back to 0: the adapter takes all of them again. */
+static enum eg_rc take_again(struct demo *d, uint64_t n, struct eg_err *err)
+{
+	struct demo_counts before, c;
+	demo_counts(d, POLICE, &before);
+	uint64_t wanted = demo_settled(&before) + n;
+	enum eg_rc rc =
+	        demo_table_ask(d->table, "UPDATE T_RK_ELDER SET EXCH_FLAG = 0 WHERE BBH = '" NEW_VERSION "'",
+	                       NULL, NULL, err);
+	if (!rc)
+		rc = demo_wait(d, are_unchanged, &wanted, "all rows are taken once more", err);
+	if (rc)
+		return rc;
+	demo_counts(d, POLICE, &c);
+	demo_say("Their flags are set back to 0, and everything is sent once more: %" PRIu64 " of %" PRIu64
+	         " rows are unchanged.",
+	         c.unchanged - before.unchanged, n);
+	return c.unchanged - before.unchanged == n && c.applied == before.applied
+	               ? EG_OK
+	               : demo_wrong(err, "rows were lost, or applied twice");
 }
 
 enum eg_rc demo_crash(struct demo *d, struct eg_err *err)
 {
-	struct eg_buf csv = {0};
-	struct demo_sent sent = {0};
-	uint64_t n = 0;
+	struct demo_agency *police = &d->agencies[POLICE];
+	struct demo_counts c;
+	uint64_t n = 0, since, one = 0, two = 0;
 	int64_t ready;
-	enum eg_rc rc = write_moves(d, &csv, &n, err);
-	d->kill.after = n / 3;
+	enum eg_rc rc = demo_status(d, &since, NULL, err);
 	if (!rc)
-		rc = demo_send(d, &d->agencies[POLICE], &csv, BATCH, IN_FLIGHT, kill_it, &sent, err);
-	if (d->kill.rc) {
-		if (err)
-			*err = d->kill.err;
-		rc = d->kill.rc;
-	}
-	if (!rc && (!d->kill.done || !WIFSIGNALED(d->kill.status) || WTERMSIG(d->kill.status) != SIGKILL))
-		rc = demo_wrong(err, "the daemon was not killed in the middle of the list");
+		rc = write_moves(d, &n, err);
+	if (!rc)
+		rc = demo_show(d, POLICE, NULL, 0, err);
+	if (!rc)
+		rc = kill_at(d, n / 4, &d->daemon, &one, err);
+	if (!rc)
+		rc = demo_start_daemon(d, err);
 	if (!rc)
 		rc = demo_ready(d, &ready, err);
-	if (!rc) {
-		demo_say("The police send %" PRIu64 " new versions. After receipts for %" PRIu64
-		         " of them: kill -9, and a new start.",
-		         n, d->kill.acknowledged);
-		demo_say("%" PRIu64 " batches without a receipt were sent again: %" PRIu64
-		         " records applied in all, %" PRIu64 " had been committed just before the kill.",
-		         sent.pump.sent_again, tally_of(&sent.tally, APPLIED),
-		         tally_of(&sent.tally, UNCHANGED));
-		if (tally_of(&sent.tally, APPLIED) + tally_of(&sent.tally, UNCHANGED) != n)
-			rc = demo_wrong(err,
-			                "%" PRIu64
-			                " records should be applied, or unchanged where they were committed",
-			                n);
-	}
 	if (!rc)
-		rc = send_again(d, &csv, &sent, err);
+		rc = kill_at(d, n - one + one / 3, &police->adapter, &two, err);
 	if (!rc)
-		rc = check_once(d, &sent, err);
-	demo_sent_free(&sent);
-	eg_buf_free(&csv);
-	return rc;
-}
-
-/* ---- Kafka ---- */
-
-struct topic {
-	uint64_t *seqs;
-	size_t n, room;
-};
-
-static enum eg_rc take_message(void *arg, const struct eg_kafka_found *m, struct eg_err *err)
-{
-	struct topic *t = arg;
-	Eldergate__V1__ChangeEvent *e = eldergate__v1__change_event__unpack(NULL, m->value.len, m->value.p);
-	enum eg_rc rc = EG_OK;
-	if (!e || !eg_bytes_equal(m->key, eg_bytes_of(e->person_ref))) {
-		rc = demo_wrong(err,
-		                "a message of the topic is no event, or has another key than its person");
-	} else if (t->n == t->room) {
-		size_t room = t->room ? 2 * t->room : 4096;
-		uint64_t *bigger = realloc(t->seqs, room * sizeof *bigger);
-		if (bigger) {
-			t->seqs = bigger;
-			t->room = room;
-		} else {
-			rc = eg_fail(err, EG_NO_MEMORY, "no memory for the topic");
-		}
-	}
+		rc = demo_start_adapter(d, POLICE, err);
 	if (!rc)
-		t->seqs[t->n++] = e->seq;
-	eldergate__v1__change_event__free_unpacked(e, NULL);
-	return rc;
-}
-
-enum eg_rc demo_topics(struct demo *d, struct eg_err *err)
-{
-	struct eg_kafka_options o = {.bootstrap = d->broker};
-	struct watch_counts c = {0};
-	struct topic t = {0};
-	uint64_t different = 0, both = 0;
-	int64_t deadline = eg_mono_us() + DEMO_PATIENCE;
-	struct eg_kafka_reader *reader = NULL;
-	enum eg_rc rc = eg_kafka_reader_open(&reader, &o, true, err);
+		rc = demo_wait(d, are_taken, &n, "all rows are taken", err);
+	if (!rc)
+		rc = demo_adapters_ready(d, err);
 	if (rc)
 		return rc;
-	/* The relay follows by itself; each reading waits for the topic's end as it is then. */
-	do {
-		t.n = different = both = 0;
-		rc = eg_kafka_read(reader, "elder.changes.v1", take_message, &t, err);
-		watch_counts(d->watch, &c);
-		if (!rc)
-			qsort(t.seqs, t.n, sizeof *t.seqs, by_value);
-		for (size_t i = 0; i < t.n && !rc; i++) {
-			if (i && t.seqs[i] == t.seqs[i - 1])
-				continue;
-			different++;
-			both += watch_has(d->watch, t.seqs[i]);
-		}
-	} while (!rc && (different != c.events || both != different) && eg_mono_us() < deadline);
-	eg_kafka_reader_close(reader);
-	free(t.seqs);
+	uint64_t settled = two;
+	rc = demo_wait(d, are_unchanged, &settled, "the new adapter has told its counts", err);
 	if (rc)
 		return rc;
-	demo_say("elder.changes.v1 holds %" PRIu64 " events, the subscriber has heard %" PRIu64
-	         ": the same %" PRIu64 " entries of the log.",
-	         different, c.events, both);
-	demo_say("(The broker is the development one: it keeps nothing, and its transactions are cosmetic; "
-	         "%" PRIu64 " messages came twice around the kill.)",
-	         t.n - different);
-	if (different != c.events || both != different)
-		return demo_wrong(err, "Kafka and the subscriber should have the same events");
-	return EG_OK;
+	demo_counts(d, POLICE, &c);
+	demo_say("The police's table has %" PRIu64 " new rows. %" PRIu64
+	         " are still without a mark when the daemon is killed (kill -9) and started again,",
+	         n, one);
+	demo_say("%" PRIu64 " when the adapter is killed, too. Its successor takes them: %" PRIu64
+	         " applied, %" PRIu64 " were in the log already, only not marked.",
+	         two, c.applied, c.unchanged);
+	if (c.applied + c.unchanged != two)
+		return demo_wrong(
+		        err, "%" PRIu64 " rows should be applied, or unchanged where they were committed",
+		        two);
+	rc = heard_once(d, since, n, err);
+	return rc ? rc : take_again(d, n, err);
 }

@@ -70,11 +70,19 @@ enum eg_rc demo_stop(struct demo *d, struct eg_err *err)
 	int64_t began = eg_mono_us();
 	watch_stop(d->watch);
 	d->watch = NULL;
-	enum eg_rc rc = process_end(&d->daemon, SIGTERM, END_US, &status, err);
-	if (!rc && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-		rc = demo_wrong(err, "the daemon did not end well after SIGTERM");
+	enum eg_rc rc = EG_OK;
+	for (unsigned i = 0; i < DEMO_AGENCIES; i++)
+		if (d->agencies[i].adapter.pid > 0)
+			kill(d->agencies[i].adapter.pid, SIGTERM); /* all at once; waited for below */
+	for (unsigned i = 0; i <= DEMO_AGENCIES && !rc; i++) {
+		rc = process_end(i < DEMO_AGENCIES ? &d->agencies[i].adapter : &d->daemon, SIGTERM, END_US,
+		                 &status, err);
+		if (!rc && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+			rc = demo_wrong(err, "%s did not end well after SIGTERM",
+			                i < DEMO_AGENCIES ? d->agencies[i].program : "the daemon");
+	}
 	if (!rc)
-		demo_say("The daemon is told to stop (SIGTERM) and has drained after %.2f s.",
+		demo_say("Adapters and daemon are told to stop (SIGTERM) and have ended after %.2f s.",
 		         (double)(eg_mono_us() - began) / 1e6);
 	return rc;
 }

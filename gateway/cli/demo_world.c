@@ -7,11 +7,13 @@
 
 #include <ftw.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LOG_MAX = 64 << 20, OPEN_DIRS = 16, END_US = 5000000 };
@@ -71,7 +73,8 @@ enum eg_rc demo_onboard(struct demo *d, struct eg_err *err)
 	static const char fields[] =
 	        "registration.name,registration.address_region,registration.registration_status";
 	struct onboarded ignored;
-	struct onboarding o = {.data = d->data, .uid = -1, .days = 30, .legal_basis = "the demo"};
+	struct onboarding o = {
+	        .data = d->data, .uid = -1, .days = 30, .legal_basis = "the demo", .bus = true};
 	enum eg_rc rc = EG_OK;
 	for (unsigned i = 0; i < DEMO_AGENCIES && !rc; i++) {
 		struct demo_agency *a = &d->agencies[i];
@@ -83,8 +86,16 @@ enum eg_rc demo_onboard(struct demo *d, struct eg_err *err)
 		snprintf(o.datasets[0].name, sizeof o.datasets[0].name, "%s", a->dataset);
 		o.n_purposes = 1;
 		o.purposes[0] = (struct onboard_purpose){.code = "life-check", .fields = ""};
+		if (a->purpose) {
+			struct onboard_purpose *p = &o.purposes[o.n_purposes++];
+			snprintf(p->code, sizeof p->code, "%s", a->purpose);
+			p->fields = a->fields;
+			o.roles[o.n_roles++] = "subscriber";
+		}
 		rc = onboard(&o, &a->files, err);
 	}
+	o.bus = false;
+	o.n_roles = o.n_purposes = 1;
 	o.name = "platform";
 	o.roles[0] = "subscriber";
 	o.n_datasets = 0;
@@ -103,7 +114,7 @@ enum eg_rc demo_onboard(struct demo *d, struct eg_err *err)
 	return rc ? rc : onboard_server(d->data, NULL, "localhost,127.0.0.1", 30, &ignored, err);
 }
 
-static const char *in_dir(const struct demo *d, const char *name, char out[DEMO_PATH])
+const char *demo_in_dir(const struct demo *d, const char *name, char out[DEMO_PATH])
 {
 	snprintf(out, DEMO_PATH, "%.*s/%s", DEMO_PATH - 64, d->dir, name);
 	return out;
@@ -113,17 +124,36 @@ enum eg_rc demo_start_kafka(struct demo *d, struct eg_err *err)
 {
 	char log[DEMO_PATH];
 	const char *const none[] = {NULL};
-	enum eg_rc rc = process_start(&d->kafka, "eldergate-devbroker", none, in_dir(d, "broker.log", log),
-	                              true, err);
+	enum eg_rc rc = process_start(&d->kafka, "eldergate-devbroker", none,
+	                              demo_in_dir(d, "broker.log", log), true, err);
 	return rc ? rc : process_line(&d->kafka, d->broker, sizeof d->broker, DEMO_PATIENCE, err);
+}
+
+/* The bus tells nobody which port the system chose, so one is chosen here. */
+static enum eg_rc choose_bus(struct demo *d, struct eg_err *err)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, len) == 0 &&
+	          getsockname(fd, (struct sockaddr *)&at, &len) == 0;
+	enum eg_rc rc = ok ? EG_OK : eg_fail_errno(err, "a port for the bus");
+	if (fd >= 0)
+		close(fd);
+	snprintf(d->bus, sizeof d->bus, "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+	return rc;
 }
 
 enum eg_rc demo_start_daemon(struct demo *d, struct eg_err *err)
 {
-	char log[DEMO_PATH], data[DEMO_PATH], tls[128], kafka[128], certificate[DEMO_PATH], key[DEMO_PATH],
-	        ca[DEMO_PATH];
+	char log[DEMO_PATH], data[DEMO_PATH], tls[128], bus[128], kafka[128], certificate[DEMO_PATH],
+	        key[DEMO_PATH], ca[DEMO_PATH];
+	enum eg_rc rc = *d->bus ? EG_OK : choose_bus(d, err);
+	if (rc)
+		return rc;
 	snprintf(data, sizeof data, "data=%.*s", DEMO_PATH - 10, d->data);
 	snprintf(tls, sizeof tls, "listen.tls=%s", *d->server ? d->server : "127.0.0.1:0");
+	snprintf(bus, sizeof bus, "listen.bus=%s", d->bus);
 	snprintf(kafka, sizeof kafka, "kafka.bootstrap=%s", d->broker);
 	snprintf(certificate, sizeof certificate, "tls.certificate=%.*s/server/server.pem", DEMO_PATH - 64,
 	         d->data);
@@ -131,6 +161,8 @@ enum eg_rc demo_start_daemon(struct demo *d, struct eg_err *err)
 	snprintf(ca, sizeof ca, "tls.client_ca=%.*s/ca/ca.pem", DEMO_PATH - 64, d->data);
 	const char *const arguments[] = {"--set", data,
 	                                 "--set", tls,
+	                                 "--set", bus,
+	                                 "--set", "bus.heartbeat=300ms",
 	                                 "--set", kafka,
 	                                 "--set", certificate,
 	                                 "--set", key,
@@ -140,7 +172,8 @@ enum eg_rc demo_start_daemon(struct demo *d, struct eg_err *err)
 	                                 "--set", "feed.progress=200ms",
 	                                 "--set", "writer.checkpoint=200ms",
 	                                 NULL};
-	return process_start(&d->daemon, "eldergated", arguments, in_dir(d, "gateway.log", log), false, err);
+	return process_start(&d->daemon, "eldergated", arguments, demo_in_dir(d, "gateway.log", log), false,
+	                     err);
 }
 
 /* The port that the daemon chose stands in its log. */
@@ -149,7 +182,7 @@ static enum eg_rc find_port(struct demo *d, struct eg_err *err)
 	static const char mark[] = "\"tls_port\":";
 	char path[DEMO_PATH];
 	struct eg_buf log = {0};
-	enum eg_rc rc = file_read(in_dir(d, "gateway.log", path), LOG_MAX, &log, err);
+	enum eg_rc rc = file_read(demo_in_dir(d, "gateway.log", path), LOG_MAX, &log, err);
 	eg_buf_add_u8(&log, 0);
 	const char *at = !rc && !log.failed ? strstr((const char *)log.p, mark) : NULL;
 	if (at)
@@ -158,11 +191,27 @@ static enum eg_rc find_port(struct demo *d, struct eg_err *err)
 	return rc || at ? rc : demo_wrong(err, "the daemon's log does not tell its port");
 }
 
-/* Asks over the Unix socket until there is an answer: the daemon's own word that it is ready. */
-enum eg_rc demo_ready(struct demo *d, int64_t *us, struct eg_err *err)
+enum eg_rc demo_status(struct demo *d, uint64_t *head, int64_t *persons, struct eg_err *err)
 {
 	Eldergate__V1__GetStatusRequest request = ELDERGATE__V1__GET_STATUS_REQUEST__INIT;
 	ProtobufCMessage *answer = NULL;
+	enum eg_rc rc = call_unary(d->operator_client, "/eldergate.v1.AdminService/GetStatus", &request.base,
+	                           DEMO_PATIENCE, true, &eldergate__v1__get_status_response__descriptor,
+	                           &answer, err);
+	const Eldergate__V1__GetStatusResponse *s = (const Eldergate__V1__GetStatusResponse *)answer;
+	if (!rc && *s->log_id == 0)
+		rc = demo_wrong(err, "the gateway does not say which log it has");
+	if (!rc && head)
+		*head = s->head_seq;
+	if (!rc && persons)
+		*persons = s->persons;
+	protobuf_c_message_free_unpacked(answer, NULL);
+	return rc;
+}
+
+/* Asks over the Unix socket until there is an answer: the daemon's own word that it is ready. */
+enum eg_rc demo_ready(struct demo *d, int64_t *us, struct eg_err *err)
+{
 	char socket[DEMO_PATH];
 	struct rpc_options o = {.server = socket};
 	int64_t began = eg_mono_us();
@@ -171,24 +220,22 @@ enum eg_rc demo_ready(struct demo *d, int64_t *us, struct eg_err *err)
 	if (!d->operator_client)
 		rc = rpc_open(&d->operator_client, &o, err);
 	if (!rc)
-		rc = call_unary(d->operator_client, "/eldergate.v1.AdminService/GetStatus", &request.base,
-		                DEMO_PATIENCE, true, &eldergate__v1__get_status_response__descriptor, &answer,
-		                err);
-	if (!rc && *((const Eldergate__V1__GetStatusResponse *)answer)->log_id == 0)
-		rc = demo_wrong(err, "the gateway does not say which log it has");
-	protobuf_c_message_free_unpacked(answer, NULL);
+		rc = demo_status(d, NULL, NULL, err);
 	*us = eg_mono_us() - began;
 	return rc || *d->server ? rc : find_port(d, err);
 }
 
 enum eg_rc demo_connect(struct demo *d, struct eg_err *err)
 {
+	const struct onboarded *files[] = {&d->agencies[POLICE].files, &d->platform};
+	struct rpc_client **clients[] = {&d->police_client, &d->platform_client};
 	enum eg_rc rc = EG_OK;
-	for (unsigned i = 0; i <= DEMO_AGENCIES && !rc; i++) {
-		const struct onboarded *f = i < DEMO_AGENCIES ? &d->agencies[i].files : &d->platform;
-		struct rpc_options o = {
-		        .server = d->server, .certificate = f->certificate, .key = f->key, .ca = f->ca};
-		rc = rpc_open(i < DEMO_AGENCIES ? &d->agencies[i].client : &d->platform_client, &o, err);
+	for (unsigned i = 0; i < 2 && !rc; i++) {
+		struct rpc_options o = {.server = d->server,
+		                        .certificate = files[i]->certificate,
+		                        .key = files[i]->key,
+		                        .ca = files[i]->ca};
+		rc = rpc_open(clients[i], &o, err);
 	}
 	return rc;
 }
@@ -206,12 +253,16 @@ void demo_clear(struct demo *d, bool well)
 	int status;
 	watch_stop(d->watch);
 	for (unsigned i = 0; i < DEMO_AGENCIES; i++)
-		rpc_close(d->agencies[i].client);
+		process_end(&d->agencies[i].adapter, SIGTERM, END_US, &status, NULL);
+	rpc_close(d->police_client);
 	rpc_close(d->platform_client);
 	rpc_close(d->operator_client);
 	process_end(&d->daemon, SIGTERM, END_US, &status, NULL);
 	process_end(&d->kafka, SIGTERM, END_US, &status, NULL);
 	population_free(d->population);
+	demo_table_close(d->table);
+	demo_peer_stop(d->peer);
+	eg_buf_free(&d->csv.text);
 	eg_buf_free(&d->proof);
 	eg_buf_free(&d->early_note);
 	eg_buf_free(&d->consistency);
@@ -220,6 +271,8 @@ void demo_clear(struct demo *d, bool well)
 	if (well && d->temporary)
 		nftw(d->dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
 	else
-		fprintf(well ? stdout : stderr, "\neverything is in %s (gateway.log, broker.log, gateway/)\n",
+		fprintf(well ? stdout : stderr,
+		        "\neverything is in %s (gateway.log, broker.log, police.log and the like, "
+		        "gateway/)\n",
 		        d->dir);
 }

@@ -1,4 +1,4 @@
-/* made: one made-up person, and the rows that each agency has about them; private to the population.
+/* made: one made-up person, and the rows that each agency has about them; for the population and the demo.
  *
  * Everything follows from the person's own random numbers, drawn in a fixed order. Pure. */
 #ifndef EG_CLI_MADE_H
@@ -75,7 +75,15 @@ const char *const *made_columns(enum eg_section s, unsigned *n);
 /* How many rows the section has of this person; their event times ascend. */
 unsigned made_rows(const struct population_options *o, const struct made *m, enum eg_section s,
                    struct made_row rows[MADE_ROWS]);
+/* Sets a column of a row; one that the section does not have is a fault of the program. */
+void made_set(enum eg_section s, struct made_row *r, const char *column, const char *value);
+const char *made_get(enum eg_section s, const struct made_row *r, const char *column);
 bool made_quarantined(const struct made *m, enum eg_section s);
+
+/* All rows of a section in order of event time, the repeated ones twice. */
+enum eg_rc made_each(const struct population *p, enum eg_section s,
+                     enum eg_rc (*row)(void *arg, const struct made_row *r, struct eg_err *err), void *arg,
+                     struct eg_err *err);
 
 /* Names: a surname and given name of common characters; now and then rare characters, or a long name with
  * dots. */

@@ -97,14 +97,33 @@ const char *const *made_columns(enum eg_section s, unsigned *n)
 #undef SECTION
 }
 
+static unsigned place_of(enum eg_section s, const char *column)
+{
+	unsigned n;
+	const char *const *columns = made_columns(s, &n);
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(columns[i], column) == 0)
+			return i;
+	abort(); /* a column that the section does not have: the tables above are wrong */
+}
+
+void made_set(enum eg_section s, struct made_row *r, const char *column, const char *value)
+{
+	snprintf(r->values[place_of(s, column)], MADE_VALUE, "%s", value);
+}
+
+const char *made_get(enum eg_section s, const struct made_row *r, const char *column)
+{
+	return r->values[place_of(s, column)];
+}
+
 /* ---- writing values ---- */
 
 struct pen {
 	const struct made *m;
 	enum eg_section s;
 	struct draw d;
-	const char *const *columns;
-	unsigned n_columns, n;
+	unsigned n;
 	struct made_row *rows;
 	char key[64];
 };
@@ -112,15 +131,9 @@ struct pen {
 __attribute__((format(printf, 3, 4))) static void put(struct pen *p, const char *column, const char *fmt, ...)
 {
 	va_list args;
-	for (unsigned i = 0; i < p->n_columns; i++) {
-		if (strcmp(p->columns[i], column) != 0)
-			continue;
-		va_start(args, fmt);
-		vsnprintf(p->rows[p->n - 1].values[i], MADE_VALUE, fmt, args);
-		va_end(args);
-		return;
-	}
-	abort(); /* a column that the section does not have: the tables above are wrong */
+	va_start(args, fmt);
+	vsnprintf(p->rows[p->n - 1].values[place_of(p->s, column)], MADE_VALUE, fmt, args);
+	va_end(args);
 }
 
 static struct eg_date date_of(int32_t day)
@@ -396,7 +409,6 @@ unsigned made_rows(const struct population_options *o, const struct made *m, enu
 {
 	struct pen p = {
 	        .m = m, .s = s, .rows = rows, .d = draw_of(o->seed, STREAM_ROWS + 8 + (uint64_t)s, m->index)};
-	p.columns = made_columns(s, &p.n_columns);
 	if (!m->in[s])
 		return 0;
 	switch (s) {

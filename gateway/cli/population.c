@@ -200,12 +200,11 @@ static struct when *index_of(const struct population *p, enum eg_section s, stru
 	return all;
 }
 
-enum eg_rc population_rows(const struct population *p, enum eg_section s,
-                           enum eg_rc (*row)(void *arg, struct eg_bytes line, struct eg_err *err), void *arg,
-                           struct eg_err *err)
+enum eg_rc made_each(const struct population *p, enum eg_section s,
+                     enum eg_rc (*row)(void *arg, const struct made_row *r, struct eg_err *err), void *arg,
+                     struct eg_err *err)
 {
 	struct made_row *rows = calloc(MADE_ROWS, sizeof *rows);
-	struct eg_buf line = {0};
 	uint64_t n = 0;
 	struct when *all = rows ? index_of(p, s, rows, &n) : NULL;
 	enum eg_rc rc = all ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for the rows' index");
@@ -213,15 +212,36 @@ enum eg_rc population_rows(const struct population *p, enum eg_section s,
 		struct made m;
 		made_person(&p->o, all[i].person, &m);
 		made_rows(&p->o, &m, s, rows);
-		write_row(s, &rows[all[i].k], &line);
-		if (line.failed)
-			rc = eg_fail(err, EG_NO_MEMORY, "no memory for a row");
 		for (unsigned k = 0; k <= all[i].twice && !rc; k++)
-			rc = row(arg, eg_buf_bytes(&line), err);
+			rc = row(arg, &rows[all[i].k], err);
 	}
-	eg_buf_free(&line);
 	free(all);
 	free(rows);
+	return rc;
+}
+
+struct lines {
+	enum eg_section section;
+	enum eg_rc (*row)(void *arg, struct eg_bytes line, struct eg_err *err);
+	void *arg;
+	struct eg_buf line;
+};
+
+static enum eg_rc as_line(void *arg, const struct made_row *r, struct eg_err *err)
+{
+	struct lines *l = arg;
+	write_row(l->section, r, &l->line);
+	return l->line.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for a row")
+	                      : l->row(l->arg, eg_buf_bytes(&l->line), err);
+}
+
+enum eg_rc population_rows(const struct population *p, enum eg_section s,
+                           enum eg_rc (*row)(void *arg, struct eg_bytes line, struct eg_err *err), void *arg,
+                           struct eg_err *err)
+{
+	struct lines l = {.section = s, .row = row, .arg = arg};
+	enum eg_rc rc = made_each(p, s, as_line, &l, err);
+	eg_buf_free(&l.line);
 	return rc;
 }
 

@@ -132,7 +132,9 @@ enum eg_rc process_line(struct process *p, char *out, size_t size, int64_t timeo
 
 bool process_runs(struct process *p)
 {
-	return p->pid > 0 && kill(p->pid, 0) == 0;
+	siginfo_t ended = {0}; /* looked at, not waited for: process_end still can */
+	return p->pid > 0 && waitid(P_PID, (id_t)p->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       !ended.si_pid;
 }
 
 enum eg_rc process_end(struct process *p, int signal, int64_t timeout_us, int *status, struct eg_err *err)

@@ -218,30 +218,42 @@ bool watch_has(struct watch *w, uint64_t seq)
 	return has;
 }
 
-/* Waits for the cursor, or for one event if out is given. */
-static enum eg_rc wait_for(struct watch *w, uint64_t seq, int64_t timeout_us, struct watch_event *out,
-                           struct eg_err *err)
+struct wanted {
+	uint64_t seq;
+	watch_is *is; /* NULL: the cursor */
+	const void *arg;
+	struct watch_event *out;
+};
+
+static bool there(struct watch *w, const struct wanted *x)
+{
+	if (!x->is)
+		return w->cursor >= x->seq;
+	for (size_t i = 0; i < w->n_events; i++) {
+		if (w->events[i].seq <= x->seq || !x->is(x->arg, &w->events[i]))
+			continue;
+		*x->out = w->events[i];
+		return true;
+	}
+	return false;
+}
+
+static enum eg_rc wait_for(struct watch *w, const struct wanted *x, int64_t timeout_us, struct eg_err *err)
 {
 	struct timespec deadline = eg_mono_deadline(eg_mono_us() + timeout_us);
 	enum eg_rc rc = EG_OK;
-	bool there = false, in_time = true;
+	bool had = false, in_time = true;
 	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		struct watch_event *e = out ? find(w, seq) : NULL;
-		there = out ? e != NULL : w->cursor >= seq;
-		if (e)
-			*out = *e;
-		if (there || w->over || !in_time)
-			break;
+	while (!(had = there(w, x)) && !w->over && in_time)
 		in_time = pthread_cond_timedwait(&w->news, &w->lock, &deadline) == 0;
-	}
-	if (!there && w->over && w->fault.rc) {
+	if (!had && w->over && w->fault.rc) {
 		if (err)
 			*err = w->fault;
 		rc = w->fault.rc;
-	} else if (!there) {
-		rc = eg_fail(err, EG_DEADLINE, "the subscriber has not heard of entry %llu; it is at %llu",
-		             (unsigned long long)seq, (unsigned long long)w->cursor);
+	} else if (!had) {
+		rc = eg_fail(err, EG_DEADLINE, "the subscriber has not heard of %s entry %llu; it is at %llu",
+		             x->is ? "what should follow" : "", (unsigned long long)x->seq,
+		             (unsigned long long)w->cursor);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return rc;
@@ -249,13 +261,25 @@ static enum eg_rc wait_for(struct watch *w, uint64_t seq, int64_t timeout_us, st
 
 enum eg_rc watch_until(struct watch *w, uint64_t seq, int64_t timeout_us, struct eg_err *err)
 {
-	return wait_for(w, seq, timeout_us, NULL, err);
+	struct wanted x = {.seq = seq};
+	return wait_for(w, &x, timeout_us, err);
 }
 
-enum eg_rc watch_event(struct watch *w, uint64_t seq, int64_t timeout_us, struct watch_event *out,
-                       struct eg_err *err)
+enum eg_rc watch_event(struct watch *w, uint64_t after, watch_is *is, const void *arg, int64_t timeout_us,
+                       struct watch_event *out, struct eg_err *err)
 {
-	return wait_for(w, seq, timeout_us, out, err);
+	struct wanted x = {.seq = after, .is = is, .arg = arg, .out = out};
+	return wait_for(w, &x, timeout_us, err);
+}
+
+uint64_t watch_number(struct watch *w, uint64_t after, watch_is *is, const void *arg)
+{
+	uint64_t n = 0;
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->n_events; i++)
+		n += w->events[i].seq > after && is(arg, &w->events[i]);
+	pthread_mutex_unlock(&w->lock);
+	return n;
 }
 
 void watch_counts(struct watch *w, struct watch_counts *out)

@@ -36,9 +36,12 @@ enum eg_rc watch_start(struct watch **out, struct rpc_client *client, const char
 void watch_stop(struct watch *w); /* NULL is fine */
 /* Waits until everything up to this entry was told. */
 enum eg_rc watch_until(struct watch *w, uint64_t seq, int64_t timeout_us, struct eg_err *err);
-/* Waits for the event of this entry. */
-enum eg_rc watch_event(struct watch *w, uint64_t seq, int64_t timeout_us, struct watch_event *out,
-                       struct eg_err *err);
+/* Waits for the first event after an entry that is one of these. */
+typedef bool watch_is(const void *arg, const struct watch_event *e);
+enum eg_rc watch_event(struct watch *w, uint64_t after, watch_is *is, const void *arg, int64_t timeout_us,
+                       struct watch_event *out, struct eg_err *err);
+/* How many events after an entry are of these. */
+uint64_t watch_number(struct watch *w, uint64_t after, watch_is *is, const void *arg);
 void watch_counts(struct watch *w, struct watch_counts *out);
 /* Is there an event with this entry's number? */
 bool watch_has(struct watch *w, uint64_t seq);

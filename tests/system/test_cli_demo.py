@@ -12,6 +12,7 @@ import harness
 from cli import PROGRAM, run
 
 SECONDS = 15  # what a newcomer is promised
+ADAPTERS = ("eldergate-police", "eldergate-assistance", "eldergate-funeral")
 
 
 class Demo(unittest.TestCase):
@@ -26,8 +27,10 @@ class Demo(unittest.TestCase):
         self.assertEqual((r.status, r.err), (0, ""), r)
         self.assertEqual(r.out.splitlines()[-1], "demo: ok", r)
         self.assertLess(took, SECONDS)
-        self.assertEqual([int(n) for n in re.findall(r"^(\d+)\. ", r.out, re.M)], list(range(1, 11)), r)
-        for words in ("ALIVE -> SUSPECTED_DECEASED", "DECEASED -> ALIVE, told as CORRECTED", "kill -9", "keeps nothing",
+        self.assertEqual([int(n) for n in re.findall(r"^(\d+)\. ", r.out, re.M)], list(range(1, 14)), r)
+        for words in ("every request was signed well", "ALIVE -> SUSPECTED_DECEASED", "a row in the police's table",
+                      "a line in a file of the assistance bureau's outbox", "DECEASED -> ALIVE, told as CORRECTED",
+                      "5 withdrawn", "it is in refused/", "kill -9", "992 of 992 rows are unchanged", "keeps nothing",
                       "signature is good", "its header and commitments do not make its leaf"):
             self.assertIn(words, r.out)
         self.assertEqual(os.listdir(self.place), [], "it cleans up")
@@ -44,7 +47,7 @@ class Demo(unittest.TestCase):
     def crooked(self, *settings):
         """The demo with a daemon that always gets these settings, too."""
         shutil.copy(PROGRAM, self.place)
-        for name in ("eldergate-devbroker",):
+        for name in ("eldergate-devbroker", *ADAPTERS):
             os.symlink(os.path.join(harness.BUILD, name), os.path.join(self.place, name))
         daemon = os.path.join(self.place, "eldergated")
         with open(daemon, "w", encoding="utf-8") as f:
@@ -58,7 +61,7 @@ class Demo(unittest.TestCase):
         return done.stderr
 
     def test_it_fails_where_batches_are_refused(self):
-        self.assertIn("a batch was refused", self.crooked("limits.batch_records=100"))
+        self.assertIn("every row has its verdict", self.crooked("limits.batch_records=10"))
 
     def test_it_fails_where_nothing_is_published(self):
         self.assertIn("Kafka and the subscriber should have the same events", self.crooked("kafka.topic_prefix=other"))
