@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ELDERS = 1000, ELDERS_MIN = 40, ELDERS_MAX = 100000, SEED = 20260302, FAULTS_OF_REAL_DATA = 5 };
+enum { ELDERS = 1000, ELDERS_MIN = 200, ELDERS_MAX = 100000, SEED = 20260302, FAULTS_OF_REAL_DATA = 5 };
 
 static enum eg_rc set_up(struct demo *d, const char *keep, struct eg_err *err)
 {

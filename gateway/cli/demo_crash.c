@@ -131,7 +131,7 @@ enum eg_rc demo_crash(struct demo *d, struct eg_err *err)
 	if (!rc)
 		rc = demo_ready(d, &ready, err);
 	if (!rc)
-		rc = kill_at(d, n - one + one / 3, &police->adapter, &two, err);
+		rc = kill_at(d, n - one + one / 8, &police->adapter, &two, err);
 	if (!rc)
 		rc = demo_start_adapter(d, POLICE, err);
 	if (!rc)

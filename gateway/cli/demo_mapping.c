@@ -7,7 +7,7 @@
 
 enum {
 	BATCH = 200,
-	POLICE_BATCH = 20 /* small, to be in the middle of something when a program is killed */
+	POLICE_BATCH = 10 /* small, to be in the middle of something when a program is killed */
 };
 
 /* Everything happens within seconds here: what usually waits for a minute waits for a moment. */
