@@ -46,14 +46,14 @@ static enum eg_rc tell(struct demo *d, struct eg_err *err)
 	demo_step("The platform has followed all along");
 	if ((rc = demo_converge(d, err)))
 		return rc;
+	demo_step("What goes back to the agencies");
+	if ((rc = demo_way_back(d, err)))
+		return rc;
 	demo_step("Somebody is cremated who is still registered as alive");
 	if ((rc = demo_cremation(d, err)))
 		return rc;
 	demo_step("Somebody is taken for dead by mistake, and comes back");
 	if ((rc = demo_return(d, err)) || (rc = demo_early_checkpoint(d, err)))
-		return rc;
-	demo_step("What went back to the agencies");
-	if ((rc = demo_way_back(d, err)))
 		return rc;
 	demo_step("Full lists: who is missing, and what got lost");
 	if ((rc = demo_full_list(d, err)))

@@ -537,10 +537,11 @@ const struct command commands[] = {
                 .arguments = "",
                 .brief = "see it all work, on this machine, in a few seconds",
                 .text = "Starts a gateway and a development broker in a temporary directory and tells a "
-                        "story: three agencies, their\n"
-                        "faulty data, a subscriber, a death, a correction, a kill -9, Kafka, proofs. Every "
-                        "number that it prints was\n"
-                        "measured and checked; the last line is `demo: ok`, or the exit status is 1.",
+                        "story: three agencies with\n"
+                        "adapters on their table, files and interface, faulty data, a subscriber, a death, a "
+                        "correction, full lists,\n"
+                        "kill -9, Kafka, proofs. Every number that it prints was measured and checked; the "
+                        "last line is `demo: ok`, or the exit status is 1.",
                 .examples = "eldergate demo\neldergate demo --keep /tmp/demo",
                 .run = demo,
                 .options = {{"keep", "DIR", "Work in DIR, and leave it there", false},

@@ -156,5 +156,7 @@ enum eg_rc demo_crash(struct demo *d, struct eg_err *err)
 		        err, "%" PRIu64 " rows should be applied, or unchanged where they were committed",
 		        two);
 	rc = heard_once(d, since, n, err);
-	return rc ? rc : take_again(d, n, err);
+	if (!rc)
+		rc = take_again(d, n, err);
+	return rc ? rc : demo_way_back(d, err);
 }

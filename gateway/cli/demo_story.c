@@ -114,10 +114,12 @@ static bool clue_is_there(struct demo *d, const void *arg)
 {
 	const struct told *t = arg;
 	uint64_t n = 0;
-	char sql[120];
-	snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM T_RK_DEATH_CLUE WHERE XSLX = '%s' AND GMSFHM = ?",
+	char sql[120], who[MADE_NAME + 32];
+	snprintf(who, sizeof who, "%s %s", t->s->m.id18, t->s->m.name);
+	snprintf(sql, sizeof sql,
+	         "SELECT COUNT(*) FROM T_RK_DEATH_CLUE WHERE XSLX = '%s' AND GMSFHM || ' ' || XM = ?",
 	         t->clue);
-	return demo_table_ask(d->table, sql, t->s->m.id18, &n, NULL) == EG_OK && n == 1;
+	return demo_table_ask(d->table, sql, who, &n, NULL) == EG_OK && n == 1;
 }
 
 static bool line_is_there(struct demo *d, const void *arg)

@@ -251,8 +251,8 @@ static enum eg_rc wait_for(struct watch *w, const struct wanted *x, int64_t time
 			*err = w->fault;
 		rc = w->fault.rc;
 	} else if (!had) {
-		rc = eg_fail(err, EG_DEADLINE, "the subscriber has not heard of %s entry %llu; it is at %llu",
-		             x->is ? "what should follow" : "", (unsigned long long)x->seq,
+		rc = eg_fail(err, EG_DEADLINE, "the subscriber has not heard of %sentry %llu; it is at %llu",
+		             x->is ? "what should come of what followed " : "", (unsigned long long)x->seq,
 		             (unsigned long long)w->cursor);
 	}
 	pthread_mutex_unlock(&w->lock);

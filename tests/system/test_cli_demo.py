@@ -44,21 +44,34 @@ class Demo(unittest.TestCase):
         self.assertEqual(run("log", "verify", "--data", os.path.join(keep, "copy")).status, 70)
         self.assertEqual(run("demo", "--keep", keep).status, 1, "a folder that holds something is left alone")
 
-    def crooked(self, *settings):
-        """The demo with a daemon that always gets these settings, too."""
+    def script(self, name, text):
+        with open(os.path.join(self.place, name), "w", encoding="utf-8") as f:
+            f.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(os.path.join(self.place, name), 0o755)
+
+    def crooked(self, *settings, adapter=None, edit=None):
+        """The demo with a daemon that always gets these settings, too; and an adapter whose mapping is edited by sed."""
         shutil.copy(PROGRAM, self.place)
         for name in ("eldergate-devbroker", *ADAPTERS):
-            os.symlink(os.path.join(harness.BUILD, name), os.path.join(self.place, name))
-        daemon = os.path.join(self.place, "eldergated")
-        with open(daemon, "w", encoding="utf-8") as f:
-            f.write(f'#!/bin/sh\nexec {harness.BUILD}/eldergated "$@" {" ".join("--set " + s for s in settings)}\n')
-        os.chmod(daemon, 0o755)
+            if name != adapter:
+                os.symlink(os.path.join(harness.BUILD, name), os.path.join(self.place, name))
+        self.script("eldergated", f'exec {harness.BUILD}/eldergated "$@" {" ".join("--set " + s for s in settings)}')
+        if adapter:  # --mapping FILE stands first
+            self.script(adapter, f'sed -i \'{edit}\' "$2"\nexec {harness.BUILD}/{adapter} "$@"')
         done = subprocess.run([os.path.join(self.place, "eldergate"), "demo", "--elders", "200"], capture_output=True,
                               text=True, timeout=120, env={**os.environ, "TMPDIR": self.place})
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertNotIn("demo: ok", done.stdout)
         self.assertIn("everything is in", done.stderr)
         return done.stderr
+
+    def test_it_fails_where_a_change_does_not_come_back(self):
+        self.assertIn("both agencies have every change",
+                      self.crooked(adapter="eldergate-assistance", edit="s/  life: .*/  life: [SUSPECTED_DECEASED]/"))
+
+    def test_it_fails_where_rows_are_left_out(self):
+        self.assertIn("the others applied or stale",
+                      self.crooked(adapter="eldergate-police", edit="s/  require: .*/  require: [GMSFHM, XM, SWRQ]/"))
 
     def test_it_fails_where_batches_are_refused(self):
         self.assertIn("every row has its verdict", self.crooked("limits.batch_records=10"))
