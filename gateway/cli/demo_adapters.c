@@ -80,7 +80,7 @@ enum eg_rc demo_wait(struct demo *d, demo_is *is, const void *arg, const char *w
 	int64_t deadline = eg_mono_us() + DEMO_PATIENCE;
 	while (!is(d, arg)) {
 		for (unsigned i = 0; i < DEMO_AGENCIES; i++)
-			if (!process_runs(&d->agencies[i].adapter))
+			if (d->agencies[i].adapter.pid && !process_runs(&d->agencies[i].adapter))
 				return demo_wrong(err, "%s ended by itself", d->agencies[i].program);
 		if (eg_mono_us() > deadline)
 			return eg_fail(err, EG_DEADLINE, "waited in vain for this: %s", what);

@@ -1,4 +1,4 @@
-/* demo_sources: the three agencies' own systems: opened, and fed with rows in each one's own form. */
+/* demo_sources: the three agencies' own systems, fed with rows in each one's own form. */
 #include "cli/demo.h"
 
 #include "cli/demo_shape.h"

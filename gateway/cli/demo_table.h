@@ -1,7 +1,7 @@
-/* demo_table: the police's front-end database of the demo, a SQLite file behind ODBC: registrations to be
- * taken, and clues of deaths that come back.
+/* demo_table: the police's front-end database of the demo, a SQLite file behind ODBC.
  *
- * It is used as the agency would use it: nothing here knows what the adapter does. Thread: one. */
+ * It holds registrations to be taken, with EXCH_FLAG, and clues of deaths that come back. It is used as the
+ * agency would use it: nothing here knows what the adapter does. Thread: one. */
 #ifndef EG_CLI_DEMO_TABLE_H
 #define EG_CLI_DEMO_TABLE_H
 

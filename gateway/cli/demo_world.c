@@ -51,14 +51,17 @@ enum eg_rc demo_place(struct demo *d, const char *keep, struct eg_err *err)
 	const char *tmp = getenv("TMPDIR");
 	d->temporary = !keep;
 	if (keep) {
-		snprintf(d->dir, sizeof d->dir, "%s", keep);
-		if (strlen(keep) > sizeof d->dir - 100)
-			return eg_fail(err, EG_USAGE, "the path is too long: %.100s...", keep);
 		if (access(keep, F_OK) == 0 && rmdir(keep) != 0)
 			return eg_fail(err, EG_EXISTS, "%s is there and not empty", keep);
 		enum eg_rc rc = file_mkdir(keep, 0700, err);
 		if (rc)
 			return rc;
+		char *whole = realpath(keep, NULL); /* mapping files want it so */
+		bool fits = whole && strlen(whole) < sizeof d->dir - 100;
+		snprintf(d->dir, sizeof d->dir, "%s", fits ? whole : "");
+		free(whole);
+		if (!fits)
+			return eg_fail(err, EG_USAGE, "the path is too long: %.100s...", keep);
 	} else {
 		snprintf(d->dir, sizeof d->dir, "%.200s/eldergate-demo-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 		if (!mkdtemp(d->dir))
@@ -176,19 +179,21 @@ enum eg_rc demo_start_daemon(struct demo *d, struct eg_err *err)
 	                     err);
 }
 
-/* The port that the daemon chose stands in its log. */
-static enum eg_rc find_port(struct demo *d, struct eg_err *err)
+/* The port that the daemon chose stands in its log, perhaps a moment after it first answers. */
+static bool port_is_told(struct demo *d, const void *arg)
 {
 	static const char mark[] = "\"tls_port\":";
 	char path[DEMO_PATH];
 	struct eg_buf log = {0};
-	enum eg_rc rc = file_read(demo_in_dir(d, "gateway.log", path), LOG_MAX, &log, err);
+	(void)arg;
+	enum eg_rc rc = file_read(demo_in_dir(d, "gateway.log", path), LOG_MAX, &log, NULL);
 	eg_buf_add_u8(&log, 0);
 	const char *at = !rc && !log.failed ? strstr((const char *)log.p, mark) : NULL;
+	at = at && strchr(at, ',') ? at : NULL; /* all of the number is there */
 	if (at)
 		snprintf(d->server, sizeof d->server, "127.0.0.1:%d", atoi(at + strlen(mark)));
 	eg_buf_free(&log);
-	return rc || at ? rc : demo_wrong(err, "the daemon's log does not tell its port");
+	return at != NULL;
 }
 
 enum eg_rc demo_status(struct demo *d, uint64_t *head, int64_t *persons, struct eg_err *err)
@@ -222,7 +227,8 @@ enum eg_rc demo_ready(struct demo *d, int64_t *us, struct eg_err *err)
 	if (!rc)
 		rc = demo_status(d, NULL, NULL, err);
 	*us = eg_mono_us() - began;
-	return rc || *d->server ? rc : find_port(d, err);
+	return rc || *d->server ? rc
+	                        : demo_wait(d, port_is_told, NULL, "the daemon's log tells its port", err);
 }
 
 enum eg_rc demo_connect(struct demo *d, struct eg_err *err)

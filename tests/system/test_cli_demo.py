@@ -37,7 +37,7 @@ class Demo(unittest.TestCase):
 
     def test_another_population_that_is_kept(self):
         keep = os.path.join(self.place, "kept")
-        r = run("demo", "--elders", 200, "--seed", int(time.time()), "--keep", keep)
+        r = run("demo", "--elders", 200, "--seed", int(time.time()), "--keep", os.path.relpath(keep))
         self.assertEqual(r.status, 0, r)
         self.assertEqual(r.out.splitlines()[-1], "demo: ok")
         self.assertEqual(run("log", "verify", "--data", os.path.join(keep, "gateway")).status, 0)
