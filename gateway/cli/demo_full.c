@@ -1,8 +1,6 @@
 /* demo_full: full lists: who is missing from one is withdrawn, not dead; a truncated one withdraws nobody. */
 #include "cli/demo.h"
 
-#include "flow/entry.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +52,7 @@ static bool is_there(struct demo *d, const void *arg)
 static bool is_withdrawn(const void *arg, const struct watch_event *e)
 {
 	bool alive = e->before == ELDERGATE__V1__LIFE_STATUS__LIFE_STATUS_ALIVE && e->after == e->before;
-	return (int)e->kind == EG_EVENT_WITHDRAWN && (alive || arg);
+	return e->kind == ELDERGATE__V1__CHANGE_KIND__CHANGE_KIND_WITHDRAWN && (alive || arg);
 }
 
 static enum eg_rc send_whole(struct demo *d, struct eg_err *err)
