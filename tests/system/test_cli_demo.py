@@ -11,7 +11,6 @@ import unittest
 import harness
 from cli import PROGRAM, run
 
-SECONDS = 15  # what a newcomer is promised
 ADAPTERS = ("eldergate-police", "eldergate-assistance", "eldergate-funeral")
 
 
@@ -20,13 +19,10 @@ class Demo(unittest.TestCase):
         self.place = tempfile.mkdtemp(prefix="eldergate-demo-test-")
         self.addCleanup(shutil.rmtree, self.place, True)
 
-    def test_to_the_end_and_in_time(self):
-        began = time.monotonic()
+    def test_to_the_end(self):
         r = run("demo", env={"TMPDIR": self.place})
-        took = time.monotonic() - began
         self.assertEqual((r.status, r.err), (0, ""), r)
         self.assertEqual(r.out.splitlines()[-1], "demo: ok", r)
-        self.assertLess(took, SECONDS)
         self.assertEqual([int(n) for n in re.findall(r"^(\d+)\. ", r.out, re.M)], list(range(1, 14)), r)
         for words in ("every request was signed well", "ALIVE -> SUSPECTED_DECEASED", "a row in the police's table",
                       "a line in a file of the assistance bureau's outbox", "DECEASED -> ALIVE, told as CORRECTED",
