@@ -1,4 +1,4 @@
-# `make install DESTDIR= PREFIX=/usr`: the programs, the unit, the documents. Installs no configuration: a default that
+# `make install DESTDIR= PREFIX=/usr`: the programs, the units, the mapping files to begin from, the documents. Installs no configuration: a default that
 # opens a port would be worse than none.
 
 DESTDIR ?=
@@ -9,8 +9,12 @@ install: programs ## installs into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/eldergated $(DESTDIR)$(PREFIX)/sbin/eldergated
 	install -D -m 755 $(B)/eldergate $(DESTDIR)$(PREFIX)/bin/eldergate
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/|$(PREFIX)/|g' deploy/systemd/eldergated.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/eldergated.service
+	for unit in eldergated eldergate-adapter@; do sed 's|/usr/|$(PREFIX)/|g' deploy/systemd/$$unit.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; done
+	install -d $(DESTDIR)$(PREFIX)/share/eldergate/mappings
+	for agency in $(filter-out template,$(ADAPTER_NAMES)); do \
+		install -m 755 $(B)/eldergate-$$agency $(DESTDIR)$(PREFIX)/bin/eldergate-$$agency && \
+		install -m 644 adapters/$$agency/mapping.yaml $(DESTDIR)$(PREFIX)/share/eldergate/mappings/$$agency.yaml || exit 1; done
 	install -D -m 644 deploy/systemd/eldergate.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eldergate.conf
 	install -d $(DESTDIR)$(PREFIX)/share/doc/eldergate $(DESTDIR)$(PREFIX)/share/eldergate/proto
 	install -m 644 LICENSE $(wildcard README.md gateway/FORMAT.md) $(DESTDIR)$(PREFIX)/share/doc/eldergate
