@@ -317,6 +317,9 @@ enum eg_rc eg_mapper_list(struct eg_mapper *p, const struct eg_in *in, struct eg
 		out->n_regions = m->n_regions;
 		out->regions = m->regions;
 	}
+	/* A region in a file's name says whose file it is, and nothing of where such records belong. */
+	if (!eg_section_has_region(m->info.section))
+		out->n_regions = 0;
 	if (out->as_of)
 		return EG_OK;
 	if (!m->has_as_of)

@@ -370,6 +370,11 @@ static void lists(struct eg_reading *r, const struct eg_yaml_node *node)
 		return;
 	m->has_list = true;
 	eg_read_regions(r, k.at[EG_KEY_LIST_regions], "list.regions", &m->n_regions, &m->regions);
+	if (k.at[EG_KEY_LIST_regions] && m->info.section && !eg_section_has_region(m->info.section))
+		EG_COMPLAIN(r, k.at[EG_KEY_LIST_regions],
+		            "records of this section have no region, so its lists cover the whole dataset: "
+		            "give each "
+		            "district a dataset of its own and leave list.regions out");
 	if (!k.at[EG_KEY_LIST_as_of])
 		return;
 	m->has_as_of = true;

@@ -50,7 +50,7 @@ static enum eg_rc check_regions(const Eldergate__V1__ReconcileBegin *m, enum eg_
 {
 	if (!m->n_coverage_regions)
 		return EG_OK;
-	if (section != EG_REGISTRATION && section != EG_CARE)
+	if (!eg_section_has_region(section))
 		return argument(f, "coverage_regions",
 		                "records of this section have no region: the list must cover all of it");
 	if (m->n_coverage_regions > EG_LIST_REGIONS_MAX)

@@ -94,3 +94,8 @@ int64_t eg_claim_int(const struct eg_claim *c, unsigned number)
 
 	return v ? v->i : 0;
 }
+
+bool eg_section_has_region(enum eg_section s)
+{
+	return s == EG_REGISTRATION || s == EG_CARE;
+}

@@ -32,6 +32,8 @@ const struct eg_field_def *eg_field_by_number(enum eg_section s, unsigned number
 const struct eg_field_def *eg_field_by_name(enum eg_section s, const char *name);
 const char *eg_section_name(enum eg_section s);       /* "registration" */
 enum eg_section eg_section_by_name(const char *name); /* 0: none */
+/* Has it a field that says where the person is, so that a list of it can cover some regions alone? */
+bool eg_section_has_region(enum eg_section s);
 
 /* A field's value. TEXT and CODE use text; the rest i: ENUM its number, DATE eg_date_pack, INSTANT
  * microseconds. */

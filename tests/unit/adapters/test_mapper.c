@@ -489,6 +489,16 @@ static void lists(void **state)
 	rig_open(&r, WHOLE);
 	r.in.kind = EG_IN_LIST_BEGIN;
 	assert_int_equal(eg_mapper_list(r.p, &r.in, &scope, &r.err), EG_CONFIG);
+	/* Where records have no region, the one in a file's name limits nothing. */
+	r.in.list.as_of = 5;
+	r.in.list.n_regions = 1;
+	r.in.list.regions = own;
+	struct eg_mapping_info *info = (struct eg_mapping_info *)(uintptr_t)eg_mapping_info(r.m);
+	enum eg_section section = info->section;
+	info->section = EG_FUNERAL;
+	assert_int_equal(eg_mapper_list(r.p, &r.in, &scope, &r.err), EG_OK);
+	assert_int_equal(scope.n_regions, 0);
+	info->section = section;
 	rig_close(&r);
 }
 

@@ -215,6 +215,20 @@ static void rows(void **state)
 	   "m.yaml:11:28: list.regions: a region is 1 to 12 digits");
 }
 
+static void lists_of_sections_without_a_region(void **state)
+{
+	(void)state;
+	IS("mapping: 1\ndataset: d\nsection: assistance\nrevision: 1\n"
+	   "gateway: {address: 'tcp://g:1', server_key: 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7', "
+	   "key_file: k}\n"
+	   "state: s\nconnector: paper\nsource: {folder: in}\nfields: {id_number: {column: ID}, name: "
+	   "{column: N}}\n"
+	   "rows: {key: K, version: V}\nlist: {regions: ['3303']}\n",
+	   "m.yaml:11:17: records of this section have no region, so its lists cover the whole dataset: give "
+	   "each district a "
+	   "dataset of its own and leave list.regions out");
+}
+
 #define OUT(text) WHOLE "outbound: {purpose: p, " text "}\n"
 
 static void outbound(void **state)
@@ -333,9 +347,15 @@ static void garbage(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(what_it_says), cmocka_unit_test(head),       cmocka_unit_test(fields),
-	        cmocka_unit_test(codes),        cmocka_unit_test(transforms), cmocka_unit_test(rows),
-	        cmocka_unit_test(outbound),     cmocka_unit_test(many),       cmocka_unit_test(garbage)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(what_it_says),
+	                                   cmocka_unit_test(head),
+	                                   cmocka_unit_test(fields),
+	                                   cmocka_unit_test(codes),
+	                                   cmocka_unit_test(transforms),
+	                                   cmocka_unit_test(rows),
+	                                   cmocka_unit_test(outbound),
+	                                   cmocka_unit_test(many),
+	                                   cmocka_unit_test(lists_of_sections_without_a_region),
+	                                   cmocka_unit_test(garbage)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
