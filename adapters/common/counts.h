@@ -33,6 +33,7 @@ struct eg_counts {
 	EG_COUNTS(X)
 #undef X
 	int64_t last_receipt_us; /* wall clock; 0: none yet */
+	uint64_t newest_seq;     /* newest log entry that a receipt named */
 	int64_t last_delivery_us;
 };
 

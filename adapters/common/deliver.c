@@ -421,7 +421,9 @@ void eg_deliver_stop(struct eg_deliver *d)
 bool eg_deliver_done(const struct eg_deliver *d)
 {
 	struct eg_parked next;
-	return d->stopped || (eg_follow_live(d->follow) && !eg_parked_next(d->o.checkpoint, &next));
+	/* Live may have been told before the last rows were committed: their changes are still to come. */
+	return d->stopped || (eg_follow_live(d->follow) && d->cursor.seq >= d->o.counts->newest_seq &&
+	                      !eg_parked_next(d->o.checkpoint, &next));
 }
 
 void eg_deliver_standing(const struct eg_deliver *d, struct eg_standing *out)

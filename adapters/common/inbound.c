@@ -79,6 +79,9 @@ static void settle_receipt(void *arg, const struct eg_verdicts *v)
 	c->quarantined += v->quarantined;
 	c->refused += v->refused;
 	c->last_receipt_us = eg_now_us();
+	for (unsigned i = 0; i < v->n; i++)
+		if (v->v[i].seq > c->newest_seq)
+			c->newest_seq = v->v[i].seq;
 	in->gateway = (struct eg_err){0};
 	settle(in, v->v, v->n);
 }
