@@ -245,7 +245,8 @@ static void claim_by_a_growing_number(void **state)
 	take_none(w, 50000);
 	sql(w, "INSERT INTO elders (id, xm) VALUES (101, 'too late'), (109, 'late'), (120, 'new')");
 	t = *take(w, 2);
-	assert_string_equal(t.text, "109 late|120 new|");
+	/* A sweep that had just passed the first one takes it the next time. */
+	assert_true(strcmp(t.text, "109 late|120 new|") == 0 || strcmp(t.text, "120 new|109 late|") == 0);
 	settle(w, &t, EG_VERDICT_TAKEN);
 	take_none(w, 50000);
 }
