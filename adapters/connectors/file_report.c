@@ -223,6 +223,15 @@ enum eg_rc file_report_publish(struct file_report *r, int to, const char *as_nam
 	return rc ? rc : file_sync(to, err);
 }
 
+void file_report_withdraw(int to, const char *as_name)
+{
+	static const char *const ends[] = {"report.csv", "bad"};
+	char part[NAME_CAP];
+	for (unsigned i = 0; i < 2; i++)
+		if (snprintf(part, sizeof part, "%s.%s", as_name, ends[i]) < NAME_CAP)
+			unlinkat(to, part, 0);
+}
+
 void file_report_close(struct file_report *r)
 {
 	if (!r)

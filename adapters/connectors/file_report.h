@@ -31,6 +31,8 @@ enum eg_rc file_report_sync(struct file_report *r, struct eg_err *err);
 enum eg_rc file_report_publish(struct file_report *r, int to, const char *as_name, const char *outcome,
                                const char *reason, const char *text, struct file_counts counts,
                                struct eg_err *err);
+/* Published files that belong to no file there: it was another one that was moved. */
+void file_report_withdraw(int to, const char *as_name);
 void file_report_close(struct file_report *r); /* what it wrote stays for the next open; NULL is fine */
 void file_report_drop(int work, const char *name);
 /* Drops those of files that are not in the inbox any more. */

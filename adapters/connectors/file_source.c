@@ -127,6 +127,8 @@ static enum eg_rc refuse(struct file_source *s, struct file_candidate *c, enum f
 		file_inbox_forget(s->place.inbox, c->entry);
 		return EG_OK;
 	}
+	if (rc == EG_CONFLICT) /* another one by now: the scan tells */
+		return scan(s, err);
 	if (!rc || rc == EG_DENIED || rc == EG_INVALID) {
 		if (rc)
 			eg_log_err(EG_LOG_WARN, "file.refused_stays", &why);

@@ -50,11 +50,39 @@ static bool control_name(const struct file_place *place, const char *entry, char
 	return *place->rules->control;
 }
 
-static enum eg_rc move_away(const struct file_place *place, const char *entry, int to, const char *name,
-                            struct eg_err *err)
+/* Is the name free, or still that of the file that was seen? Its owner may have taken it back. */
+static bool still(int dir, const char *name, const struct file_id *seen)
 {
-	enum eg_rc rc = file_move(file_inbox_dir(place->inbox), entry, to, name, err);
-	return rc == EG_NOT_FOUND ? EG_OK : rc; /* its owner took it back */
+	struct file_id now;
+	enum eg_rc rc = file_stat(dir, name, &now, NULL);
+	return rc == EG_NOT_FOUND || (!rc && file_id_same(&now, seen));
+}
+
+/* EG_CONFLICT: another one stands there by now; it stays in the inbox. */
+static enum eg_rc move_away(const struct file_place *place, const char *entry, const struct file_id *seen,
+                            int to, const char *name, struct eg_err *err)
+{
+	int inbox = file_inbox_dir(place->inbox);
+	enum eg_rc rc = still(inbox, entry, seen) ? file_move(inbox, entry, to, name, err) : EG_CONFLICT;
+	if (!rc && !still(to, name, seen)) { /* it came between the look and the move */
+		rc = file_move(to, name, inbox, entry, err);
+		if (!rc || rc == EG_EXISTS) /* or one more came, which takes its place as by a rename */
+			rc = EG_CONFLICT;
+	}
+	if (rc == EG_CONFLICT)
+		return eg_fail(err, rc, "another file came under the name of one that was read");
+	return rc == EG_NOT_FOUND ? EG_OK : rc;
+}
+
+/* Are file and control file those that were seen? What came under their names since is unread. */
+static bool both_still(const struct file_place *place, const struct file_candidate *c)
+{
+	static const struct file_id none;
+	int inbox = file_inbox_dir(place->inbox);
+	char control[NAME_CAP];
+	return still(inbox, c->entry, &c->id) &&
+	       (c->orphan || !control_name(place, c->entry, control) ||
+	        still(inbox, control, c->has_control ? &c->control_id : &none));
 }
 
 /* The file, then its control file; the report stands there already. */
@@ -62,11 +90,15 @@ static enum eg_rc move_both(const struct file_place *place, const struct file_ca
                             const char *name, struct eg_err *err)
 {
 	char from[NAME_CAP], free_name[256];
-	enum eg_rc rc = move_away(place, c->entry, to, name, err);
-	if (rc || c->orphan || !control_name(place, c->entry, from))
+	enum eg_rc rc = move_away(place, c->entry, &c->id, to, name, err);
+	if (rc == EG_CONFLICT)
+		file_report_withdraw(to, name);
+	if (rc || !c->has_control || c->orphan || !control_name(place, c->entry, from))
 		return rc;
 	rc = file_free_name(to, from, free_name, err);
-	return rc ? rc : move_away(place, from, to, free_name, err);
+	if (!rc)
+		rc = move_away(place, from, &c->control_id, to, free_name, err);
+	return rc == EG_CONFLICT ? EG_OK : rc; /* the next file's: this one is away */
 }
 
 static void log_end(const struct file_candidate *c, const char *outcome, const char *reason,
@@ -83,6 +115,8 @@ enum eg_rc file_refuse(const struct file_place *place, const struct file_candida
 {
 	char name[256];
 	struct file_counts none = {0};
+	if (!both_still(place, c))
+		return eg_fail(err, EG_CONFLICT, "a file changed since it was seen");
 	if (!place->dry) {
 		struct file_report *report = NULL;
 		enum eg_rc rc = file_free_name(place->refused, c->entry, name, err);
@@ -362,6 +396,8 @@ static enum eg_rc put_away(struct file_work *w, const char *outcome, struct file
 	const struct file_place *place = w->place;
 	int to = w->outcome.refused ? place->refused : place->done;
 	char name[256];
+	if (!both_still(place, &w->c))
+		return eg_fail(err, EG_CONFLICT, "another file came under the name of one that was read");
 	eg_kill_point("file.before_report");
 	enum eg_rc rc = file_free_name(to, w->c.entry, name, err);
 	if (!rc)
@@ -391,11 +427,15 @@ static enum eg_rc finish(struct file_work *w, struct eg_err *err)
 		snprintf(w->outcome.code, REASON_CAP, "%s", file_reason_code(FILE_REASON_REPEATED));
 		snprintf(w->outcome.text, REASON_CAP, "%s", file_reason_text(FILE_REASON_REPEATED));
 	}
+	enum eg_rc rc = w->place->dry ? EG_OK : put_away(w, outcome, counts, &why);
+	if (rc == EG_CONFLICT) { /* what came meanwhile is unread, and comes anew with its control file */
+		rest(w, 0);
+		return EG_OK;
+	}
+	if (rc) /* Whatever is in the way in done/ or refused/ is repaired by people, and then it goes on. */
+		return eg_fail(err, eg_rc_retryable(rc) ? rc : EG_IO, "%s", why.text);
 	if (w->place->dry)
 		rest(w, INT64_MAX);
-	else if (put_away(w, outcome, counts, &why))
-		/* Whatever is in the way in done/ or refused/ is repaired by people, and then it goes on. */
-		return eg_fail(err, eg_rc_retryable(why.rc) ? why.rc : EG_IO, "%s", why.text);
 	log_end(&w->c, outcome, w->outcome.code, counts);
 	return EG_OK;
 }

@@ -6,7 +6,9 @@
  *     |done before: done/, "repeated"
  *
  * CHECK reads the whole file before any row leaves it. Rows come from a second reading, and only when that
- * had the same bytes is a full list ended; else it is abandoned and comes again. Thread: the agent's. */
+ * had the same bytes is a full list ended; else it is abandoned and comes again. Only what was read is moved
+ * away: a file that came under its name meanwhile stays in the inbox with its control file. Thread: the
+ * agent's. */
 #ifndef EG_CONNECTORS_FILE_WORK_H
 #define EG_CONNECTORS_FILE_WORK_H
 
@@ -24,7 +26,8 @@ struct file_place {
 	bool dry;
 };
 
-/* Moves a file that may not be read into refused/, with its control file and a report. */
+/* Moves a file that may not be read into refused/, with its control file and a report. EG_CONFLICT: it is not
+ * what was seen any more, and stays. */
 enum eg_rc file_refuse(const struct file_place *place, const struct file_candidate *c,
                        enum file_reason reason, struct eg_err *err);
 

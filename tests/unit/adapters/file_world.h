@@ -44,6 +44,7 @@ struct world {
 	/* What the agent does. NULL: everything is taken. */
 	void (*judge)(struct world *w, const struct eg_in *in, struct eg_verdict *v);
 	void (*before)(struct world *w, const struct eg_in *in); /* as soon as it is handed out */
+	void (*late)(struct world *w);                           /* every row is out, no verdict is in */
 	uint64_t calls;                                          /* of the test's own */
 };
 
@@ -203,6 +204,8 @@ static inline enum eg_rc take(struct world *w, struct eg_connector_options o, st
 		rc = eg_connector_file.next(w->source, eg_mono_us() + 20 * EG_SECOND, &in, err);
 		if (rc == EG_EMPTY) {
 			assert_true(n > 0); /* nothing else may make it wait here */
+			if (w->late)
+				w->late(w);
 			rc = eg_connector_file.settle(w->source, batch, n, err);
 			n = 0;
 		} else if (!rc) {

@@ -166,6 +166,55 @@ static void replaced_while_read(void **state)
 	eg_buf_free(&other);
 }
 
+/* ---- replaced while verdicts are outstanding ---- */
+
+static const char *late_name;
+
+static void replace_late(struct world *w)
+{
+	if (!w->calls++)
+		put_whole(w, late_name, HEAD "7,g\r\n8,h\r\n9,i\r\n", 3);
+}
+
+static void control_late(struct world *w)
+{
+	if (!w->calls++)
+		put(w, A1 ".ctl", "rows=5\n");
+}
+
+/* What came under the same name meanwhile was not read: it must come too, with a report of its own. */
+static void replaced_before_the_verdicts(void **state)
+{
+	static const char *const names[] = {A1, F1};
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world w;
+		char done[128];
+		world_open(&w, CTL);
+		late_name = names[i];
+		w.late = replace_late;
+		put_whole(&w, late_name, HEAD "1,a\r\n2,b\r\n", 2);
+		const char *trace = taken(&w);
+		assert_non_null(strstr(trace, "2=1 3=2 "));
+		assert_non_null(strstr(trace, "2=7 3=8 4=9 "));
+		snprintf(done, sizeof done, "done/%s", late_name);
+		assert_string_equal(text_of(&w, done), HEAD "7,g\r\n8,h\r\n9,i\r\n");
+		strcat(done, ".report.csv");
+		assert_non_null(strstr(text_of(&w, done), "接收 3 行"));
+		assert_false(there(&w, late_name));
+		world_close(&w);
+	}
+	/* Another control file only: what it says is judged too. */
+	struct world w;
+	world_open(&w, CTL);
+	w.late = control_late;
+	put_whole(&w, A1, HEAD "1,a\r\n", 1);
+	taken(&w);
+	assert_false(there(&w, "done/" A1));
+	assert_true(there(&w, "refused/" A1) && there(&w, "refused/" A1 ".ctl"));
+	world_close(&w);
+}
+
 /* ---- killed ---- */
 
 /* Shared with the child: which rows the gateway has, and after how many steps the child dies. */
@@ -364,9 +413,13 @@ static void no_room_for_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(truncated_anywhere),       cmocka_unit_test(truncated_lists_are_refused),
-	        cmocka_unit_test(replaced_while_read),      cmocka_unit_test(killed_anywhere),
-	        cmocka_unit_test(moved_but_not_remembered), cmocka_unit_test(no_room_for_the_report),
+	        cmocka_unit_test(truncated_anywhere),
+	        cmocka_unit_test(truncated_lists_are_refused),
+	        cmocka_unit_test(replaced_before_the_verdicts),
+	        cmocka_unit_test(replaced_while_read),
+	        cmocka_unit_test(killed_anywhere),
+	        cmocka_unit_test(moved_but_not_remembered),
+	        cmocka_unit_test(no_room_for_the_report),
 	};
 	eg_log_open("test", EG_LOG_ERROR, false);
 	return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);
