@@ -33,6 +33,15 @@ struct file_report {
 
 static const char HEAD[] = "\xef\xbb\xbfline,outcome,reason,field,text\r\n";
 
+/* A new file under a temporary name; -1: errno says why. What a crash left there is nobody's, and what
+ * somebody put there is not written into. */
+static int make_new(int dir, const char *name, int flags)
+{
+	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+		return -1;
+	return openat(dir, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 /* ---- one growing file ---- */
 
 static enum eg_rc flush(struct part *p, struct eg_err *err)
@@ -69,7 +78,7 @@ static enum eg_rc keep_settled(struct part *p, int work, uint64_t keep, struct e
 	char beside[NAME_CAP + 8], *line = NULL;
 	size_t cap = 0;
 	snprintf(beside, sizeof beside, ".%s.tmp", p->name);
-	p->fd = openat(work, beside, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	p->fd = make_new(work, beside, O_RDWR | O_APPEND);
 	enum eg_rc rc = p->fd < 0 ? eg_fail_errno(err, "making a report") : EG_OK;
 	for (ssize_t n; !rc && old && keep && (n = getline(&line, &cap, old)) > 0;) {
 		uint64_t number = strtoull(line, NULL, 10);
@@ -168,7 +177,7 @@ static enum eg_rc publish(int from, int to, const char *name, struct eg_bytes he
 {
 	char beside[NAME_CAP + 8];
 	snprintf(beside, sizeof beside, ".%s.tmp", name);
-	int fd = openat(to, beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = make_new(to, beside, O_WRONLY);
 	if (fd < 0)
 		return eg_fail_errno(err, "making a report");
 	uint8_t piece[4096];

@@ -215,6 +215,23 @@ static void replaced_before_the_verdicts(void **state)
 	world_close(&w);
 }
 
+/* What somebody left under a report's temporary name is not written into: it may be another name of a file.
+ */
+static void planted_links(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, CTL);
+	put(&w, ".victim", "kept");
+	assert_int_equal(mkdirat(w.inbox, "done", 0700), 0);
+	assert_int_equal(linkat(w.inbox, ".victim", w.inbox, "done/." A1 ".report.csv.tmp", 0), 0);
+	put_whole(&w, A1, HEAD "1,a\r\n", 1);
+	taken(&w);
+	assert_true(there(&w, "done/" A1 ".report.csv"));
+	assert_string_equal(text_of(&w, ".victim"), "kept");
+	world_close(&w);
+}
+
 /* ---- killed ---- */
 
 /* Shared with the child: which rows the gateway has, and after how many steps the child dies. */
@@ -413,13 +430,10 @@ static void no_room_for_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(truncated_anywhere),
-	        cmocka_unit_test(truncated_lists_are_refused),
-	        cmocka_unit_test(replaced_before_the_verdicts),
-	        cmocka_unit_test(replaced_while_read),
-	        cmocka_unit_test(killed_anywhere),
-	        cmocka_unit_test(moved_but_not_remembered),
-	        cmocka_unit_test(no_room_for_the_report),
+	        cmocka_unit_test(truncated_anywhere),           cmocka_unit_test(truncated_lists_are_refused),
+	        cmocka_unit_test(replaced_before_the_verdicts), cmocka_unit_test(planted_links),
+	        cmocka_unit_test(replaced_while_read),          cmocka_unit_test(killed_anywhere),
+	        cmocka_unit_test(moved_but_not_remembered),     cmocka_unit_test(no_room_for_the_report),
 	};
 	eg_log_open("test", EG_LOG_ERROR, false);
 	return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);
