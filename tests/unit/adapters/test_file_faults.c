@@ -125,7 +125,7 @@ static unsigned times(const struct world *w, char c)
 {
 	unsigned n = 0;
 	for (size_t i = 0; i < w->trace.len; i++)
-		n += w->trace.p[i] == c;
+		n += w->trace.p[i] == (unsigned char)c;
 	return n;
 }
 
