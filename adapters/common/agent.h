@@ -3,8 +3,10 @@
  *   running --SIGTERM--> stopping --(receipts came, or the grace is over)--> gone
  *   running --once, all taken and delivered--> gone
  *
- * One thread does everything; each wait is short and has a deadline, so the link is never left alone for
- * long. */
+ * One thread does everything. A wait for the source lasts 0.2 s at most if the connector keeps its deadline,
+ * a call of the target deliver_timeout (5 s unless it is set otherwise), and the opening of either is bounded
+ * by the connector's own timeouts alone: where these are longer than three heartbeats, the gateway may take
+ * the adapter for dead meanwhile, and the link begins anew. */
 #ifndef EG_ADAPTERS_AGENT_H
 #define EG_ADAPTERS_AGENT_H
 

@@ -25,7 +25,7 @@ struct eg_follow {
 	bool snapshot;                /* without a cursor: begin with a snapshot */
 	Eldergate__V1__SubscribeResponse *windows[EG_FOLLOW_WINDOWS]; /* owned; oldest first */
 	unsigned n;
-	bool live;
+	bool live, wanted;
 	struct eg_err trouble;
 };
 
@@ -115,6 +115,7 @@ void eg_follow_turn(struct eg_follow *f, bool wanted, int64_t now)
 {
 	struct eg_err err = {0};
 	enum eg_rc rc = eg_ask_send(&f->ask, &err);
+	f->wanted = wanted;
 	if (f->ask.call && now - f->heard_us > SILENCE_US)
 		rc = eg_fail(&err, EG_UNAVAILABLE, "the gateway says nothing any more");
 	if (!rc && !f->ask.call && wanted && !f->n && now >= f->not_before_us &&
@@ -202,7 +203,10 @@ bool eg_follow_event(struct eg_follow *f, const struct eg_link_event *e, int64_t
 
 int64_t eg_follow_due(const struct eg_follow *f)
 {
-	return f->ask.call ? f->heard_us + SILENCE_US : f->n ? NEVER : f->not_before_us;
+	if (f->ask.call)
+		return f->heard_us + SILENCE_US;
+	/* While nothing can be begun, no time of day changes that. */
+	return f->n || !f->wanted || !eg_link_connected(f->o.link) ? NEVER : f->not_before_us;
 }
 
 const Eldergate__V1__SubscribeResponse *eg_follow_window(const struct eg_follow *f)

@@ -278,7 +278,7 @@ int64_t eg_inbound_due(const struct eg_inbound *in)
 	for (unsigned i = 0; i < LANES; i++)
 		if (eg_lane_due(in->lanes[i]) < due)
 			due = eg_lane_due(in->lanes[i]);
-	if (!in->port.connector && !in->stopping && in->port.not_before_us < due)
+	if (!in->port.connector && !in->stopping && room(in) && in->port.not_before_us < due)
 		due = in->port.not_before_us;
 	return due;
 }

@@ -31,8 +31,8 @@ struct batch {
 
 struct eg_lane {
 	struct eg_lane_options o;
-	struct eg_link_call *call; /* NULL: none open */
-	int64_t call_not_before_us;
+	struct eg_link_call *call;             /* NULL: none open */
+	int64_t call_not_before_us, turned_us; /* turned: the last turn, which did all that was due */
 	struct eg_backoff backoff;
 	struct batch *filling; /* NULL: none */
 	struct batch **sealed; /* [in_flight], oldest first */
@@ -239,6 +239,7 @@ static bool stuck(const struct eg_lane *l, int64_t now)
 void eg_lane_turn(struct eg_lane *l, int64_t now, bool flush)
 {
 	struct batch *f = l->filling;
+	l->turned_us = now;
 	if (f && f->n && l->n_sealed < l->o.in_flight &&
 	    (flush || f->n == l->o.batch_records || now - f->since_us >= l->o.linger_us))
 		seal(l);
@@ -254,17 +255,19 @@ void eg_lane_turn(struct eg_lane *l, int64_t now, bool flush)
 			break;
 }
 
+/* What waits for the link, or for credit, is due with the event that brings it, and never before. */
 int64_t eg_lane_due(const struct eg_lane *l)
 {
 	int64_t due = NEVER;
 	if (l->filling && l->n_sealed < l->o.in_flight)
 		due = l->filling->since_us + l->o.linger_us;
-	if (l->n_sealed && !l->call && l->call_not_before_us < due)
+	if (l->n_sealed && !l->call && eg_link_connected(l->o.link) && l->call_not_before_us < due)
 		due = l->call_not_before_us;
 	for (unsigned i = 0; i < l->n_sealed; i++) {
 		const struct batch *b = l->sealed[i];
 		int64_t at = b->sent ? b->since_us + l->o.receipt_us : b->not_before_us;
-		if (at && at < due)
+		bool open = l->call && (b->sent || at > l->turned_us);
+		if (open && at < due)
 			due = at;
 	}
 	return due;

@@ -35,6 +35,7 @@ struct eg_link {
 	void (*sent)(struct eg_link_call *c); /* after each message; NULL: none */
 	void (*idle)(void);                   /* when a wait finds nothing */
 	int64_t longest_us;                   /* that it was asked to wait */
+	unsigned waits, hasty; /* how often it was asked; of these: with a deadline that was over */
 };
 
 static struct eg_link fake;
@@ -154,6 +155,8 @@ enum eg_rc eg_link_wait(struct eg_link *l, int64_t mono_deadline_us, struct eg_l
 	/* The idle hook is all that could bring something. */
 	if (!l->n_events && mono_deadline_us - eg_mono_us() > l->longest_us)
 		l->longest_us = mono_deadline_us - eg_mono_us();
+	l->waits += !l->n_events;
+	l->hasty += !l->n_events && mono_deadline_us <= eg_mono_us();
 	if (!l->n_events && l->idle)
 		l->idle();
 	if (!l->n_events)

@@ -177,6 +177,63 @@ static void an_empty_source_is_no_busy_loop(void **state)
 	assert_true(fake.longest_us > 100000); /* the fake source says at once that it has nothing */
 }
 
+static int64_t enough_us;
+
+static void stop_after_a_while(void)
+{
+	stop = eg_mono_us() >= enough_us;
+}
+
+/* The fake link does not really wait; what counts is how long the agent lets it. All backoffs are over long
+ * before the end. */
+static void assert_patient(void)
+{
+	limits.status_us = EG_SECOND;
+	limits.grace_us = 0;
+	fake.waits = fake.hasty = 0;
+	fake.idle = stop_after_a_while;
+	enough_us = eg_mono_us() + EG_SECOND / 5;
+	assert_int_equal(run(false), EG_OK);
+	assert_true(fake.waits > 100);
+	assert_true(fake.hasty < fake.waits / 10);
+}
+
+static void an_absent_gateway_is_no_busy_loop(void **state)
+{
+	(void)state;
+	mapping.info.has_outbound = true;
+	fake.up = false;
+	for (unsigned i = 0; i < 100; i++)
+		fake_row("k", "ok");
+	assert_patient();
+}
+
+static void a_gateway_that_takes_nothing_is_no_busy_loop(void **state)
+{
+	(void)state;
+	mapping.info.has_outbound = true;
+	fake.first_credit = 0;
+	for (unsigned i = 0; i < 100; i++)
+		fake_row("k", "ok");
+	assert_patient();
+}
+
+/* The first batch is to come later, and then there is no credit for it. */
+static void refuse_for_now(struct eg_link_call *c)
+{
+	c->credit = 0;
+	if (strstr(c->method, "Submit"))
+		fake_refuse(c, c->n_sent - 1, 14, "BUSY", 0);
+}
+
+static void a_batch_without_credit_is_no_busy_loop(void **state)
+{
+	(void)state;
+	fake.sent = refuse_for_now;
+	fake_row("k", "ok");
+	assert_patient();
+}
+
 /* Says to a new subscription what happened, and that this is all. */
 static void feed_sent(struct eg_link_call *c)
 {
@@ -222,10 +279,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_agent, world_close)
 	const struct CMUnitTest tests[] = {
-	        T(once_takes_everything_and_ends),     T(once_of_nothing_ends),
-	        T(once_gives_up_with_what_keeps_it),   T(once_waits_while_something_moves),
-	        T(a_stop_waits_for_receipts),          T(a_stop_ends_after_the_grace),
-	        T(a_failed_source_does_not_end_a_run), T(an_empty_source_is_no_busy_loop),
+	        T(once_takes_everything_and_ends),
+	        T(once_of_nothing_ends),
+	        T(once_gives_up_with_what_keeps_it),
+	        T(once_waits_while_something_moves),
+	        T(a_stop_waits_for_receipts),
+	        T(a_stop_ends_after_the_grace),
+	        T(a_failed_source_does_not_end_a_run),
+	        T(an_empty_source_is_no_busy_loop),
+	        T(an_absent_gateway_is_no_busy_loop),
+	        T(a_gateway_that_takes_nothing_is_no_busy_loop),
+	        T(a_batch_without_credit_is_no_busy_loop),
 	        T(once_delivers_what_there_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,24 @@ static void events_go_out_in_order_and_the_cursor_follows(void **state)
 	assert_asked_cursor(20);
 }
 
+static void nothing_is_due_while_nothing_can_be_done(void **state)
+{
+	(void)state;
+	fake.up = false;
+	turn();
+	now += EG_SECOND;
+	turn();
+	assert_int_equal(eg_deliver_due(deliver), INT64_MAX);
+	fake.up = true;
+	eg_deliver_close(deliver);
+	start();
+	limits.slow_us = 60 * EG_SECOND;
+	target.open_fails = EG_CONFIG;
+	turn();
+	assert_null(fake_open_call("Subscribe")); /* a target that is not there wants none */
+	assert_true(eg_deliver_due(deliver) > now);
+}
+
 static void the_request_waits_for_credit(void **state)
 {
 	(void)state;
@@ -660,6 +678,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        T(the_first_start_is_now_with_the_mapping_s_filter),
 	        T(events_go_out_in_order_and_the_cursor_follows),
+	        T(nothing_is_due_while_nothing_can_be_done),
 	        T(the_request_waits_for_credit),
 	        T(a_target_that_fails_for_a_while_holds_all_back),
 	        T(a_whole_call_that_fails_is_repeated),
