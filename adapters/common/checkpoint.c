@@ -178,8 +178,10 @@ static enum eg_rc corrupt(const struct eg_checkpoint *c, struct eg_err *err)
 {
 	return eg_fail(
 	        err, EG_CORRUPT,
-	        "%s/checkpoint was damaged after it was written; put a copy of it back, or delete it: the "
-	        "adapter then begins anew, which sends rows again but loses none",
+	        "%s/checkpoint was damaged after it was written; put a copy of it back; deleted, rows are "
+	        "only "
+	        "sent again, but parked events, numbers of files and quotas are lost, and changes that were "
+	        "not delivered yet",
 	        c->dir);
 }
 

@@ -213,7 +213,7 @@ static void damage_is_told(void **state)
 		spill(path, good, i);
 		assert_int_equal(eg_checkpoint_open(&c, dir, &err), EG_CORRUPT);
 	}
-	assert_non_null(strstr(err.text, "delete it"));
+	assert_non_null(strstr(err.text, "not delivered yet"));
 	memcpy(bad, good, n);
 	bad[n] = 0;
 	spill(path, bad, n + 1);
