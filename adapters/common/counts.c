@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -64,10 +65,11 @@ enum eg_rc eg_counts_write(const struct eg_counts *c, const struct eg_standing *
 	enum eg_rc rc = EG_OK;
 	eg_counts_json(c, s, &line);
 	snprintf(beside, sizeof beside, "%s.new", path);
-	FILE *f = line.failed ? NULL : fopen(beside, "we");
-	bool good = f && fwrite(line.p, 1, line.len, f) == line.len;
-	if (f)
-		good = fclose(f) == 0 && good;
+	unlink(beside); /* of a process that died, or somebody's link: never written through */
+	int fd = line.failed ? -1 : open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	bool good = fd >= 0 && write(fd, line.p, line.len) == (ssize_t)line.len;
+	if (fd >= 0)
+		good = close(fd) == 0 && good;
 	if (!good || rename(beside, path) != 0)
 		rc = eg_fail_errno(err, "the status file %s", path);
 	eg_buf_free(&line);

@@ -177,6 +177,27 @@ static void an_empty_source_is_no_busy_loop(void **state)
 	assert_true(fake.longest_us > 100000); /* the fake source says at once that it has nothing */
 }
 
+/* Whoever may write into the status file's folder must not thereby write elsewhere. */
+static void the_status_file_follows_no_link(void **state)
+{
+	(void)state;
+	char victim[96], beside[112], text[8] = "";
+	snprintf(victim, sizeof victim, "%s/victim", state_dir);
+	snprintf(beside, sizeof beside, "%s.new", status_path);
+	FILE *f = fopen(victim, "w");
+	assert_non_null(f);
+	assert_true(fputs("kept", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(symlink(victim, beside), 0);
+	assert_int_equal(run(true), EG_OK);
+	assert_status("\"rows\":0");
+	f = fopen(victim, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof text, f));
+	fclose(f);
+	assert_string_equal(text, "kept");
+}
+
 static int64_t enough_us;
 
 static void stop_after_a_while(void)
@@ -287,6 +308,7 @@ int main(void)
 	        T(a_stop_ends_after_the_grace),
 	        T(a_failed_source_does_not_end_a_run),
 	        T(an_empty_source_is_no_busy_loop),
+	        T(the_status_file_follows_no_link),
 	        T(an_absent_gateway_is_no_busy_loop),
 	        T(a_gateway_that_takes_nothing_is_no_busy_loop),
 	        T(a_batch_without_credit_is_no_busy_loop),
