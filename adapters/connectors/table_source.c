@@ -182,9 +182,8 @@ static enum eg_rc begin_rows(struct eg_table_source *s, bool nulls, struct eg_er
 	return begin_page(s, nulls ? NULLS : ROWS, err);
 }
 
-/* The place behind the last row of the page. EG_INVALID: the order says nothing there, since it is NULL, and
- * what comes behind it cannot be asked for. */
-static enum eg_rc go_behind(struct eg_table_source *s, struct eg_err *err)
+/* The place behind the last row of the page. False: the order says nothing there, since it is NULL. */
+static bool go_behind(struct eg_table_source *s)
 {
 	const struct eg_table_page *p = s->page;
 	size_t starts[EG_SELECT_ORDER_MAX];
@@ -192,21 +191,18 @@ static enum eg_rc go_behind(struct eg_table_source *s, struct eg_err *err)
 	for (unsigned i = 0; i < s->select.n_order; i++) {
 		struct eg_bytes v = eg_table_page_value(p, p->n_rows - 1, s->select.order[i]);
 		if (!v.p && !(i == 0 && s->range.nulls))
-			return eg_fail(err, EG_INVALID,
-			               "table %s: column %s is NULL in a row at a page's end, and nothing "
-			               "says what comes behind it: key and order need columns without NULL",
-			               s->conf.table, s->select.columns[s->select.order[i]]->name);
+			return false;
 		starts[i] = s->after.len;
 		eg_buf_add(&s->after, v.p, v.len);
 		eg_buf_add_u8(&s->after, 0);
 		s->range.after[i].len = v.len;
 	}
 	if (s->after.failed)
-		return eg_fail(err, EG_NO_MEMORY, "no memory for a row's place");
+		return false;
 	for (unsigned i = 0; i < s->select.n_order; i++)
 		s->range.after[i].p = s->after.p + starts[i];
 	s->range.behind = true;
-	return EG_OK;
+	return true;
 }
 
 static void move_watermark(struct eg_table_source *s)
@@ -235,11 +231,9 @@ static enum eg_rc end_sweep(struct eg_table_source *s, struct eg_err *err)
 /* The page is used up. */
 static enum eg_rc after_page(struct eg_table_source *s, struct eg_err *err)
 {
-	bool more = s->page->cut && s->page->n_rows, nulls = s->phase == NULLS;
-	enum eg_rc rc = more ? go_behind(s, err) : EG_OK;
+	bool more = s->page->cut && s->page->n_rows && go_behind(s);
+	bool nulls = s->phase == NULLS;
 	drop_page(s);
-	if (rc)
-		return rc;
 	if (more)
 		return begin_page(s, s->phase, err);
 	if (s->watermark && !nulls && *s->conf.update_time && eg_mono_us() >= s->nulls_due_us) {
@@ -357,22 +351,6 @@ static bool take_off(struct eg_table_source *s, unsigned row, struct eg_flight *
 	return added;
 }
 
-/* The first column of the key that is NULL: such a row cannot be named again. NULL: none is. */
-static const char *null_key(const struct eg_table_source *s, unsigned row)
-{
-	for (unsigned i = 0; i < s->conf.key.n; i++)
-		if (!eg_table_page_value(s->page, row, s->select.key[i]).p)
-			return s->select.columns[s->select.key[i]]->name;
-	return NULL;
-}
-
-static void fill_null_key(struct eg_table_source *s, const char *name, struct eg_in *out)
-{
-	out->kind = EG_IN_BAD;
-	snprintf(s->reason, sizeof s->reason, "column %.*s of the key is NULL", EG_TABLE_NAME_MAX, name);
-	out->reason = s->reason;
-}
-
 static void fill_bad(struct eg_table_source *s, unsigned row, struct eg_in *out)
 {
 	unsigned column = s->page->bad[row] - 1u;
@@ -413,11 +391,8 @@ static enum eg_rc hand_out(struct eg_table_source *s, struct eg_in *out, struct 
 	                      .values = s->values,
 	                      .place = s->conf.table,
 	                      .list.count = -1};
-	const char *missing_key = null_key(s, row);
 	if (s->page->bad[row])
 		fill_bad(s, row, out);
-	else if (missing_key)
-		fill_null_key(s, missing_key, out);
 	return EG_OK;
 }
 

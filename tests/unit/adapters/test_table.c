@@ -379,55 +379,6 @@ static void full_lists(void **state)
 	assert_int_equal(try_open(w, (struct how){.yaml = yaml}, &err), EG_UNAVAILABLE);
 }
 
-/* Who stands behind an order that says nothing would be withdrawn if the list ended there. */
-static void an_order_of_null_ends_no_list(void **state)
-{
-	struct world *w = *state;
-	struct eg_err err = {0};
-	static struct taken t;
-	static const char yaml[] =
-	        "table: elders\nclaim: list\nkey: [id]\norder: [xm]\ncolumns: [id, xm]\nbatch: 2\n";
-	make_elders(w, 6);
-	sql(w, "UPDATE elders SET xm = NULL WHERE id IN (2, 3, 4)");
-	open_table(w, (struct how){.once = true, .yaml = yaml});
-	assert_int_not_equal(take_some(w, &t, ALL, &err), EG_OK);
-	assert_non_null(strstr(t.text, "ABANDON|"));
-	assert_null(strstr(t.text, "END|"));
-	assert_non_null(strstr(err.text, "xm"));
-}
-
-/* A row that cannot be named again is told as unreadable, and hides none behind it. */
-static void keys_of_null(void **state)
-{
-	struct world *w = *state;
-	struct eg_err err = {0};
-	static struct taken t;
-	sql(w, "DROP TABLE IF EXISTS loose");
-	sql(w, "CREATE TABLE loose (id BIGINT NULL, xm VARCHAR(40), gxsj %s NULL)",
-	    engine_is(w, "mariadb") ? "DATETIME(6)" : "TIMESTAMP");
-	sql(w,
-	    "INSERT INTO loose VALUES (1, 'a', '2026-03-01 10:00:00'), (NULL, 'b', '2026-03-01 10:01:00'), "
-	    "(3, 'c', '2026-03-01 10:02:00')");
-	open_table(w, (struct how){.once = true,
-	                           .yaml = "table: loose\nclaim: list\nkey: [id]\n"
-	                                   "columns: [id, xm]\nbatch: 9\n"});
-	struct taken *all = take(w, ALL);
-	assert_non_null(strstr(all->text, "NULL b BAD|"));
-	assert_non_null(strstr(all->text, "END|"));
-	/* At a page's end nothing says what comes behind it: the watermark stays before it. */
-	static const char yaml[] = "table: loose\nclaim: key\nkey: [id]\nupdate_time: gxsj\n"
-	                           "columns: [id, xm]\nbatch: 2\n";
-	for (unsigned i = 0; i < 2; i++) {
-		open_table(w, (struct how){.once = true, .yaml = yaml});
-		assert_int_not_equal(take_some(w, &t, ALL, &err), EG_OK);
-		assert_non_null(strstr(err.text, "id"));
-		settle(w, &t, EG_VERDICT_TAKEN);
-	}
-	sql(w, "UPDATE loose SET id = 2 WHERE xm = 'b'");
-	open_table(w, (struct how){.once = true, .yaml = yaml});
-	assert_string_equal(take(w, ALL)->text, "2 b|3 c|");
-}
-
 static void list_without_verdict_comes_again(void **state)
 {
 	struct world *w = *state;
@@ -807,8 +758,6 @@ int main(void)
 	        CASE(texts_of_all_kinds),
 	        CASE(schema_changes),
 	        CASE(full_lists),
-	        CASE(an_order_of_null_ends_no_list),
-	        CASE(keys_of_null),
 	        CASE(list_without_verdict_comes_again),
 	        CASE(dry_changes_nothing),
 	        CASE(hanging_driver),
