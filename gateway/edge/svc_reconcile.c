@@ -164,6 +164,8 @@ static enum eg_rc end(struct reconcile *s, struct eg_bytes body, struct eg_worke
 	rc = eg_list_end(s->list, count, digest, &f->err);
 	if (rc == EG_INVALID)
 		f->reason = strcmp(f->err.field, "count") == 0 ? EG_REASON_LIST_COUNT : EG_REASON_LIST_DIGEST;
+	else if (rc == EG_BUSY)
+		f->reason = EG_REASON_LISTS_FULL;
 	if (rc)
 		return rc;
 	s->state = WATCHED;

@@ -282,7 +282,7 @@ static enum eg_rc spool_items(struct eg_list *l, const struct eg_submission *s, 
 		l->info.keyless += row.faulty && !item->claim.source_key.len;
 		rc = eg_spool_add(l->spool, &row, err);
 	}
-	l->spooled += s->n;
+	l->spooled += rc == EG_OK ? s->n : 0;
 	return rc;
 }
 
@@ -320,6 +320,12 @@ enum eg_rc eg_list_end(struct eg_list *l, uint64_t count, struct eg_bytes digest
 		return eg_fail_field(
 		        err, EG_INVALID, "digest",
 		        "the list has another digest than it declares: nothing of it was applied");
+	/* Count and digest are of what came; what could not be kept is no part of the list. */
+	pthread_mutex_lock(&l->spooling);
+	bool whole = l->spooled == l->info.rows;
+	pthread_mutex_unlock(&l->spooling);
+	if (!whole)
+		return eg_fail(err, EG_BUSY, "records of the list could not be kept: send it again later");
 	l->info.versionless = !l->own_versions;
 	l->info.received_us = eg_now_us();
 	pthread_mutex_lock(&ls->lock);

@@ -61,7 +61,7 @@ uint64_t eg_list_digested(const struct eg_list *l); /* records so far: the index
  * record. Any thread, in any order: a row goes by its index. EG_NO_SPACE: no room. */
 enum eg_rc eg_list_add(struct eg_list *l, struct eg_ticket *t, uint64_t first, struct eg_err *err);
 /* Its end, when everything was added: EG_INVALID with field "count" or "digest" if it is not what was
- * declared. EG_OK: it is the engine's to go on with. */
+ * declared, EG_BUSY if something of it could not be kept. EG_OK: it is the engine's to go on with. */
 enum eg_rc eg_list_end(struct eg_list *l, uint64_t count, struct eg_bytes digest, struct eg_err *err);
 void eg_list_hold(struct eg_list *l); /* a further reference */
 /* Drops a reference; a list without its end is removed. NULL is fine. */

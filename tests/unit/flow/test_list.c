@@ -385,6 +385,16 @@ static void limits(void **state)
 	assert_string_equal(err.field, "count");
 	assert_int_equal(eg_list_end(l[0], 0, (struct eg_bytes){0}, &err), EG_INVALID);
 	assert_string_equal(err.field, "digest");
+	/* Its count and digest are right, but its only record was never kept. */
+	const uint8_t len[4] = {0, 0, 0, 1}, record[1] = {7};
+	const struct eg_bytes parts[] = {{len, sizeof len}, {record, sizeof record}};
+	uint8_t digest[32];
+	struct eg_hash *h = eg_hash_new(EG_HASH_SHA256);
+	eg_hash_add(h, parts, 2);
+	eg_hash_end(h, digest);
+	eg_hash_free(h);
+	eg_list_digest(l[1], parts[1]);
+	assert_int_equal(eg_list_end(l[1], 1, (struct eg_bytes){digest, sizeof digest}, &err), EG_BUSY);
 	for (unsigned i = 0; i < 4; i++)
 		eg_list_release(l[i]);
 	assert_int_equal(eg_lists_see(ls, seen, 8), 0);
