@@ -41,6 +41,9 @@ struct eg_full_list {
 	struct reject *rejects; /* owned */
 	size_t n_rejects, cap_rejects;
 	struct eg_buf texts;
+	bool turned_down; /* the gateway does not want it, why: below; what still comes of it is only counted
+	                   */
+	struct eg_refusal why;
 	/* settling */
 	enum eg_verdict_code code;
 	uint64_t at; /* 0: the begin; then index + 1; then the end */
@@ -80,6 +83,7 @@ void eg_full_list_forget(struct eg_full_list *l)
 	l->rejects = NULL;
 	l->n_rejects = l->cap_rejects = 0;
 	l->n_outbox = l->n_filling = 0;
+	l->turned_down = false;
 	l->state = NONE;
 }
 
@@ -147,6 +151,8 @@ static enum eg_rc add_record(struct eg_full_list *l, struct eg_bytes record, str
 {
 	size_t need = record.len + LONGEST_LENGTH, room = l->o.limits->batch_bytes - LONGEST_LENGTH;
 	enum eg_rc rc = EG_OK;
+	if (l->turned_down)
+		return EG_OK;
 	if (need > room)
 		return eg_fail(err, EG_LIMIT, "a record of %zu bytes is larger than a batch may be",
 		               record.len);
@@ -226,6 +232,14 @@ enum eg_rc eg_full_list_unread(struct eg_full_list *l, struct eg_bytes key, stru
 	return rc;
 }
 
+static void begin_settling(struct eg_full_list *l, enum eg_verdict_code code)
+{
+	drop_call(l);
+	l->state = SETTLING;
+	l->code = code;
+	l->at = l->at_reject = 0;
+}
+
 void eg_full_list_passed(struct eg_full_list *l)
 {
 	l->rows++;
@@ -237,6 +251,11 @@ enum eg_rc eg_full_list_end(struct eg_full_list *l, const struct eg_in *in, stru
 	Eldergate__V1__ReconcileEnd end = ELDERGATE__V1__RECONCILE_END__INIT;
 	if (l->state != OPEN)
 		return eg_fail(err, EG_INTERNAL, "the connector ended a list that it had not begun");
+	if (l->turned_down) {
+		l->end_ref = in->ref;
+		begin_settling(l, EG_VERDICT_AGAIN);
+		return EG_OK;
+	}
 	if (in->list.count >= 0 && (uint64_t)in->list.count != l->rows)
 		return eg_fail(err, EG_PRECONDITION,
 		               "the list %s declares %lld rows and has %llu; nobody is withdrawn by it",
@@ -255,18 +274,11 @@ enum eg_rc eg_full_list_end(struct eg_full_list *l, const struct eg_in *in, stru
 	return rc;
 }
 
-static void begin_settling(struct eg_full_list *l, enum eg_verdict_code code)
-{
-	drop_call(l);
-	l->state = SETTLING;
-	l->code = code;
-	l->at = l->at_reject = 0;
-}
-
 void eg_full_list_abandon(struct eg_full_list *l, uint64_t ref)
 {
 	if (l->state != OPEN)
 		return;
+	l->turned_down = false; /* it comes again, and may be another one then */
 	eg_log(EG_LOG_WARN, "agent.list_abandoned", EG_T("list", l->id), EG_I("rows", l->rows));
 	l->end_ref = ref;
 	begin_settling(l, EG_VERDICT_AGAIN);
@@ -355,6 +367,36 @@ static void message(struct eg_full_list *l, struct eg_bytes in)
 	}
 }
 
+/* Does the refusal say something of the list, which no repetition and nobody but its sender can mend? */
+static bool of_the_list(const struct eg_refusal *r)
+{
+	/* A message that the gateway cannot read, and a stream that broke, are no fault of the list. */
+	if (r->retry_us >= 0 || strcmp(r->reason, "MALFORMED_REQUEST") == 0 ||
+	    strcmp(r->reason, "LIST_BROKEN") == 0)
+		return false;
+	return r->rc == EG_INVALID || r->rc == EG_PRECONDITION || r->rc == EG_EXISTS ||
+	       r->rc == EG_CONFLICT || r->rc == EG_OUT_OF_RANGE;
+}
+
+/* The source is told with the list's end, for which an open list still has to wait. */
+static void turn_down(struct eg_full_list *l, const struct eg_refusal *r, const struct eg_err *err)
+{
+	eg_log(EG_LOG_ERROR, "agent.list_refused", EG_T("list", l->id), EG_T("error", eg_rc_label(err->rc)),
+	       EG_T("field", err->field), EG_T("reason", err->text));
+	l->o.turned_down(l->o.arg);
+	drop_call(l);
+	l->turned_down = true;
+	l->why = *r;
+	if (!*l->why.reason)
+		snprintf(l->why.reason, sizeof l->why.reason, "LIST_REFUSED");
+	for (unsigned i = 0; i < OUTBOX; i++)
+		eg_buf_reset(&l->outbox[i]);
+	eg_buf_reset(&l->filling);
+	l->n_outbox = l->n_filling = 0;
+	if (l->state == WAITING)
+		begin_settling(l, EG_VERDICT_AGAIN);
+}
+
 bool eg_full_list_event(struct eg_full_list *l, const struct eg_link_event *e, int64_t now)
 {
 	struct eg_err err = {0};
@@ -375,7 +417,10 @@ bool eg_full_list_event(struct eg_full_list *l, const struct eg_link_event *e, i
 			eg_fail(&err, EG_UNAVAILABLE, "the gateway ended a list without a report");
 		if (r.retry_us >= 0 && !eg_rc_retryable(err.rc))
 			err.rc = EG_UNAVAILABLE;
-		l->o.failed(l->o.arg, &err);
+		if (e->code && of_the_list(&r))
+			turn_down(l, &r, &err);
+		else
+			l->o.failed(l->o.arg, &err);
 		break;
 	case EG_LINK_LOST:
 		eg_fail(&err, EG_UNAVAILABLE, "the way to the gateway broke while a list was under way");
@@ -399,6 +444,17 @@ static void verdict(struct eg_full_list *l, uint64_t ref, uint64_t index, bool r
 	eg_reasons_point(v, &l->texts, l->rejects[l->at_reject].texts);
 }
 
+static void end_verdict(struct eg_full_list *l, struct eg_verdict *v)
+{
+	verdict(l, l->end_ref, 0, false, v);
+	if (!l->turned_down)
+		return;
+	v->code = EG_VERDICT_REFUSED;
+	v->reason = l->why.reason;
+	v->field = l->why.field;
+	v->text = l->why.text;
+}
+
 /* The next slice: the begin, the rows, the end. */
 static void settle_slice(struct eg_full_list *l)
 {
@@ -408,7 +464,7 @@ static void settle_slice(struct eg_full_list *l)
 		if (l->at == 0)
 			verdict(l, l->begin_ref, 0, false, &l->verdicts[n++]);
 		else if (l->at == rows + 1)
-			verdict(l, l->end_ref, 0, false, &l->verdicts[n++]);
+			end_verdict(l, &l->verdicts[n++]);
 		else if (eg_held_ref(&l->held, l->at - 1, &ref))
 			verdict(l, ref, l->at - 1, true, &l->verdicts[n++]);
 	}

@@ -2,7 +2,8 @@
  *
  *   none --begin--> open --end--> waiting --report--> settling --> none
  *                    `--abandon--> settling (again)
- *   any --lost, refused, forget--> none
+ *   open, waiting --refused for a fault of the list--> (read to its end) settling (again; its end refused)
+ *   any --lost, refused otherwise, forget--> none
  *
  * A row that cannot be mapped is still in the list: its key is sent alone, and without a key an empty record,
  * so that the gateway never takes it for absent. A list that breaks before its report comes again from the
@@ -26,6 +27,8 @@ struct eg_full_list_options {
 	bool (*settle)(void *arg, const struct eg_verdict *v, unsigned n);
 	/* The list did not get through: the source is to be begun anew. */
 	void (*failed)(void *arg, const struct eg_err *err);
+	/* The gateway does not want this list: its end will be settled as refused, its rows again. */
+	void (*turned_down)(void *arg);
 	/* The report came. */
 	void (*reported)(void *arg, uint64_t unchanged, uint64_t applied, uint64_t stale, uint64_t rejected);
 	void *arg;

@@ -113,6 +113,11 @@ static void list_failed(void *arg, const struct eg_err *err)
 	source_failed(in, err);
 }
 
+static void list_turned_down(void *arg)
+{
+	((struct eg_inbound *)arg)->o.counts->lists_abandoned++;
+}
+
 static void list_reported(void *arg, uint64_t unchanged, uint64_t applied, uint64_t stale, uint64_t rejected)
 {
 	struct eg_counts *c = ((struct eg_inbound *)arg)->o.counts;
@@ -361,6 +366,7 @@ static enum eg_rc open_list(struct eg_inbound *in, struct eg_err *err)
 	                                 .limits = in->o.limits,
 	                                 .settle = settle_list,
 	                                 .failed = list_failed,
+	                                 .turned_down = list_turned_down,
 	                                 .reported = list_reported,
 	                                 .arg = in};
 	return eg_full_list_new(&in->list, &o, err);

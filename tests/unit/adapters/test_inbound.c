@@ -469,7 +469,52 @@ static void a_list_that_breaks_comes_again_whole(void **state)
 	assert_ptr_not_equal(first, fake_open_call("Reconcile"));
 }
 
-static void a_refused_list_leaves_everything_at_the_source(void **state)
+static void a_refused_list_is_told_and_the_source_goes_on(void **state)
+{
+	(void)state;
+	fake_step(EG_IN_LIST_BEGIN, -1);
+	fake_row("a", "ok");
+	fake_step(EG_IN_LIST_END, 1);
+	fake_row("after", "ok");
+	for (unsigned i = 0; i < 3; i++)
+		turn();
+	fake_end(list_call(), 3, "LIST_COUNT", -1);
+	turn();
+	turn();
+	assert_string_equal(source.verdicts, "1? 2? 3!LIST_COUNT ");
+	assert_int_equal(source.closed, 0);
+	assert_int_equal(counts.lists_abandoned, 1);
+	later();
+	later();
+	answer_all(lane(2), 0, "a");
+	turn();
+	assert_non_null(strstr(source.verdicts, "COUNT 4 "));
+	assert_true(eg_inbound_idle(in));
+}
+
+/* A gateway that refuses the very beginning says so while the source still hands out rows. */
+static void a_list_refused_at_its_beginning_is_read_to_its_end(void **state)
+{
+	(void)state;
+	fake_step(EG_IN_LIST_BEGIN, -1);
+	for (unsigned i = 0; i < 4; i++)
+		fake_row("a", "ok");
+	turn();
+	fake_end(list_call(), 3, "ARGUMENT_INVALID", -1);
+	turn();
+	for (unsigned i = 0; i < 40; i++)
+		fake_row("b", "ok");
+	fake_step(EG_IN_LIST_END, 44);
+	for (unsigned i = 0; i < 4; i++)
+		turn();
+	assert_null(fake_open_call("Reconcile"));
+	assert_int_equal(source.closed, 0);
+	assert_non_null(strstr(source.verdicts, "1? 2? 3? "));
+	assert_non_null(strstr(source.verdicts, " 45? 46!ARGUMENT_INVALID "));
+	assert_true(eg_inbound_idle(in));
+}
+
+static void a_list_of_a_dataset_that_is_not_permitted_stays_at_the_source(void **state)
 {
 	(void)state;
 	struct eg_err err;
@@ -479,7 +524,7 @@ static void a_refused_list_leaves_everything_at_the_source(void **state)
 	fake_step(EG_IN_LIST_END, 1);
 	for (unsigned i = 0; i < 3; i++)
 		turn();
-	fake_end(list_call(), 3, "LIST_COUNT", -1);
+	fake_end(list_call(), 7, "DATASET_NOT_PERMITTED", -1);
 	turn();
 	eg_inbound_trouble(in, &err, &mend);
 	assert_true(mend);
@@ -533,7 +578,9 @@ int main(void)
 	        T(a_list_with_the_wrong_count_is_never_ended),
 	        T(an_abandoned_list_withdraws_nobody),
 	        T(a_list_that_breaks_comes_again_whole),
-	        T(a_refused_list_leaves_everything_at_the_source),
+	        T(a_refused_list_is_told_and_the_source_goes_on),
+	        T(a_list_refused_at_its_beginning_is_read_to_its_end),
+	        T(a_list_of_a_dataset_that_is_not_permitted_stays_at_the_source),
 	        T(a_list_waits_for_credit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
