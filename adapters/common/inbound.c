@@ -9,6 +9,7 @@
 #include "common/mapper.h"
 #include "common/port.h"
 #include "common/refusals.h"
+#include "common/row_log.h"
 #include "common/urgent.h"
 
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct eg_inbound {
 	struct eg_lane *lanes[LANES];
 	struct eg_full_list *list;
 	struct eg_refusals refusals;
+	struct eg_row_log row_log;
 	bool stopping, ended;
 	struct eg_err gateway; /* the gateway refuses us; rc EG_OK: it does not */
 };
@@ -159,9 +161,10 @@ static enum eg_rc unread(struct eg_inbound *in, struct eg_bytes key, struct eg_e
 	return eg_full_list_is_open(in->list) ? eg_full_list_unread(in->list, key, err) : EG_OK;
 }
 
-static enum eg_rc forward(struct eg_inbound *in, uint64_t ref, const struct eg_mapped *row,
+static enum eg_rc forward(struct eg_inbound *in, const struct eg_in *from, const struct eg_mapped *row,
                           struct eg_err *err)
 {
+	uint64_t ref = from->ref;
 	enum eg_rc rc;
 	if (eg_full_list_is_open(in->list)) {
 		rc = eg_full_list_row(in->list, ref, row->record, err);
@@ -171,6 +174,7 @@ static enum eg_rc forward(struct eg_inbound *in, uint64_t ref, const struct eg_m
 	}
 	if (rc == EG_LIMIT) {
 		eg_refusals_add(&in->refusals, ref, "RECORD_TOO_LARGE", "", "记录超过允许的大小。");
+		eg_row_log_refused(&in->row_log, from, "RECORD_TOO_LARGE", "", "", eg_mono_us());
 		return unread(in, row->key, err);
 	}
 	in->o.counts->sent += !rc;
@@ -184,6 +188,7 @@ static enum eg_rc take_row(struct eg_inbound *in, const struct eg_in *row, struc
 	enum eg_rc rc = eg_mapper_row(in->mapper, row, &mapped, err);
 	if (rc == EG_INVALID) {
 		eg_refusals_faults(&in->refusals, row->ref, &mapped);
+		eg_row_log_faults(&in->row_log, row, &mapped, eg_mono_us());
 		return unread(in, mapped.key, err);
 	}
 	if (rc)
@@ -195,13 +200,14 @@ static enum eg_rc take_row(struct eg_inbound *in, const struct eg_in *row, struc
 		eg_refusals_taken(&in->refusals, row->ref);
 		return EG_OK;
 	}
-	return forward(in, row->ref, &mapped, err);
+	return forward(in, row, &mapped, err);
 }
 
 static enum eg_rc take_bad(struct eg_inbound *in, const struct eg_in *row, struct eg_err *err)
 {
 	in->o.counts->rows++;
 	eg_refusals_add(&in->refusals, row->ref, "MALFORMED_ROW", "", row->reason);
+	eg_row_log_refused(&in->row_log, row, "MALFORMED_ROW", "", "", eg_mono_us());
 	return unread(in, (struct eg_bytes){0}, err);
 }
 
@@ -264,6 +270,7 @@ void eg_inbound_turn(struct eg_inbound *in, int64_t now, int64_t deadline, bool 
 	}
 	settle_refusals(in);
 	now = eg_mono_us();
+	eg_row_log_turn(&in->row_log, now);
 	for (unsigned i = 0; i < LANES; i++) /* deaths do not linger while the source has nothing more */
 		eg_lane_turn(in->lanes[i], now, in->stopping || in->ended || (i == URGENT && !more));
 	eg_full_list_turn(in->list, now);
@@ -405,6 +412,7 @@ void eg_inbound_close(struct eg_inbound *in)
 {
 	if (!in)
 		return;
+	eg_row_log_end(&in->row_log);
 	eg_full_list_free(in->list);
 	for (unsigned i = 0; i < LANES; i++)
 		eg_lane_close(in->lanes[i]);

@@ -124,6 +124,10 @@ static enum eg_rc fake_next(struct eg_connector *c, int64_t deadline, struct eg_
 	values[1] = eg_bytes_of(s->does);
 	out->columns = &columns;
 	out->values = values;
+	if (s->kind == EG_IN_ROW || s->kind == EG_IN_BAD) {
+		out->place = "file.csv";
+		out->line = out->ref;
+	}
 	out->reason = "这一行无法读取。";
 	out->list.name = "HOUSEHOLD_330302_20260301_1_FULL.csv";
 	out->list.as_of = 20260301;

@@ -5,10 +5,12 @@
 #include "common/checkpoint.h"
 #include "trust/crypto.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -115,6 +117,69 @@ static void faulty_rows_are_refused_here_and_never_sent(void **state)
 	assert_non_null(strstr(source.verdicts, "LARGE 2 "));
 	assert_int_equal(counts.bad_rows, 3);
 	assert_int_equal(counts.skipped, 1);
+}
+
+/* Standard error goes to a file meanwhile: what was logged. */
+static int log_begin(void)
+{
+	char path[96];
+	snprintf(path, sizeof path, "%s/log", state_dir);
+	int kept = dup(STDERR_FILENO), fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_true(kept >= 0 && fd >= 0);
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+	return kept;
+}
+
+static const char *log_end(int kept)
+{
+	static char text[65536];
+	ssize_t n = pread(STDERR_FILENO, text, sizeof text - 1, 0);
+	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	close(kept);
+	assert_true(n >= 0);
+	text[n] = 0;
+	return text;
+}
+
+static unsigned occurrences(const char *text, const char *what)
+{
+	unsigned n = 0;
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+static void rows_refused_here_are_told_in_the_log(void **state)
+{
+	(void)state;
+	int kept = log_begin();
+	fake_row("secret key", "bad");
+	fake_step(EG_IN_BAD, 0);
+	fake_row("secret key", "huge");
+	later();
+	const char *text = log_end(kept);
+	assert_int_equal(occurrences(text, "\"agent.row_refused\""), 3);
+	assert_non_null(strstr(text, "\"place\":\"file.csv\",\"line\":1,\"codes\":\"DATE_INVALID\","
+	                             "\"field\":\"registration.birth_date\",\"column\":\"CSRQ\""));
+	assert_non_null(strstr(text, "\"line\":2,\"codes\":\"MALFORMED_ROW\""));
+	assert_non_null(strstr(text, "\"line\":3,\"codes\":\"RECORD_TOO_LARGE\""));
+	assert_null(strstr(text, "secret"));
+}
+
+static void a_flood_of_refused_rows_is_counted(void **state)
+{
+	(void)state;
+	int kept = log_begin();
+	for (unsigned i = 0; i < 250; i++)
+		fake_row("a", "bad");
+	later();
+	eg_inbound_close(in);
+	in = NULL;
+	const char *text = log_end(kept);
+	assert_int_equal(occurrences(text, "\"agent.row_refused\""), 100);
+	assert_int_equal(occurrences(text, "\"agent.rows_refused_untold\""), 1);
+	assert_non_null(strstr(text, "\"rows\":150"));
 }
 
 static void no_more_is_taken_than_fits(void **state)
@@ -567,6 +632,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        T(deaths_travel_apart),
 	        T(faulty_rows_are_refused_here_and_never_sent),
+	        T(rows_refused_here_are_told_in_the_log),
+	        T(a_flood_of_refused_rows_is_counted),
 	        T(no_more_is_taken_than_fits),
 	        T(a_failing_source_is_opened_again_and_its_rows_come_again),
 	        T(a_settle_that_fails_brings_the_rows_again),
