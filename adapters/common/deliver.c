@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "common/backoff.h"
 #include "common/chunk.h"
 #include "common/follow.h"
 #include "common/outbound.h"
@@ -20,6 +21,12 @@
 #define CURSOR "agent/cursor"
 enum { LOOK_AHEAD = 16 }; /* items */
 
+/* How often one event was tried; another one begins anew. */
+struct tries {
+	uint64_t seq;
+	unsigned refused, failed;
+};
+
 struct eg_deliver {
 	struct eg_deliver_options o;
 	struct eg_port port;
@@ -31,6 +38,10 @@ struct eg_deliver {
 	size_t at;                      /* items of the oldest window that are done */
 	struct eg_refetch refetch;      /* of a parked event that may go now */
 	int64_t refetch_not_before_us;
+	struct tries tries, parked_tries; /* of the first event that is not done; of the parked one */
+	struct eg_backoff pause;          /* after a refusal */
+	int64_t pause_until_us;           /* 0: none */
+	unsigned lone;         /* events parked as failing by themselves, with nothing delivered since */
 	int64_t full_until_us; /* no room for another parked event */
 	bool full, stopped;
 };
@@ -201,6 +212,38 @@ static void target_failed(struct eg_deliver *d, const struct eg_err *err)
 	eg_port_fail(&d->port, eg_mono_us(), err);
 }
 
+static struct tries *tries_of(struct tries *t, uint64_t seq)
+{
+	if (t->seq != seq)
+		*t = (struct tries){.seq = seq};
+	return t;
+}
+
+/* Refused often enough to be parked? If not, it is tried again after a pause: what a target refuses now, such
+ * as a code that it is about to learn, it may take in a moment. */
+static bool refused_enough(struct eg_deliver *d, const struct eg_chunk_item *item, const struct eg_err *why)
+{
+	struct tries *t = tries_of(&d->tries, item->seq);
+	if (!t->refused++)
+		eg_backoff_reset(&d->pause);
+	if (t->refused >= d->o.limits->refusals)
+		return true;
+	d->pause_until_us = eg_mono_us() + eg_backoff_next(&d->pause);
+	eg_log(EG_LOG_WARN, "agent.event_refused", EG_I("seq", item->seq), EG_I("try", t->refused),
+	       EG_T("reason", why->text));
+	return false;
+}
+
+/* Is it the event that fails, and not the target? A connector returns what is no fault of an event from the
+ * whole call; one that cannot tell would let every event fail, so that each one that is parked with nothing
+ * delivered in between takes twice as many tries as the one before. */
+static bool failed_enough(struct eg_deliver *d, const struct eg_chunk_item *item)
+{
+	struct tries *t = tries_of(&d->tries, item->seq);
+	uint64_t need = (uint64_t)d->o.limits->attempts << (d->lone < 16 ? d->lone : 16);
+	return ++t->failed >= need;
+}
+
 /* Goes through the results in order up to the first that is neither delivered nor parked; false: not all of
  * them were. whole: what the call as such failed with; rc EG_OK: it did not. */
 static bool take_results(struct eg_deliver *d, size_t end, const struct eg_err *whole)
@@ -213,15 +256,23 @@ static bool take_results(struct eg_deliver *d, size_t end, const struct eg_err *
 		if (r->rc && eg_rc_retryable(r->rc)) {
 			/* EG_BUSY behind one that was delivered: left for the next call. */
 			bool left = r->rc == EG_BUSY && !*r->err.text && !whole->rc && i > 0;
-			if (!left) {
-				why.rc = whole->rc ? whole->rc : r->rc;
+			if (left)
+				return true;
+			why.rc = whole->rc ? whole->rc : r->rc;
+			if (whole->rc || !failed_enough(d, item) || !park(d, item, &why)) {
 				target_failed(d, &why);
+				return false;
 			}
-			return left;
+			d->lone++;
+			d->at = item->index + 1;
+			continue;
 		}
-		if (r->rc && !park(d, item, &r->err))
+		if (r->rc && (!refused_enough(d, item, &r->err) || !park(d, item, &r->err)))
 			return false;
 		if (!r->rc) {
+			/* A target that takes a few at a time works: its waits must not grow. */
+			eg_port_worked(&d->port);
+			d->lone = 0;
 			d->o.counts->delivered++;
 			d->o.counts->last_delivery_us = eg_now_us();
 			eg_kill_point("agent.delivered");
@@ -273,6 +324,9 @@ static bool deliver_window(struct eg_deliver *d, int64_t now)
 		return false;
 	eg_chunk_reset(&d->chunk);
 	look_ahead(d, w, d->at, now);
+	/* One that was refused goes alone: those after it would go out anew each time. */
+	d->chunk.max = d->pause_until_us ? 1 : d->o.limits->deliver_events;
+	d->pause_until_us = 0;
 	while (end < w->n_items && take(d, end, w->items[end], now) != STOP)
 		end++;
 	if (d->chunk.n) {
@@ -313,13 +367,22 @@ static bool deliver_parked(struct eg_deliver *d, int64_t now)
 	if (!rc && !skip) {
 		rc = d->port.type->deliver(d->port.connector, &v, 1, &result,
 		                           eg_mono_us() + d->o.limits->deliver_us, &err);
-		if (!rc && (rc = result.rc))
-			err = result.err, err.rc = rc;
+		if (rc && result.rc) { /* what is no fault of the event */
+			err.rc = rc;
+			target_failed(d, &err);
+			return true;
+		}
+		rc = result.rc;
+		err = result.err;
+		err.rc = rc;
 	}
-	if (rc && eg_rc_retryable(rc)) {
-		target_failed(d, &err);
+	if (rc && eg_rc_retryable(rc) && ++tries_of(&d->parked_tries, seq)->failed < d->o.limits->attempts) {
+		/* The target goes on with others meanwhile. */
+		eg_log_err(EG_LOG_WARN, "agent.parked_failed", &err);
+		d->refetch_not_before_us = now + d->o.limits->backoff_most_us;
 		return true;
 	}
+	d->parked_tries = (struct tries){0};
 	if (rc) {
 		eg_parked_refused(d->o.checkpoint, seq, &err, NULL);
 		eg_log_err(EG_LOG_WARN, "agent.parked_refused_again", &err);
@@ -380,7 +443,7 @@ bool eg_deliver_turn(struct eg_deliver *d, int64_t now)
 	if (!ready)
 		return false;
 	more = turn_parked(d, now);
-	if (d->port.connector && (!d->full || now >= d->full_until_us))
+	if (d->port.connector && (!d->full || now >= d->full_until_us) && now >= d->pause_until_us)
 		more |= deliver_window(d, now);
 	return more;
 }
@@ -403,6 +466,8 @@ int64_t eg_deliver_due(const struct eg_deliver *d)
 	int64_t due = eg_follow_due(d->follow);
 	if (!d->port.connector && d->port.not_before_us < due)
 		due = d->port.not_before_us;
+	if (d->port.connector && !d->full && d->pause_until_us && d->pause_until_us < due)
+		due = d->pause_until_us;
 	return due;
 }
 
@@ -467,6 +532,7 @@ enum eg_rc eg_deliver_open(struct eg_deliver **out, const struct eg_deliver_opti
 	        .name = "target",
 	        .backoff = {.least_us = o->limits->backoff_least_us, .most_us = o->limits->backoff_most_us},
 	        .slow_us = o->limits->slow_us};
+	d->pause = d->port.backoff;
 	load_cursor(d);
 	struct eg_follow_options fo = {
 	        .link = o->link, .outbound = m, .limits = o->limits, .restarted = restarted, .arg = d};

@@ -3,9 +3,10 @@
  *
  *   window --mapped--> chunk --target--> delivered, or parked --> cursor saved
  *
- * The cursor is saved only when everything before it was delivered or parked. A refused change is parked, and
- * so is every later one of the same person, so that each person's order holds. A target that fails for a
- * while is tried again; nothing overtakes. Thread: the agent's. */
+ * The cursor is saved only when everything before it was delivered or parked. A change that is refused
+ * several times is parked, and so is every later one of the same person, so that each person's order holds. A
+ * target that fails for a while is tried again, and nothing overtakes; only a change that keeps failing by
+ * itself is parked in the end. Thread: the agent's. */
 #ifndef EG_ADAPTERS_DELIVER_H
 #define EG_ADAPTERS_DELIVER_H
 

@@ -31,6 +31,10 @@ const struct eg_setting_def eg_limits_defs[] = {
 	 "How long one call of the target may take; over three heartbeats the link is lost meanwhile."},
 	{"parked", EG_SET_INT, false, "1000", 0, 10000, NULL,
 	 "Refused events, with those behind them, that are set aside; at the limit delivery stops."},
+	{"refusals", EG_SET_INT, false, "3", 1, 100, NULL,
+	 "How often the agency's system must refuse an event before it is parked; in between the backoff passes."},
+	{"attempts", EG_SET_INT, false, "20", 1, 10000, NULL,
+	 "How often an event may fail by itself with an error that may pass before it is parked; twice as often each time nothing was delivered since the last one."},
 	{"status_interval", EG_SET_TIME, false, "2s", 10000, 3600000000, NULL,
 	 "How often the status file is written and requests about parked events are looked for."},
 	{0}};
@@ -53,6 +57,8 @@ enum eg_rc eg_limits_of(const struct eg_settings *s, struct eg_limits *out, stru
 	        .deliver_events = (unsigned)eg_settings_int(s, "deliver_events"),
 	        .deliver_us = eg_settings_int(s, "deliver_timeout"),
 	        .parked = (unsigned)eg_settings_int(s, "parked"),
+	        .refusals = (unsigned)eg_settings_int(s, "refusals"),
+	        .attempts = (unsigned)eg_settings_int(s, "attempts"),
 	        .status_us = eg_settings_int(s, "status_interval"),
 	};
 	if (out->backoff_least_us > out->backoff_most_us)

@@ -5,7 +5,7 @@
 #include "eldergate/settings.h"
 
 struct eg_limits {
-	unsigned batch_records, in_flight, deliver_events, parked;
+	unsigned batch_records, in_flight, deliver_events, parked, refusals, attempts;
 	size_t batch_bytes;
 	int64_t linger_us, receipt_us, list_us;
 	int64_t backoff_least_us, backoff_most_us, slow_us;

@@ -303,6 +303,112 @@ static void a_refused_event_is_parked_and_holds_its_person(void **state)
 	refuses = NULL;
 }
 
+static void a_refused_event_is_tried_again_before_it_is_parked(void **state)
+{
+	(void)state;
+	limits.refusals = 3;
+	refuses = "12";
+	target.answer = answer;
+	turn();
+	window("a11 b12 c13", 20, 0);
+	turn();
+	assert_int_equal(eg_parked_count(checkpoint), 0);
+	assert_string_equal(target.delivered, "11 ");
+	assert_true(eg_deliver_due(deliver) > now);
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 0);
+	refuses = NULL; /* the agency's system has learned the region meanwhile */
+	later();
+	assert_string_equal(target.delivered, "11 12 13 ");
+	refuses = "22";
+	window("a21 b22 c23", 30, 0);
+	turn();
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 0);
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	assert_string_equal(target.delivered, "11 12 13 21 23 ");
+	assert_int_equal(counts.target_failures, 0);
+}
+
+static void an_event_that_alone_keeps_failing_is_parked(void **state)
+{
+	(void)state;
+	limits.attempts = 3;
+	busy = "12";
+	target.answer = answer;
+	turn();
+	window("a11 b12 c13", 20, 0);
+	turn();
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 0);
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	later();
+	assert_string_equal(target.delivered, "11 13 ");
+	assert_cursor("log 20 0");
+}
+
+static enum eg_rc closed(const struct eg_delivery *d, struct eg_err *err)
+{
+	(void)d;
+	return eg_fail(err, EG_UNAVAILABLE, "the agency is closed");
+}
+
+/* It says so of each event; that is no reason to park one after the other. */
+static void a_target_that_is_away_parks_ever_more_slowly(void **state)
+{
+	(void)state;
+	limits.attempts = 3;
+	target.answer = closed;
+	turn();
+	window("a11 b12 c13 d14", 20, 0);
+	turn();
+	for (unsigned i = 1; i < 3; i++)
+		later();
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	for (unsigned i = 0; i < 4; i++) /* the second was tried in the turn that parked the first */
+		later();
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	later();
+	assert_int_equal(eg_parked_count(checkpoint), 2);
+	for (unsigned i = 0; i < 10; i++)
+		later();
+	assert_int_equal(eg_parked_count(checkpoint), 2);
+	target.answer = NULL;
+	later();
+	assert_string_equal(target.delivered, "13 14 ");
+}
+
+static unsigned allowance;
+
+static enum eg_rc rationed(const struct eg_delivery *d, struct eg_err *err)
+{
+	(void)d;
+	if (!allowance)
+		return eg_fail(err, EG_UNAVAILABLE, "too many at once");
+	allowance--;
+	return EG_OK;
+}
+
+/* Each call gets something through, so the waits do not grow. */
+static void a_rationed_target_keeps_its_pace(void **state)
+{
+	(void)state;
+	limits.backoff_least_us = EG_SECOND / 20;
+	limits.backoff_most_us = 60 * EG_SECOND;
+	eg_deliver_close(deliver);
+	start();
+	target.answer = rationed;
+	turn();
+	window("a1 b2 c3 d4 e5 f6 g7 h8", 20, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		allowance = 1;
+		later();
+	}
+	assert_string_equal(target.delivered, "1 2 3 4 5 6 7 8 ");
+}
+
 static void a_target_that_goes_on_lets_nothing_overtake(void **state)
 {
 	(void)state;
@@ -385,6 +491,31 @@ static void a_retried_event_goes_first_then_those_behind_it(void **state)
 	assert_string_equal(target.delivered, "12 14 16 21 ");
 	restart();
 	assert_int_equal(eg_parked_count(checkpoint), 0);
+}
+
+static void a_parked_event_is_not_blamed_for_its_target(void **state)
+{
+	(void)state;
+	park_three();
+	refuses = NULL;
+	request("retry", 12);
+	target.deliver_fails = EG_DENIED; /* the whole call: somebody changed a password */
+	later();
+	refetch(true, "");
+	assert_int_equal(counts.target_failures, 1);
+	assert_string_equal(target.delivered, "");
+	later();
+	refetch(true, ""); /* it is still wanted */
+	assert_string_equal(target.delivered, "12 ");
+	/* One that fails by itself holds back nobody else. */
+	busy = "14";
+	later();
+	refetch(true, "");
+	window("d21", 30, 0);
+	turn();
+	assert_string_equal(target.delivered, "12 21 ");
+	assert_int_equal(counts.target_failures, 1);
+	assert_int_equal(eg_parked_count(checkpoint), 2);
 }
 
 static void a_dropped_event_frees_those_behind_it(void **state)
@@ -683,6 +814,11 @@ int main(void)
 	        T(a_target_that_fails_for_a_while_holds_all_back),
 	        T(a_whole_call_that_fails_is_repeated),
 	        T(a_refused_event_is_parked_and_holds_its_person),
+	        T(a_refused_event_is_tried_again_before_it_is_parked),
+	        T(an_event_that_alone_keeps_failing_is_parked),
+	        T(a_target_that_is_away_parks_ever_more_slowly),
+	        T(a_rationed_target_keeps_its_pace),
+	        T(a_parked_event_is_not_blamed_for_its_target),
 	        T(a_target_that_goes_on_lets_nothing_overtake),
 	        T(a_retried_event_goes_first_then_those_behind_it),
 	        T(a_dropped_event_frees_those_behind_it),

@@ -33,6 +33,8 @@ static const struct eg_limits short_limits = {.batch_records = 3,
                                               .deliver_events = 10,
                                               .deliver_us = 1000000,
                                               .parked = 4,
+                                              .refusals = 1,
+                                              .attempts = 1000,
                                               .status_us = 1000};
 static struct eg_limits limits;
 
