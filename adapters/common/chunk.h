@@ -12,6 +12,7 @@ struct eg_chunk_item {
 	size_t index;                    /* of the window's item */
 	const char *log_id, *person_ref; /* in the window */
 	uint64_t seq;
+	bool person; /* of a snapshot */
 };
 
 struct eg_chunk {

@@ -16,6 +16,7 @@ static void show(void *arg, const struct eg_parked *p)
 	printf("%" PRIu64 "\t%s\t%s\n", p->seq,
 	       p->state == 'r'   ? "refused"
 	       : p->state == 'b' ? "behind"
+	       : p->state == 'g' ? "gone"
 	                         : "ready",
 	       p->reason);
 }

@@ -102,7 +102,7 @@ static bool park(struct eg_deliver *d, const struct eg_chunk_item *item, const s
 	                        ? eg_fail(&err, EG_LIMIT, "%u events are parked; retry or drop some",
 	                                  d->o.limits->parked)
 	                        : eg_parked_add(d->o.checkpoint, item->log_id, item->seq, item->person_ref,
-	                                        refusal, &err);
+	                                        item->person, refusal, &err);
 	if (rc) {
 		if (!d->full)
 			eg_log_err(EG_LOG_ERROR, "agent.parked_full", &err);
@@ -192,6 +192,7 @@ static enum step take(struct eg_deliver *d, size_t index, const Eldergate__V1__F
 		item.log_id = in->snapshot->log_id;
 		item.person_ref = in->snapshot->person_ref;
 		item.seq = in->snapshot->seq;
+		item.person = true;
 		rc = eg_outbound_state(d->outbound, in->snapshot, &v, &skip, &err);
 		return offer(d, &item, rc, &v, skip, &err);
 	case ELDERGATE__V1__FEED_ITEM__ITEM_LOG_CHANGED:
@@ -353,24 +354,35 @@ static bool deliver_window(struct eg_deliver *d, int64_t now)
 
 /* ---- parked events that may go now ---- */
 
-/* False: not yet. */
-static bool deliver_parked(struct eg_deliver *d, int64_t now)
+static void save_parked(struct eg_deliver *d)
 {
-	struct eg_delivery v;
-	struct eg_delivery_result result = {.rc = EG_BUSY};
 	struct eg_err err = {0};
-	bool skip = false;
-	uint64_t seq = d->refetch.seq;
-	enum eg_rc rc;
-	if (!map_change(d, d->refetch.event, now, &rc, &v, &skip, &err))
-		return false;
+	if (eg_checkpoint_save(d->o.checkpoint, &err)) {
+		d->o.counts->checkpoint_failures++;
+		eg_log_err(EG_LOG_ERROR, "agent.checkpoint_failed", &err);
+	}
+}
+
+/* It stays, and so do those behind it, until a person has looked at it. */
+static void parked_gone(struct eg_deliver *d, uint64_t seq)
+{
+	eg_log(EG_LOG_ERROR, "agent.parked_gone", EG_I("seq", seq));
+	eg_parked_gone(d->o.checkpoint, seq, NULL);
+	save_parked(d);
+}
+
+/* rc, v, skip, err: what the mapping made of it. */
+static void deliver_parked(struct eg_deliver *d, uint64_t seq, enum eg_rc rc, const struct eg_delivery *v,
+                           bool skip, struct eg_err err, int64_t now)
+{
+	struct eg_delivery_result result = {.rc = EG_BUSY};
 	if (!rc && !skip) {
-		rc = d->port.type->deliver(d->port.connector, &v, 1, &result,
+		rc = d->port.type->deliver(d->port.connector, v, 1, &result,
 		                           eg_mono_us() + d->o.limits->deliver_us, &err);
 		if (rc && result.rc) { /* what is no fault of the event */
 			err.rc = rc;
 			target_failed(d, &err);
-			return true;
+			return;
 		}
 		rc = result.rc;
 		err = result.err;
@@ -380,7 +392,7 @@ static bool deliver_parked(struct eg_deliver *d, int64_t now)
 		/* The target goes on with others meanwhile. */
 		eg_log_err(EG_LOG_WARN, "agent.parked_failed", &err);
 		d->refetch_not_before_us = now + d->o.limits->backoff_most_us;
-		return true;
+		return;
 	}
 	d->parked_tries = (struct tries){0};
 	if (rc) {
@@ -393,11 +405,40 @@ static bool deliver_parked(struct eg_deliver *d, int64_t now)
 		eg_parked_drop(d->o.checkpoint, seq, NULL);
 		eg_log(EG_LOG_INFO, "agent.parked_delivered", EG_I("seq", seq));
 	}
-	if (eg_checkpoint_save(d->o.checkpoint, &err)) {
-		d->o.counts->checkpoint_failures++;
-		eg_log_err(EG_LOG_ERROR, "agent.checkpoint_failed", &err);
+	save_parked(d);
+}
+
+/* False: not yet. */
+static bool parked_event(struct eg_deliver *d, int64_t now)
+{
+	struct eg_delivery v;
+	struct eg_err err = {0};
+	bool skip = false;
+	enum eg_rc rc;
+	if (!map_change(d, d->refetch.event, now, &rc, &v, &skip, &err))
+		return false;
+	deliver_parked(d, d->refetch.seq, rc, &v, skip, err, now);
+	eg_views_done(d->views, d->refetch.seq);
+	return true;
+}
+
+/* A person of a snapshot, as they are now. False: not yet. */
+static bool parked_person(struct eg_deliver *d, const struct eg_parked *p, int64_t now)
+{
+	const Eldergate__V1__ElderView *view = NULL;
+	struct eg_delivery v;
+	struct eg_err err = {0};
+	bool skip = false;
+	if (!eg_views_get(d->views, p->seq, p->person_ref, now, &view))
+		return false;
+	if (view) {
+		enum eg_rc rc = eg_outbound_shown(d->outbound, p->log_id, p->seq, p->person_ref, view, &v,
+		                                  &skip, &err);
+		deliver_parked(d, p->seq, rc, &v, skip, err, now);
+	} else {
+		parked_gone(d, p->seq);
 	}
-	eg_views_done(d->views, seq);
+	eg_views_done(d->views, p->seq);
 	return true;
 }
 
@@ -411,19 +452,18 @@ static bool turn_parked(struct eg_deliver *d, int64_t now)
 		if (now < d->refetch_not_before_us || !eg_link_connected(d->o.link) ||
 		    !eg_parked_next(d->o.checkpoint, &next))
 			return false;
+		if (*next.person_ref)
+			return parked_person(d, &next, now);
 		eg_refetch_begin(&d->refetch, d->o.link, o, next.log_id, next.seq, now);
 		return false;
 	case EG_REFETCH_ASKED:
 		return false;
 	case EG_REFETCH_HERE:
-		if (!deliver_parked(d, now))
+		if (!parked_event(d, now))
 			return false;
 		break;
 	case EG_REFETCH_GONE:
-		eg_log(EG_LOG_ERROR, "agent.parked_gone", EG_I("seq", d->refetch.seq));
-		eg_parked_drop(d->o.checkpoint, d->refetch.seq, NULL);
-		if (eg_checkpoint_save(d->o.checkpoint, NULL))
-			d->o.counts->checkpoint_failures++;
+		parked_gone(d, d->refetch.seq);
 		break;
 	case EG_REFETCH_BROKEN:
 		d->refetch_not_before_us = now + d->o.limits->backoff_most_us;

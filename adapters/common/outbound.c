@@ -277,3 +277,18 @@ enum eg_rc eg_outbound_state(struct eg_outbound *o, const Eldergate__V1__PersonS
 	e.merged_into = s->merged_into;
 	return eg_outbound_event(o, &e, out, skip, err);
 }
+
+enum eg_rc eg_outbound_shown(struct eg_outbound *o, const char *log_id, uint64_t seq, const char *person_ref,
+                             const Eldergate__V1__ElderView *view, struct eg_delivery *out, bool *skip,
+                             struct eg_err *err)
+{
+	Eldergate__V1__ChangeEvent e = ELDERGATE__V1__CHANGE_EVENT__INIT;
+	/* protobuf-c's texts are not const, though nothing here writes them. */
+	e.log_id = (char *)(uintptr_t)log_id;
+	e.seq = seq;
+	e.kind = ELDERGATE__V1__CHANGE_KIND__CHANGE_KIND_CREATED;
+	e.person_ref = (char *)(uintptr_t)person_ref;
+	e.person_version = view->person_version;
+	e.life_status_after = view->life_status;
+	return eg_outbound_event_view(o, &e, view, out, skip, err);
+}

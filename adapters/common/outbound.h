@@ -26,6 +26,10 @@ enum eg_rc eg_outbound_event_view(struct eg_outbound *o, const Eldergate__V1__Ch
  * empty, kind is CREATED. */
 enum eg_rc eg_outbound_state(struct eg_outbound *o, const Eldergate__V1__PersonState *s,
                              struct eg_delivery *out, bool *skip, struct eg_err *err);
+/* The same of a person whom GetElder shows now, in place of the snapshot's item with this position. */
+enum eg_rc eg_outbound_shown(struct eg_outbound *o, const char *log_id, uint64_t seq, const char *person_ref,
+                             const Eldergate__V1__ElderView *view, struct eg_delivery *out, bool *skip,
+                             struct eg_err *err);
 /* Whether columns show fields that this event does not hold: then ask GetElder, if it is wanted at all. */
 bool eg_outbound_needs_view(const struct eg_outbound *o, const Eldergate__V1__ChangeEvent *e);
 

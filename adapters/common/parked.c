@@ -1,5 +1,6 @@
 /* parked: see parked.h. Name: PREFIX and the seq, 20 digits, so that order of name is order in the log.
- * Value: log id, token of the person, state, reason, separated by spaces. */
+ * Value: log id, token of the person (of a person of a snapshot: with "@" and the reference behind it),
+ * state, reason, separated by spaces. */
 #include "common/parked.h"
 
 #include "base/buf.h"
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define PREFIX "agent/parked/"
+enum { VALUE_ROOM = 400 };
 
 struct entry {
 	struct eg_parked parked;
@@ -30,7 +32,7 @@ static void person_token(const struct eg_checkpoint *c, const char *person_ref, 
 
 static bool parse(const char *name, struct eg_bytes value, struct entry *out)
 {
-	char text[320];
+	char text[VALUE_ROOM];
 	int at = 0;
 	memset(out, 0, sizeof *out);
 	if (value.len >= sizeof text)
@@ -38,28 +40,42 @@ static bool parse(const char *name, struct eg_bytes value, struct entry *out)
 	memcpy(text, value.p, value.len);
 	text[value.len] = 0;
 	out->parked.seq = strtoull(name + strlen(PREFIX), NULL, 10);
-	if (sscanf(text, "%39s %32s %c%n", out->parked.log_id, out->person, &out->parked.state, &at) != 3)
+	if (sscanf(text, "%39s %32s%n", out->parked.log_id, out->person, &at) != 2)
 		return false;
-	if (text[at] == ' ')
-		snprintf(out->parked.reason, sizeof out->parked.reason, "%.*s", 199, text + at + 1);
+	const char *rest = text + at;
+	if (*rest == '@') {
+		if (sscanf(rest, "@%64s%n", out->parked.person_ref, &at) != 1)
+			return false;
+		rest += at;
+	}
+	if (sscanf(rest, " %c%n", &out->parked.state, &at) != 1)
+		return false;
+	rest += at;
+	if (*rest == ' ')
+		snprintf(out->parked.reason, sizeof out->parked.reason, "%.*s", 199, rest + 1);
 	return true;
 }
 
 static enum eg_rc put(struct eg_checkpoint *c, const struct entry *e, struct eg_err *err)
 {
-	char name[48], text[320];
+	char name[48], text[VALUE_ROOM];
 	name_of(e->parked.seq, name);
-	snprintf(text, sizeof text, "%s %s %c %.*s", e->parked.log_id, e->person, e->parked.state, 199,
+	snprintf(text, sizeof text, "%s %s%s%s %c %.*s", e->parked.log_id, e->person,
+	         *e->parked.person_ref ? "@" : "", e->parked.person_ref, e->parked.state, 199,
 	         e->parked.reason);
 	return eg_checkpoint_put(c, name, eg_bytes_of(text), err);
 }
 
 enum eg_rc eg_parked_add(struct eg_checkpoint *c, const char *log_id, uint64_t seq, const char *person_ref,
-                         const struct eg_err *refusal, struct eg_err *err)
+                         bool person, const struct eg_err *refusal, struct eg_err *err)
 {
+	if (person && (!*person_ref || strlen(person_ref) > EG_PARKED_REF_MAX || strchr(person_ref, ' ')))
+		return eg_fail(err, EG_INVALID, "the gateway's reference of a person cannot be kept");
 	struct entry e = {.parked = {.seq = seq, .state = refusal ? 'r' : 'b'}};
 	snprintf(e.parked.log_id, sizeof e.parked.log_id, "%s", log_id);
 	snprintf(e.parked.reason, sizeof e.parked.reason, "%.*s", 199, refusal ? refusal->text : "");
+	if (person)
+		snprintf(e.parked.person_ref, sizeof e.parked.person_ref, "%s", person_ref);
 	person_token(c, person_ref, e.person);
 	return put(c, &e, err);
 }
@@ -147,7 +163,7 @@ bool eg_parked_next(const struct eg_checkpoint *c, struct eg_parked *out)
 		return false;
 	struct walk w = walk_all(c);
 	for (unsigned i = 0; i < w.n && !found; i++)
-		if (w.all[i].parked.state != 'r' && first_of_person(&w, i)) {
+		if (w.all[i].parked.state != 'r' && w.all[i].parked.state != 'g' && first_of_person(&w, i)) {
 			*out = w.all[i].parked;
 			found = true;
 		}
@@ -188,6 +204,16 @@ enum eg_rc eg_parked_refused(struct eg_checkpoint *c, uint64_t seq, const struct
 	return put(c, &e, err);
 }
 
+enum eg_rc eg_parked_gone(struct eg_checkpoint *c, uint64_t seq, struct eg_err *err)
+{
+	struct entry e;
+	enum eg_rc rc = find(c, seq, &e, err);
+	if (rc)
+		return rc;
+	e.parked.state = 'g';
+	return put(c, &e, err);
+}
+
 static enum eg_rc change(struct eg_checkpoint *c, uint64_t seq, bool drop, struct eg_err *err)
 {
 	struct entry e;
@@ -200,7 +226,7 @@ static enum eg_rc change(struct eg_checkpoint *c, uint64_t seq, bool drop, struc
 		eg_checkpoint_drop(c, name);
 		return EG_OK;
 	}
-	if (e.parked.state == 'r')
+	if (e.parked.state == 'r' || e.parked.state == 'g')
 		e.parked.state = 'y';
 	return put(c, &e, err);
 }

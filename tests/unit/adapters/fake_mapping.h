@@ -147,6 +147,15 @@ bool eg_outbound_needs_view(const struct eg_outbound *o, const Eldergate__V1__Ch
 	return strcmp(e->case_id, "view") == 0;
 }
 
+enum eg_rc eg_outbound_shown(struct eg_outbound *o, const char *log_id, uint64_t seq, const char *person_ref,
+                             const Eldergate__V1__ElderView *view, struct eg_delivery *out, bool *skip,
+                             struct eg_err *err)
+{
+	(void)person_ref;
+	return outbound_columns(o, log_id, seq * 100 + (uint64_t)view->person_version, "state", out, skip,
+	                        err);
+}
+
 enum eg_rc eg_outbound_state(struct eg_outbound *o, const Eldergate__V1__PersonState *s,
                              struct eg_delivery *out, bool *skip, struct eg_err *err)
 {

@@ -533,17 +533,45 @@ static void a_dropped_event_frees_those_behind_it(void **state)
 	refuses = NULL;
 }
 
-static void a_parked_event_that_the_log_lost_is_let_go(void **state)
+static char first_state;
+
+static void note_state(void *arg, const struct eg_parked *p)
+{
+	(void)arg;
+	if (!first_state)
+		first_state = p->state;
+}
+
+static char state_of_first(void)
+{
+	first_state = 0;
+	eg_parked_each(checkpoint, note_state, NULL);
+	return first_state;
+}
+
+static void a_parked_event_that_the_log_lost_stays_until_somebody_drops_it(void **state)
 {
 	(void)state;
 	park_three();
 	request("retry", 0);
 	later();
 	refetch(false, "");
-	assert_int_equal(eg_parked_count(checkpoint), 2);
+	assert_int_equal(eg_parked_count(checkpoint), 3);
+	assert_int_equal(state_of_first(), 'g');
+	later();
+	assert_null(fake_open_call("ListChanges")); /* those behind it wait */
+	restart();
+	assert_int_equal(state_of_first(), 'g');
+	request("retry", 12);
 	later();
 	fake_end(fake_open_call("ListChanges"), 11, "CURSOR_PRUNED", -1);
 	turn();
+	assert_int_equal(eg_parked_count(checkpoint), 3);
+	assert_int_equal(state_of_first(), 'g');
+	request("drop", 12);
+	later();
+	refetch(true, "");
+	assert_string_equal(target.delivered, "14 ");
 	assert_int_equal(eg_parked_count(checkpoint), 1);
 	refuses = NULL;
 }
@@ -765,6 +793,61 @@ static void a_parked_event_is_shown_with_its_person(void **state)
 	assert_int_equal(eg_parked_count(checkpoint), 2);
 }
 
+/* The log may hold no change of it; what the person is now is what it would say. */
+static void a_parked_person_of_the_snapshot_is_shown_again(void **state)
+{
+	(void)state;
+	mapping.outbound.snapshot = true;
+	eg_deliver_close(deliver);
+	start();
+	refuses = "32";
+	target.answer = answer;
+	turn();
+	window("=a31 =b32 =c33", 50, 0);
+	turn();
+	assert_string_equal(target.delivered, "31 33 ");
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	window("b61", 70, 0);
+	turn();
+	assert_int_equal(eg_parked_count(checkpoint), 2);
+	restart();
+	*target.delivered = 0;
+	refuses = NULL;
+	request("retry", 32);
+	later();
+	assert_null(fake_open_call("ListChanges"));
+	struct eg_link_call *c = fake_open_call("GetElder");
+	assert_non_null(c);
+	Eldergate__V1__GetElderRequest *q =
+	        eldergate__v1__get_elder_request__unpack(NULL, c->sent[0].len, c->sent[0].p);
+	assert_string_equal(q->person->person_ref, "b");
+	eldergate__v1__get_elder_request__free_unpacked(q, NULL);
+	show(7);
+	assert_string_equal(target.delivered, "3207 ");
+	later();
+	refetch(true, ""); /* the change behind it comes from the log */
+	assert_string_equal(target.delivered, "3207 61 ");
+	assert_int_equal(eg_parked_count(checkpoint), 0);
+}
+
+static void a_parked_person_who_is_gone_stays_visible(void **state)
+{
+	(void)state;
+	refuses = "32";
+	target.answer = answer;
+	turn();
+	window("=b32", 50, 0);
+	turn();
+	request("retry", 32);
+	later();
+	show(0);
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	assert_int_equal(state_of_first(), 'g');
+	later();
+	assert_null(fake_open_call("GetElder"));
+	refuses = NULL;
+}
+
 static void a_refused_subscription_is_told(void **state)
 {
 	(void)state;
@@ -822,7 +905,7 @@ int main(void)
 	        T(a_target_that_goes_on_lets_nothing_overtake),
 	        T(a_retried_event_goes_first_then_those_behind_it),
 	        T(a_dropped_event_frees_those_behind_it),
-	        T(a_parked_event_that_the_log_lost_is_let_go),
+	        T(a_parked_event_that_the_log_lost_stays_until_somebody_drops_it),
 	        T(a_broken_refetch_is_tried_again),
 	        T(with_no_room_for_parked_events_delivery_stops),
 	        T(what_the_mapping_cannot_say_is_parked),
@@ -833,6 +916,8 @@ int main(void)
 	        T(columns_that_a_change_lacks_are_asked_for),
 	        T(a_person_who_cannot_be_shown_holds_back_until_it_works),
 	        T(a_parked_event_is_shown_with_its_person),
+	        T(a_parked_person_of_the_snapshot_is_shown_again),
+	        T(a_parked_person_who_is_gone_stays_visible),
 	        T(a_refused_subscription_is_told),
 	        T(a_silent_feed_is_begun_anew),
 	};
