@@ -35,15 +35,15 @@ struct eg_full_list {
 	unsigned n_filling;
 	struct eg_hash *hash; /* of the records so far, as ReconcileEnd declares them; NULL: none is open */
 	bool half_closed;
+	bool turned_down; /* the gateway does not want it; what still comes of it is only counted */
 	uint64_t begin_ref, end_ref, rows, records;
 	int64_t heard_us;
 	struct eg_held held;
 	struct reject *rejects; /* owned */
 	size_t n_rejects, cap_rejects;
 	struct eg_buf texts;
-	bool turned_down; /* the gateway does not want it, why: below; what still comes of it is only counted
-	                   */
-	struct eg_refusal why;
+	struct eg_refusal why; /* it was turned down */
+	char remark[200];      /* of its end; "": none */
 	/* settling */
 	enum eg_verdict_code code;
 	uint64_t at; /* 0: the begin; then index + 1; then the end */
@@ -84,6 +84,7 @@ void eg_full_list_forget(struct eg_full_list *l)
 	l->n_rejects = l->cap_rejects = 0;
 	l->n_outbox = l->n_filling = 0;
 	l->turned_down = false;
+	*l->remark = 0;
 	l->state = NONE;
 }
 
@@ -342,8 +343,14 @@ static void report(struct eg_full_list *l, const Eldergate__V1__ReconcileReport 
 	       EG_I("added", r->added), EG_I("stale", r->stale), EG_I("rejected", r->rejected),
 	       EG_I("missing", r->missing), EG_I("withdrawn", r->withdrawn), EG_B("held", r->held),
 	       EG_T("case", r->case_id), EG_B("repeated", r->repeated));
-	if (r->rejected > l->n_rejects)
+	if (r->rejected > l->n_rejects) {
+		/* Of a repeated list, or beyond 10,000. ListRejects has them by key, and of a row only its
+		 * ref is left here: they are settled as taken, and the end says how many there are. */
 		eg_log(EG_LOG_WARN, "agent.list_rejects_untold", EG_I("rejects", r->rejected - l->n_rejects));
+		snprintf(l->remark, sizeof l->remark,
+		         "另有%llu条记录被网关隔离，未逐行列出；请在网关查询本数据集的隔离记录。",
+		         (unsigned long long)(r->rejected - l->n_rejects));
+	}
 	l->o.reported(l->o.arg, r->unchanged, r->changed + r->added, r->stale, r->rejected);
 	if (l->n_rejects)
 		qsort(l->rejects, l->n_rejects, sizeof *l->rejects, by_index);
@@ -447,6 +454,10 @@ static void verdict(struct eg_full_list *l, uint64_t ref, uint64_t index, bool r
 static void end_verdict(struct eg_full_list *l, struct eg_verdict *v)
 {
 	verdict(l, l->end_ref, 0, false, v);
+	if (*l->remark && l->code == EG_VERDICT_TAKEN) {
+		v->reason = "REJECTS_UNTOLD";
+		v->text = l->remark;
+	}
 	if (!l->turned_down)
 		return;
 	v->code = EG_VERDICT_REFUSED;

@@ -478,6 +478,10 @@ enum eg_rc file_work_settle(struct file_work *w, const struct eg_verdict *v, str
 	    !file_lines_mark(w->lines, v->ref, marks[v->code], &item, &line))
 		return eg_fail(err, EG_PRECONDITION, "a verdict for a row that waits for none");
 	w->unsaved++;
+	if (v->code == EG_VERDICT_TAKEN && item == FILE_SIGN && v->reason && *v->reason) {
+		snprintf(w->outcome.code, REASON_CAP, "%s", v->reason);
+		snprintf(w->outcome.text, REASON_CAP, "%s", v->text ? v->text : "");
+	}
 	if (v->code != EG_VERDICT_REFUSED || item == FILE_BAD)
 		return EG_OK;
 	if (item == FILE_SIGN && w->replaced)

@@ -68,10 +68,12 @@ enum eg_verdict_code {
 struct eg_verdict {
 	uint64_t ref;
 	enum eg_verdict_code code;
-	uint64_t seq;       /* of its log entry; 0: none */
-	const char *reason; /* REFUSED: code names separated by spaces, such as "ID_CHECK_DIGIT" */
-	const char *field;  /* the first field at fault, or "" */
-	const char *text;   /* what to do, for people: zh-CN */
+	uint64_t seq; /* of its log entry; 0: none */
+	/* REFUSED: code names separated by spaces, such as "ID_CHECK_DIGIT". TAKEN, of LIST_END: "", or a
+	 * remark on the list, such as "REJECTS_UNTOLD". */
+	const char *reason;
+	const char *field; /* the first field at fault, or "" */
+	const char *text;  /* what to do, for people: zh-CN */
 };
 
 /* One change on its way to the agency. */

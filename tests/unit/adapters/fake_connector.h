@@ -24,7 +24,7 @@ static struct fake_source {
 	unsigned n, at, opened, closed;
 	bool once;
 	enum eg_rc open_fails, next_fails, settle_fails; /* once each, then EG_OK again */
-	char verdicts[65536];
+	char verdicts[65536], text[400];                 /* the text of the last one that has any */
 } source;
 
 static struct fake_target {
@@ -147,6 +147,8 @@ static enum eg_rc fake_settle(struct eg_connector *c, const struct eg_verdict *v
 		struct fake_step *s = &source.steps[v[i].ref - 1];
 		if (s->settled)
 			abort(); /* each ref once */
+		if (v[i].text && *v[i].text)
+			snprintf(source.text, sizeof source.text, "%s", v[i].text);
 		s->settled = v[i].code != EG_VERDICT_AGAIN;
 		snprintf(source.verdicts + len, sizeof source.verdicts - len, "%llu%s%s ",
 		         (unsigned long long)v[i].ref,

@@ -368,6 +368,29 @@ static void a_list_that_the_gateway_refuses(void **state)
 	world_close(&w);
 }
 
+static void remark_end(struct world *w, const struct eg_in *in, struct eg_verdict *v)
+{
+	(void)w;
+	if (in->kind == EG_IN_LIST_END) {
+		v->reason = "REJECTS_UNTOLD";
+		v->text = "另有2条记录被隔离。";
+	}
+}
+
+static void what_a_list_s_end_remarks_is_in_the_report(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, CTL);
+	w.judge = remark_end;
+	put_whole(&w, F1, TWO, 2);
+	taken(&w);
+	const char *report = text_of(&w, "done/" F1 ".report.csv");
+	assert_non_null(strstr(report, ",\"done\",\"REJECTS_UNTOLD\","));
+	assert_non_null(strstr(report, "另有2条记录被隔离。"));
+	world_close(&w);
+}
+
 static void verdicts_that_nobody_waits_for(void **state)
 {
 	struct world w;
@@ -441,6 +464,7 @@ int main(void)
 	        cmocka_unit_test(headers),
 	        cmocka_unit_test(what_was_not_sent_comes_again),
 	        cmocka_unit_test(a_list_that_the_gateway_refuses),
+	        cmocka_unit_test(what_a_list_s_end_remarks_is_in_the_report),
 	        cmocka_unit_test(verdicts_that_nobody_waits_for),
 	        cmocka_unit_test(a_dry_run_changes_nothing),
 	        cmocka_unit_test(settings_that_contradict),

@@ -479,6 +479,24 @@ static void a_full_list_is_settled_by_its_report(void **state)
 	assert_non_null(strstr(source.verdicts, "8 9 "));
 }
 
+/* A list that repeats an earlier one, or has over 10,000 rejects: the gateway counts more than it tells. */
+static void rejects_that_are_not_told_are_counted_at_the_end(void **state)
+{
+	(void)state;
+	fake_step(EG_IN_LIST_BEGIN, -1);
+	for (unsigned i = 0; i < 3; i++)
+		fake_row("a", "ok");
+	fake_step(EG_IN_LIST_END, 3);
+	for (unsigned i = 0; i < 3; i++)
+		later();
+	reject(list_call(), 1);
+	report(list_call(), 3);
+	turn();
+	turn();
+	assert_string_equal(source.verdicts, "1 2 3!ID_CHECK_DIGIT 4 5REJECTS_UNTOLD ");
+	assert_non_null(strstr(source.text, "2"));
+}
+
 static void a_list_with_the_wrong_count_is_never_ended(void **state)
 {
 	(void)state;
@@ -642,6 +660,7 @@ int main(void)
 	        T(stopping_takes_nothing_more_and_settles_what_was_sent),
 	        T(marks_are_saved_behind_the_receipt),
 	        T(a_full_list_is_settled_by_its_report),
+	        T(rejects_that_are_not_told_are_counted_at_the_end),
 	        T(a_list_with_the_wrong_count_is_never_ended),
 	        T(an_abandoned_list_withdraws_nobody),
 	        T(a_list_that_breaks_comes_again_whole),
