@@ -52,6 +52,14 @@ struct eg_lists {
 	uint64_t disk; /* bytes of all spools */
 };
 
+#define EG_LISTS_PAUSE_US EG_SECOND /* before what failed is tried again */
+
+/* ---- lists.c ---- */
+
+/* With one reference. NULL: no memory. */
+struct eg_list *eg_list_new(struct eg_lists *ls);
+/* Its folder goes, and with it what it took of the disk. */
+void eg_list_forget_spool(struct eg_list *l);
 /* Tells where the list stands, for whoever looks. */
 void eg_list_tell(struct eg_list *l, enum eg_list_phase phase);
 void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
@@ -59,14 +67,22 @@ void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
 enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fresh, bool append,
                         struct eg_err *err);
 struct eg_spool_options eg_lists_spool(struct eg_lists *ls);
+/* Takes so much of the room that spools have; false: there is less. arg: the engine. */
+bool eg_lists_room(void *arg, size_t bytes);
 /* Room of a spool that was removed. */
 void eg_lists_give_back(struct eg_lists *ls, uint64_t bytes);
-/* A list that the store has and nobody holds; one reference, the engine's. */
-enum eg_rc eg_list_resume(struct eg_lists *ls, const struct eg_list_info *info, struct eg_list **out,
-                          struct eg_err *err);
+/* A reader's connection, as soon as it can be had. NULL: the gateway stops. */
+struct eg_conn *eg_lists_reader(struct eg_lists *ls);
 void eg_lists_queue(struct eg_lists *ls, struct eg_list_queue *q, struct eg_list *l);
 struct eg_list *eg_lists_take(struct eg_lists *ls, struct eg_list_queue *q); /* NULL: none waits */
 
+/* The threads' ways (list_keep.c, list_run.c). arg: the engine. */
+void eg_lists_keep(void *arg);
+void eg_lists_run(void *arg);
+/* Lists of the store that have to go on and that nobody has at hand. phase 0: of any; else only of this one.
+ */
+enum eg_rc eg_lists_resume(struct eg_lists *ls, struct eg_conn *conn, enum eg_list_phase phase,
+                           struct eg_err *err);
 /* Compares, applies and withdraws one list, to its end or its case (list_apply.c). EG_CLOSED: the gateway
  * stops. */
 enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err *err);
