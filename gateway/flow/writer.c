@@ -9,7 +9,7 @@
  * A failed commit leaves nothing: the store rolls back, the tail and the datasets go back to where they were,
  * the workset is dropped. On a full disk only reads go on, out of the store's reserve; when that is spent,
  * they stop too: no log, no read. Seeded faults of fault builds, for the checker to catch: ack_before_commit,
- * wrong_root. Thread: "writer"; start and stop: the owner's. Locks: marks_lock, for marks. */
+ * wrong_root. Thread: "writer"; start and stop: the owner's. */
 #include "flow/writer.h"
 
 #include "base/fault.h"
@@ -18,9 +18,9 @@
 #include "base/thread.h"
 #include "flow/commit.h"
 #include "flow/lag.h"
+#include "flow/marks.h"
 #include "trust/checkpoint.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +28,9 @@
 
 #define DEFAULT_RECORDS    1024
 #define DEFAULT_CHECKPOINT EG_SECOND
-#define TICKETS_MAX        1024 /* of one commit */
-#define MARKS_MAX          64
+#define TICKETS_MAX        1024                /* of one commit */
 #define IDLE_US            EG_SECOND           /* how often the idle writer looks at its timers */
 #define COMMIT_BUDGET      ((size_t)512 << 20) /* memory of one commit */
-
-struct mark {
-	char name[EG_NAME_MAX];
-	uint64_t seq, kept; /* as reported; as committed */
-};
 
 struct eg_writer {
 	struct eg_writer_options o;
@@ -54,51 +48,12 @@ struct eg_writer {
 	int64_t lag_looked;   /* when table lag was last looked at; monotonic */
 	int64_t persons;
 	int64_t open_cases[EG_CASE_LIST_SHRINK + 1];
-	pthread_mutex_t marks_lock;
-	struct mark marks[MARKS_MAX];
-	unsigned n_marks;
+	struct eg_marks marks;
 };
-
-/* ---- marks ---- */
 
 void eg_writer_mark(struct eg_writer *w, const char *name, uint64_t seq)
 {
-	unsigned i = 0;
-	pthread_mutex_lock(&w->marks_lock);
-	while (i < w->n_marks && strcmp(w->marks[i].name, name) != 0)
-		i++;
-	if (i == w->n_marks && i < MARKS_MAX) {
-		w->marks[i] = (struct mark){.kept = UINT64_MAX};
-		snprintf(w->marks[i].name, sizeof w->marks[i].name, "%s", name);
-		w->n_marks++;
-	}
-	if (i < MARKS_MAX)
-		w->marks[i].seq = seq;
-	pthread_mutex_unlock(&w->marks_lock);
-}
-
-/* A copy of those that moved, so that the lock is not held over the store. */
-static unsigned moved_marks(struct eg_writer *w, struct mark out[MARKS_MAX])
-{
-	unsigned n = 0;
-	pthread_mutex_lock(&w->marks_lock);
-	for (unsigned i = 0; i < w->n_marks; i++)
-		if (w->marks[i].seq != w->marks[i].kept)
-			out[n++] = w->marks[i];
-	pthread_mutex_unlock(&w->marks_lock);
-	return n;
-}
-
-static void keep_marks(struct eg_writer *w, const struct mark *marks, unsigned n)
-{
-	pthread_mutex_lock(&w->marks_lock);
-	for (unsigned k = 0; k < n; k++)
-		for (unsigned i = 0; i < w->n_marks; i++)
-			if (strcmp(w->marks[i].name, marks[k].name) == 0)
-				w->marks[i].kept = marks[k].seq;
-	pthread_mutex_unlock(&w->marks_lock);
-	for (unsigned k = 0; k < n; k++)
-		eg_metric_set(EG_M_MARK_SEQ, marks[k].name, (double)marks[k].seq);
+	eg_marks_put(&w->marks, name, seq);
 }
 
 /* ---- one transaction ---- */
@@ -204,7 +159,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
                           struct eg_err *err)
 {
 	struct eg_commit *c = &w->commit;
-	struct mark marks[MARKS_MAX];
+	struct eg_mark marks[EG_MARKS_MAX];
 	unsigned n_marks;
 	bool signs = false;
 	int64_t began = eg_mono_us();
@@ -220,7 +175,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	enum eg_rc rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
 	if (rc == EG_OK && tx.rc == EG_OK)
 		rc = eg_commit_fill(c, &tx, w->conn, err);
-	n_marks = moved_marks(w, marks);
+	n_marks = eg_marks_moved(&w->marks, marks);
 	for (unsigned i = 0; i < n_marks; i++)
 		eg_tx_put_mark(&tx, marks[i].name, marks[i].seq);
 	if (rc == EG_OK && tx.rc == EG_OK && (checkpoint_due(w) || want_sign) &&
@@ -249,7 +204,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	uint64_t entries = w->tail.seq - w->tail.kept_seq;
 	eg_tail_keep(&w->tail);
 	eg_commit_keep(c);
-	keep_marks(w, marks, n_marks);
+	eg_marks_keep(&w->marks, marks, n_marks);
 	read_lists(w);
 	if (signs) {
 		w->signed_size = w->tail.seq;
@@ -379,11 +334,11 @@ static bool lag_waits(struct eg_writer *w)
 
 static void idle(struct eg_writer *w, bool last)
 {
-	struct mark marks[MARKS_MAX];
+	struct eg_mark marks[EG_MARKS_MAX];
 	struct eg_err err;
 	bool due = checkpoint_due(w) || (last && w->tail.seq > w->signed_size);
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
-	if (!due && !moved_marks(w, marks) && !lag_waits(w))
+	if (!due && !eg_marks_moved(&w->marks, marks) && !lag_waits(w))
 		return;
 	if (attempt(w, NULL, 0, last, &err)) {
 		stop_if_fatal(w, &err);
@@ -531,7 +486,7 @@ static void writer_free(struct eg_writer *w)
 	eg_wake_free(w->head);
 	eg_wake_free(w->lists);
 	eg_listed_free(&w->commit.merge.listed);
-	pthread_mutex_destroy(&w->marks_lock);
+	eg_marks_destroy(&w->marks);
 	free(w);
 }
 
@@ -541,7 +496,7 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 	*out = NULL;
 	if (!w)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the writer");
-	pthread_mutex_init(&w->marks_lock, NULL);
+	eg_marks_init(&w->marks);
 	w->o = *o;
 	if (!w->o.max_records)
 		w->o.max_records = DEFAULT_RECORDS;
