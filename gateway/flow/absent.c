@@ -2,6 +2,7 @@
 #include "flow/absent.h"
 
 #include "base/buf.h"
+#include "store/dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,35 +16,46 @@ enum { TOKEN = 16, ROOM = 4096 * TOKEN, HEX = 33 };
 
 struct eg_absent {
 	int fd;
+	char folder[512];
 	bool writes;
 	size_t at, len; /* in buf */
 	uint8_t buf[ROOM];
 };
 
-static void path_of(const char *dir, const uint8_t id[16], char *out, size_t len)
+static void folder_of(const char *dir, const uint8_t id[16], char *out, size_t len)
 {
 	char hex[HEX];
 	eg_hex(id, 16, hex);
-	snprintf(out, len, "%s/%s/absent", dir, hex);
+	snprintf(out, len, "%s/%s", dir, hex);
 }
 
+/* A file that is gone stays gone: that is not the disk's trouble of the moment. */
 static enum eg_rc disk_error(struct eg_err *err, const char *doing)
 {
-	bool full = errno == ENOSPC || errno == EDQUOT;
-	return eg_fail(err, full ? EG_NO_SPACE : EG_IO, "%s the keys that a list lacks: %s", doing,
-	               strerror(errno));
+	bool full = errno == ENOSPC || errno == EDQUOT, gone = errno == ENOENT || errno == ENOTDIR;
+	return eg_fail(err,
+	               full   ? EG_NO_SPACE
+	               : gone ? EG_CORRUPT
+	                      : EG_IO,
+	               "%s the keys that a list lacks: %s", doing, strerror(errno));
+}
+
+static int open_file(const char *folder, int flags)
+{
+	char path[600];
+	snprintf(path, sizeof path, "%s/absent", folder);
+	return open(path, flags | O_CLOEXEC, 0600);
 }
 
 static enum eg_rc make(struct eg_absent **out, const char *dir, const uint8_t id[16], int flags,
                        struct eg_err *err)
 {
-	char path[600];
 	struct eg_absent *a = calloc(1, sizeof *a);
 	*out = NULL;
 	if (!a)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a list");
-	path_of(dir, id, path, sizeof path);
-	a->fd = open(path, flags | O_CLOEXEC, 0600);
+	folder_of(dir, id, a->folder, sizeof a->folder);
+	a->fd = open_file(a->folder, flags);
 	if (a->fd < 0) {
 		free(a);
 		return disk_error(err, "opening");
@@ -89,12 +101,12 @@ enum eg_rc eg_absent_finish(struct eg_absent *a, struct eg_err *err)
 	enum eg_rc rc = flush(a, err);
 	if (rc == EG_OK && fsync(a->fd) != 0)
 		rc = disk_error(err, "keeping");
-	return rc;
+	return rc ? rc : eg_dir_sync(a->folder, err); /* its name too */
 }
 
 static enum eg_rc cut(struct eg_err *err)
 {
-	return eg_fail(err, EG_CORRUPT, "the file of the keys that a list lacks is cut off");
+	return eg_fail(err, EG_CORRUPT, "the file of the keys that a list lacks has not as many as it lacks");
 }
 
 static enum eg_rc check_size(int fd, uint64_t n, struct eg_err *err)
@@ -151,22 +163,23 @@ void eg_absent_close(struct eg_absent *a)
 enum eg_rc eg_absent_has(const char *dir, const uint8_t id[16], uint64_t n, const uint8_t token[16],
                          bool *has, struct eg_err *err)
 {
-	char path[600];
+	char folder[512];
 	uint8_t at[TOKEN];
 	uint64_t low = 0, high = n;
 	*has = false;
 	if (!n)
 		return EG_OK;
-	path_of(dir, id, path, sizeof path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	folder_of(dir, id, folder, sizeof folder);
+	int fd = open_file(folder, O_RDONLY);
 	if (fd < 0)
 		return disk_error(err, "opening");
 	enum eg_rc rc = check_size(fd, n, err);
 	while (rc == EG_OK && low < high && !*has) {
 		uint64_t mid = low + (high - low) / 2;
-		if (pread(fd, at, TOKEN, (off_t)(mid * TOKEN)) != TOKEN)
-			rc = disk_error(err, "reading");
-		int c = memcmp(at, token, TOKEN);
+		ssize_t got = pread(fd, at, TOKEN, (off_t)(mid * TOKEN));
+		if (got != TOKEN)
+			rc = got < 0 ? disk_error(err, "reading") : cut(err);
+		int c = rc ? 0 : memcmp(at, token, TOKEN);
 		*has = rc == EG_OK && c == 0;
 		if (c < 0)
 			low = mid + 1;

@@ -10,6 +10,7 @@
 #include "road_check.h"
 
 #include "flow/compare.h"
+#include "flow/listed.h"
 #include "flow/lists.h"
 
 enum { NAME = 3, STATUS = 15 };
@@ -363,6 +364,67 @@ static void a_spool_that_is_gone_withdraws_nobody(void **state)
 	assert_int_equal(send_list("three", 300, three, 3).unchanged, 3);
 }
 
+static void keep_ticket(struct eg_ticket *t)
+{
+	(void)t;
+}
+
+static void stop_all(void)
+{
+	eg_intake_close(r->intake);
+	eg_writer_drain(r->writer);
+	stop_lists();
+	road_stop(r);
+}
+
+/* Puts a record of a version that may be late; nobody waits for it. */
+static struct eg_ticket *put_record(const char *key, int64_t version)
+{
+	struct eg_err err = {0};
+	struct eg_ticket *t = road_batch(r, "police", "hukou", 1);
+	struct eg_item *item = road_add(t, key, version, EG_ASSERT);
+	road_text(t, item, NAME, "王晚");
+	road_int(item, STATUS, 1);
+	t->done = keep_ticket;
+	assert_ok(eg_intake_put(r->intake, t, eg_mono_us() + EG_SECOND, &err), err);
+	return t;
+}
+
+/* What a list lacked cannot be told any more: that is the trouble of the records that ask for it. */
+static void absent_keys_that_are_gone_hit_only_who_asks(void **state)
+{
+	(void)state;
+	struct eg_listed listed = {0};
+	struct eg_err err = {0};
+	send_list("one", 100, three, 3);
+	assert_int_equal(send_list("two", 200, three, 2).withdrawn, 1);
+	assert_ok(eg_listed_load(&listed, r->reader, &err), err);
+	assert_int_equal(listed.n, 1);
+	char hex[33], path[512];
+	eg_hex(listed.v[0].spool, 16, hex);
+	snprintf(path, sizeof path, "%s/%s/absent", r->lists_dir, hex);
+	eg_listed_free(&listed);
+	assert_int_equal(unlink(path), 0);
+	stop_all();
+	road_start_intake(r); /* all of them into one commit */
+	struct eg_ticket *first = put_record("x", 150), *late = put_record("a", 150),
+	                 *last = put_record("b", 250);
+	road_start_writer(r);
+	start_lists();
+	assert_int_equal(send_record("z", "王末", 1), EG_APPLIED); /* behind them */
+	assert_int_equal(first->rc, EG_OK);
+	assert_int_equal(first->submission.items[0].outcome, EG_APPLIED);
+	assert_int_equal(late->rc, EG_CORRUPT);
+	assert_int_equal(last->rc, EG_OK);
+	assert_int_equal(last->submission.items[0].outcome, EG_APPLIED);
+	eg_ticket_free(first);
+	eg_ticket_free(late);
+	eg_ticket_free(last);
+	/* A newer list knows better, and the record is decided. */
+	send_list("three", 300, three, 3);
+	assert_int_equal(send_record("a", "王晚", 150), EG_STALE);
+}
+
 static void limits(void **state)
 {
 	(void)state;
@@ -480,6 +542,7 @@ int main(void)
 	        T(a_list_without_news_writes_one_entry),
 	        T(dry_runs_write_nothing),
 	        T(a_spool_that_is_gone_withdraws_nobody),
+	        T(absent_keys_that_are_gone_hit_only_who_asks),
 	        T(limits),
 	        T(regions),
 	        T(rows_of_lists),

@@ -5,6 +5,8 @@
 #include "flow/spool.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
 
 enum { ROWS = 9000, TEXT = 200, CUTS = 40 };
 
@@ -307,6 +309,73 @@ static void absent_keys(void **state)
 	eg_spool_close(s);
 }
 
+/* A file whose name is not on the disk is lost with the power, whatever became of its bytes. */
+static char synced_folder[512];
+int fsync(int fd)
+{
+	char link[64];
+	struct stat st;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		ssize_t n = readlink(link, synced_folder, sizeof synced_folder - 1);
+		synced_folder[n < 0 ? 0 : n] = 0;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void absent_keys_stay_in_their_folder(void **state)
+{
+	struct eg_err err = {0};
+	struct eg_spool_options o = options();
+	struct eg_spool *s = fill(1, &o);
+	struct eg_absent *a;
+	char hex[33], path[256];
+	(void)state;
+	eg_hex(eg_spool_id(s), 16, hex);
+	snprintf(path, sizeof path, "%s/%s", dir, hex);
+	assert_ok(eg_absent_new(&a, dir, eg_spool_id(s), &err), err);
+	synced_folder[0] = 0;
+	assert_ok(eg_absent_finish(a, &err), err);
+	assert_string_equal(synced_folder, path);
+	eg_absent_close(a);
+	eg_spool_close(s);
+}
+
+/* Not there, or not whole: what it said is lost, and no other try will find it. */
+static void absent_keys_that_are_gone(void **state)
+{
+	struct eg_err err = {0};
+	struct eg_spool_options o = options();
+	struct eg_spool *s = fill(1, &o);
+	const uint8_t *id = eg_spool_id(s);
+	uint8_t token[16] = {0}, other[16] = {7};
+	struct eg_absent *a;
+	char hex[33], path[256];
+	bool has;
+	(void)state;
+	eg_hex(id, 16, hex);
+	snprintf(path, sizeof path, "%s/%s/absent", dir, hex);
+	assert_ok(eg_absent_new(&a, dir, id, &err), err);
+	for (unsigned i = 0; i < 9; i++, token[0]++)
+		assert_ok(eg_absent_add(a, token, &err), err);
+	assert_ok(eg_absent_finish(a, &err), err);
+	eg_absent_close(a);
+	const off_t sizes[] = {9 * 16 - 1, 8 * 16, 9 * 16 + 16, 0};
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(truncate(path, sizes[i]), 0);
+		assert_int_equal(eg_absent_has(dir, id, 9, token, &has, &err), EG_CORRUPT);
+		assert_int_equal(eg_absent_open(&a, dir, id, 9, &err), EG_CORRUPT);
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(eg_absent_has(dir, id, 9, token, &has, &err), EG_CORRUPT);
+	assert_int_equal(eg_absent_open(&a, dir, id, 9, &err), EG_CORRUPT);
+	assert_int_equal(eg_absent_has(dir, other, 9, token, &has, &err), EG_CORRUPT); /* nor its folder */
+	/* A disk that fails now may not the next time. */
+	assert_int_equal(symlink(path, path), 0);
+	assert_int_equal(eg_absent_has(dir, id, 9, token, &has, &err), EG_IO);
+	eg_spool_close(s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -315,6 +384,8 @@ int main(void)
 	        T(quota),
 	        T(wrong_files),
 	        T(absent_keys),
+	        T(absent_keys_stay_in_their_folder),
+	        T(absent_keys_that_are_gone),
 	};
 	return cmocka_run_group_tests_name("spool", tests, road_read_seed, NULL);
 }
