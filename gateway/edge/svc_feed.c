@@ -12,23 +12,20 @@
 
 #include "base/clock.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #define WINDOW_BYTES ((size_t)64 << 20) /* arena of one window's message */
 #define LIVE_US      (2 * EG_SECOND)    /* a feed that far behind the head has reached it */
 
 struct subscription {
-	struct eg_stream stream;
-	struct eg_caller caller; /* who is NULL: not opened yet */
+	struct eg_stream stream; /* first; it awaits the feed's last word */
 	struct eg_purpose_rule grant;
 	_Atomic int64_t until;     /* the grant's end; 0: none */
 	uint8_t cursor_log_id[16]; /* of the request */
-	struct eg_message *first;
-	bool opened, finished; /* finished: its status is given */
+	bool opened, finished;     /* finished: its status is given */
 	/* guarded by the stream's lock */
 	struct eg_sub *sub; /* NULL: not yet, or over */
-	bool dropped, ended, closed, left, expired, has_progress;
+	bool dropped, ended, left, expired, has_progress;
 	enum eg_rc end;
 	struct eg_err end_err;
 	struct eg_feed_item progress;
@@ -88,6 +85,7 @@ static void on_ended(void *arg, enum eg_rc rc, const struct eg_err *err)
 	struct subscription *s = arg;
 	pthread_mutex_lock(&s->stream.lock);
 	s->sub = NULL;
+	s->stream.awaited = 0;
 	if (!s->ended) {
 		s->end = rc;
 		s->end_err = *err;
@@ -99,11 +97,18 @@ static void on_ended(void *arg, enum eg_rc rc, const struct eg_err *err)
 
 /* ---- the step ---- */
 
+static void await(struct subscription *s, unsigned n)
+{
+	pthread_mutex_lock(&s->stream.lock);
+	s->stream.awaited = n;
+	pthread_mutex_unlock(&s->stream.lock);
+}
+
 /* told: the entry up to which everything was told. */
 static enum eg_rc read_head(const struct subscription *s, struct eg_worker *w, uint64_t told,
                             struct eg_feed_head *out, struct eg_err *err)
 {
-	struct eg_finder find = {w->conn, s->stream.edge->o.vault, &s->caller, w->scratch};
+	struct eg_finder find = {w->conn, s->stream.edge->o.vault, &s->stream.caller, w->scratch};
 	struct eg_entry entry;
 	*out = (struct eg_feed_head){0};
 	enum eg_rc rc = eg_read_begin(w->conn, err);
@@ -125,34 +130,36 @@ static enum eg_rc begin_feed(struct subscription *s, struct eg_worker *w, struct
 	struct eg_edge *e = s->stream.edge;
 	struct eg_maker k = {.arena = w->scratch};
 	struct eg_sink sink = {.arg = s, .take = take, .ended = on_ended};
-	const struct eg_policy *policy = eg_edge_policy_ref(e);
+	struct eg_message *first = s->stream.message; /* it stays: no other is asked for */
 	const struct eg_purpose_rule *grant;
 	struct eg_sub_options o;
 	struct eg_feed_head head;
 	ProtobufCMessage *m = NULL;
-	enum eg_rc rc = eg_caller_open(&s->caller, s->stream.call, policy, f);
-	eg_policy_unref(policy);
-	if (rc || (rc = eg_caller_role(&s->caller, EG_ROLE_SUBSCRIBER, f)))
+	enum eg_rc rc = eg_stream_admit(&s->stream, EG_ROLE_SUBSCRIBER, f);
+	if (rc)
 		return rc;
 	f->reason = EG_REASON_MALFORMED_REQUEST;
-	if (!s->first)
+	if (!first)
 		return eg_refuse(f, EG_INVALID, f->reason, "", "the call has no request message");
-	if ((rc = eg_pb_read(&eldergate__v1__subscribe_request__descriptor, eg_message_bytes(s->first),
+	if ((rc = eg_pb_read(&eldergate__v1__subscribe_request__descriptor, eg_message_bytes(first),
 	                     w->scratch, &m, &f->err)))
 		return rc;
 	f->reason = 0;
 	const Eldergate__V1__SubscribeRequest *q = (void *)m;
-	if ((rc = eg_caller_purpose(&s->caller, q->purpose, &grant, f)) ||
+	if ((rc = eg_caller_purpose(&s->stream.caller, q->purpose, &grant, f)) ||
 	    (rc = read_head(s, w, UINT64_MAX, &head, &f->err)) ||
-	    (rc = eg_feed_options_read(&k, &s->caller, grant, q->start, q->filter,
+	    (rc = eg_feed_options_read(&k, &s->stream.caller, grant, q->start, q->filter,
 	                               eg_writer_log_id(e->o.writer), head.seq, &o, f)))
 		return rc;
 	s->grant = *grant; /* its fields stay with the caller's policy */
 	atomic_store(&s->until, grant->until_us);
 	memcpy(s->cursor_log_id, o.log_id, sizeof s->cursor_log_id);
 	struct eg_err err = {0};
-	if ((rc = eg_feed_add(e->o.feed, &o, sink, &s->sub, &err)))
+	await(s, 1); /* it may end at once */
+	if ((rc = eg_feed_add(e->o.feed, &o, sink, &s->sub, &err))) {
+		await(s, 0);
 		eg_feed_fault(rc, &err, f);
+	}
 	return rc;
 }
 
@@ -167,10 +174,10 @@ static bool same_grant(const struct eg_purpose_rule *a, const struct eg_purpose_
 static enum eg_rc still_granted(struct subscription *s, struct eg_fault *f)
 {
 	const struct eg_policy *policy = eg_edge_policy_ref(s->stream.edge);
-	struct eg_caller now = s->caller;
+	struct eg_caller now = s->stream.caller;
 	const struct eg_purpose_rule *grant;
 	enum eg_rc rc = EG_OK;
-	if (policy != s->caller.policy) {
+	if (policy != s->stream.caller.policy) {
 		now.policy = eg_policy_ref(now.policy);
 		rc = eg_caller_renew(&now, policy, f);
 		if (!rc)
@@ -180,8 +187,8 @@ static enum eg_rc still_granted(struct subscription *s, struct eg_fault *f)
 		if (!rc && !same_grant(grant, &s->grant))
 			rc = eg_refuse(f, EG_CLOSED, 0, "purpose", "the grant has changed: subscribe again");
 		if (!rc) {
-			eg_caller_close(&s->caller);
-			s->caller = now;
+			eg_caller_close(&s->stream.caller);
+			s->stream.caller = now;
 			s->grant = *grant;
 			atomic_store(&s->until, grant->until_us);
 		} else {
@@ -197,8 +204,7 @@ static void finish(struct subscription *s, const struct eg_fault *f)
 	if (s->finished)
 		return;
 	s->finished = true;
-	eg_edge_refused(s->stream.edge, &s->caller, f);
-	eg_call_fail(s->stream.call, f);
+	eg_stream_fail(&s->stream, f);
 }
 
 static void tell_progress(struct subscription *s, const struct eg_feed_item *item, struct eg_worker *w)
@@ -221,19 +227,6 @@ static void drop(struct subscription *s)
 		eg_feed_drop(s->stream.edge->o.feed, s->sub);
 	}
 	pthread_mutex_unlock(&s->stream.lock);
-}
-
-static bool gone(struct subscription *s)
-{
-	pthread_mutex_lock(&s->stream.lock);
-	bool over = s->closed && !s->sub;
-	pthread_mutex_unlock(&s->stream.lock);
-	if (!over || !eg_stream_close(&s->stream))
-		return false;
-	eg_message_free(s->first);
-	eg_caller_close(&s->caller);
-	free(s);
-	return true;
 }
 
 static void look(struct subscription *s, struct eg_worker *w)
@@ -266,11 +259,10 @@ static void look(struct subscription *s, struct eg_worker *w)
 
 static bool step(struct eg_job *job, struct eg_worker *w)
 {
-	struct subscription *s =
-	        (struct subscription *)((char *)job - offsetof(struct subscription, stream.job));
+	struct subscription *s = (struct subscription *)eg_stream_of(job);
 	struct eg_fault f = {0};
 	pthread_mutex_lock(&s->stream.lock);
-	bool closed = s->closed;
+	bool closed = s->stream.closed;
 	pthread_mutex_unlock(&s->stream.lock);
 	if (!s->opened && !closed) {
 		s->opened = true;
@@ -283,26 +275,17 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 	}
 	if (closed || s->finished)
 		drop(s);
-	return gone(s);
+	if (!eg_stream_close(&s->stream))
+		return false;
+	free(s);
+	return true;
 }
 
 /* ---- events ---- */
 
 static void began(struct eg_call *c, struct eg_message *first)
 {
-	struct subscription *s = calloc(1, sizeof *s);
-	if (!s) {
-		struct eg_fault f;
-		eg_ask_no_memory(&f);
-		eg_call_fail(c, &f);
-		eg_message_free(first);
-		eg_call_release(c);
-		return;
-	}
-	s->first = first;
-	eg_call_set_state(c, s);
-	eg_stream_open(&s->stream, c, step);
-	eg_stream_kick(&s->stream);
+	eg_stream_begin(c, first, sizeof(struct subscription), step);
 }
 
 static void on_sent(struct eg_call *c)
@@ -314,18 +297,7 @@ static void on_sent(struct eg_call *c)
 	pthread_mutex_unlock(&s->stream.lock);
 }
 
-static void on_closed(struct eg_call *c)
-{
-	struct subscription *s = eg_call_state(c);
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->stream.lock);
-	s->closed = true;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
-const struct eg_call_events eg_subscribe = {.began = began, .sent = on_sent, .closed = on_closed};
+const struct eg_call_events eg_subscribe = {.began = began, .sent = on_sent, .closed = eg_stream_on_closed};
 
 /* ---- ListChanges ---- */
 

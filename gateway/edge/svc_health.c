@@ -4,17 +4,15 @@
 
 #include "grpc/health/v1/health.pb-c.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { REQUEST_BYTES = 1 << 16, WATCHES_MAX = 256 };
 
 struct watch {
-	struct eg_stream stream;
+	struct eg_stream stream;                                    /* first */
 	int told;                                                   /* the last status told; 0: none yet */
 	Grpc__Health__V1__HealthCheckResponse__ServingStatus known; /* SERVING, or SERVICE_UNKNOWN */
-	bool closed;                                                /* guarded by the stream's lock */
 };
 
 static atomic_uint watches;
@@ -53,12 +51,9 @@ enum eg_rc eg_health_check(struct eg_ask *a, struct eg_fault *f)
 
 static bool step(struct eg_job *job, struct eg_worker *w)
 {
-	struct watch *h = (struct watch *)((char *)job - offsetof(struct watch, stream.job));
+	struct watch *h = (struct watch *)eg_stream_of(job);
 	Grpc__Health__V1__HealthCheckResponse r = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 	(void)w;
-	pthread_mutex_lock(&h->stream.lock);
-	bool closed = h->closed;
-	pthread_mutex_unlock(&h->stream.lock);
 	r.status = h->known == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
 	                   ? state_of(h->stream.edge)
 	                   : h->known;
@@ -73,7 +68,7 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 		eg_refuse(&f, EG_CLOSED, 0, "", "the gateway is shutting down");
 		eg_call_fail(h->stream.call, &f);
 	}
-	if (!closed || !eg_stream_close(&h->stream))
+	if (!eg_stream_close(&h->stream))
 		return false;
 	atomic_fetch_sub(&watches, 1);
 	free(h);
@@ -108,20 +103,8 @@ static void began(struct eg_call *c, struct eg_message *first)
 		eg_call_release(c);
 		return;
 	}
-	eg_call_set_state(c, h);
 	eg_stream_open(&h->stream, c, step);
 	eg_stream_kick(&h->stream);
 }
 
-static void on_closed(struct eg_call *c)
-{
-	struct watch *h = eg_call_state(c);
-	if (!h)
-		return;
-	pthread_mutex_lock(&h->stream.lock);
-	h->closed = true;
-	eg_stream_kick(&h->stream);
-	pthread_mutex_unlock(&h->stream.lock);
-}
-
-const struct eg_call_events eg_health_watch = {.began = began, .closed = on_closed};
+const struct eg_call_events eg_health_watch = {.began = began, .closed = eg_stream_on_closed};

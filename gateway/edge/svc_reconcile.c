@@ -33,23 +33,17 @@ struct chunk {
 };
 
 struct reconcile {
-	struct eg_stream stream;
-	struct eg_timer timer;
-	struct eg_caller caller; /* who is NULL: not opened yet */
-	bool entered;            /* counted in the quota */
-	char name[EG_NAME_MAX], dataset[EG_NAME_MAX];
+	struct eg_stream stream; /* first; it awaits the chunks that are under way */
+	char dataset[EG_NAME_MAX];
 	enum state state;
 	struct eg_list *list;
 	int64_t not_before; /* the identity's rate is spent until then */
 	int64_t look_every;
 	struct eg_list_look told; /* what the sender heard last */
+	struct eg_message *held;  /* the end, until all chunks are through */
 	/* guarded by the stream's lock */
-	struct eg_message *message;
-	bool reading, half_closed, closed, ringing;
-	unsigned chunks;    /* under way */
 	enum eg_rc failure; /* of a chunk, the first one */
 	struct eg_err why;
-	struct eg_message *held; /* the end, until all chunks are through; the steps' own */
 };
 
 static void drop_list(struct reconcile *s)
@@ -63,8 +57,7 @@ static void end_with(struct reconcile *s, const struct eg_fault *f)
 	if (s->state == ENDED)
 		return;
 	s->state = ENDED;
-	eg_edge_refused(s->stream.edge, &s->caller, f);
-	eg_call_fail(s->stream.call, f);
+	eg_stream_fail(&s->stream, f);
 	drop_list(s);
 }
 
@@ -75,7 +68,8 @@ static enum eg_rc begin(struct reconcile *s, struct eg_bytes body, struct eg_wor
 	struct eg_list_begin b;
 	if (s->state != BEGIN)
 		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "begin", "a list has one begin");
-	enum eg_rc rc = eg_list_begin_read(body, s->caller.policy, s->caller.who, w->scratch, &b, f);
+	enum eg_rc rc =
+	        eg_list_begin_read(body, s->stream.caller.policy, s->stream.caller.who, w->scratch, &b, f);
 	if (rc)
 		return rc;
 	rc = eg_list_begin(s->stream.edge->o.lists, &b, &s->list, &f->err);
@@ -106,7 +100,7 @@ static bool run_chunk(struct eg_job *job, struct eg_worker *w)
 		s->failure = rc;
 		s->why = err;
 	}
-	s->chunks--;
+	s->stream.awaited--;
 	eg_stream_kick(&s->stream);
 	pthread_mutex_unlock(&s->stream.lock);
 	return true;
@@ -123,8 +117,8 @@ static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_m
 		return eg_refuse(f, EG_INVALID, EG_REASON_ARGUMENT_INVALID, "records",
 		                 "records stand between a list's begin and its end");
 	uint64_t first = eg_list_digested(s->list);
-	enum eg_rc rc = eg_list_records_take(body, &limits, s->caller.policy, s->caller.who, s->dataset,
-	                                     s->list, &t, f);
+	enum eg_rc rc = eg_list_records_take(body, &limits, s->stream.caller.policy, s->stream.caller.who,
+	                                     s->dataset, s->list, &t, f);
 	if (rc || !t)
 		return rc;
 	struct chunk *c = calloc(1, sizeof *c);
@@ -132,7 +126,8 @@ static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_m
 		eg_ticket_free(t);
 		return eg_ask_no_memory(f);
 	}
-	int64_t wait = eg_quota_take(e->quota, s->name, s->caller.who->records_per_second, t->submission.n);
+	int64_t wait = eg_quota_take(e->quota, s->stream.name, s->stream.caller.who->records_per_second,
+	                             t->submission.n);
 	if (wait)
 		s->not_before = eg_mono_us() + wait;
 	*c = (struct chunk){.job = {.run = run_chunk},
@@ -145,7 +140,7 @@ static enum eg_rc records(struct reconcile *s, struct eg_bytes body, struct eg_m
 	*message = NULL;
 	eg_list_hold(s->list);
 	pthread_mutex_lock(&s->stream.lock);
-	s->chunks++;
+	s->stream.awaited++;
 	pthread_mutex_unlock(&s->stream.lock);
 	eg_pool_put(e->pool, &c->job);
 	return EG_OK;
@@ -176,7 +171,7 @@ static enum eg_rc end(struct reconcile *s, struct eg_bytes body, struct eg_worke
 static bool chunks_under_way(struct reconcile *s)
 {
 	pthread_mutex_lock(&s->stream.lock);
-	bool some = s->chunks > 0;
+	bool some = s->stream.awaited > 0;
 	pthread_mutex_unlock(&s->stream.lock);
 	return some;
 }
@@ -263,60 +258,12 @@ static void watch(struct reconcile *s, struct eg_worker *w)
 
 /* ---- the step ---- */
 
-static enum eg_rc open_caller(struct reconcile *s, struct eg_fault *f)
-{
-	const struct eg_policy *policy = eg_edge_policy_ref(s->stream.edge);
-	enum eg_rc rc;
-	if (s->caller.who)
-		rc = eg_caller_renew(&s->caller, policy, f);
-	else
-		rc = eg_caller_open(&s->caller, s->stream.call, policy, f);
-	eg_policy_unref(policy);
-	if (!rc)
-		rc = eg_caller_role(&s->caller, EG_ROLE_AGENCY, f);
-	if (rc || s->entered)
-		return rc;
-	rc = eg_quota_enter(s->stream.edge->quota, s->caller.who->name, &f->err);
-	s->entered = !rc;
-	if (!rc)
-		memcpy(s->name, s->caller.who->name, sizeof s->name);
-	return rc;
-}
-
-static void ring(struct eg_timer *t)
-{
-	struct reconcile *s = (struct reconcile *)((char *)t - offsetof(struct reconcile, timer));
-	pthread_mutex_lock(&s->stream.lock);
-	s->ringing = false;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
-static void look_again(struct reconcile *s, int64_t mono_us)
-{
-	pthread_mutex_lock(&s->stream.lock);
-	if (!s->ringing) {
-		s->ringing = true;
-		eg_timer_set(s->stream.edge->timers, &s->timer, mono_us);
-	}
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
 static bool gone(struct reconcile *s)
 {
-	pthread_mutex_lock(&s->stream.lock);
-	if (s->closed && s->ringing && eg_timer_cancel(s->stream.edge->timers, &s->timer))
-		s->ringing = false;
-	bool over = s->closed && !s->reading && !s->message && !s->ringing && !s->chunks;
-	pthread_mutex_unlock(&s->stream.lock);
-	struct eg_edge *e = s->stream.edge;
-	if (!over || !eg_stream_close(&s->stream))
+	if (!eg_stream_close(&s->stream))
 		return false;
-	if (s->entered)
-		eg_quota_leave(e->quota, s->name);
 	drop_list(s);
 	eg_message_free(s->held);
-	eg_caller_close(&s->caller);
 	free(s);
 	return true;
 }
@@ -332,18 +279,19 @@ static void broke(struct reconcile *s)
 
 static bool step(struct eg_job *job, struct eg_worker *w)
 {
-	struct reconcile *s = (struct reconcile *)((char *)job - offsetof(struct reconcile, stream.job));
+	struct reconcile *s = (struct reconcile *)eg_stream_of(job);
 	struct eg_fault f = {0};
 	pthread_mutex_lock(&s->stream.lock);
-	struct eg_message *m = s->message;
-	bool closed = s->closed, half_closed = s->half_closed;
+	struct eg_message *m = s->stream.message;
+	bool closed = s->stream.closed, half_closed = s->stream.half_closed;
 	enum eg_rc failure = s->failure;
 	struct eg_err why = s->why;
-	s->message = NULL;
+	s->stream.message = NULL;
 	pthread_mutex_unlock(&s->stream.lock);
 	bool stopping = atomic_load(&s->stream.edge->stopping);
 
-	if (s->state != ENDED && !closed && open_caller(s, &f))
+	if (s->state != ENDED && !closed &&
+	    (eg_stream_admit(&s->stream, EG_ROLE_AGENCY, &f) || eg_stream_count(&s->stream, &f)))
 		end_with(s, &f);
 	if (s->state != ENDED && stopping) {
 		eg_refuse(&f, EG_CLOSED, 0, "", "the gateway is shutting down: send the list again");
@@ -365,17 +313,17 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 	if (s->state == WATCHED && !closed)
 		watch(s, w);
 	if (s->state == WATCHED && !closed) {
-		look_again(s, eg_mono_us() + s->look_every);
+		eg_stream_look_again(&s->stream, eg_mono_us() + s->look_every);
 		s->look_every = s->look_every * 2 < LOOK_MAX_US ? s->look_every * 2 : LOOK_MAX_US;
 	}
 	bool wants = s->state != ENDED && !closed && !s->held;
 	if (wants && s->not_before > eg_mono_us()) {
-		look_again(s, s->not_before);
+		eg_stream_look_again(&s->stream, s->not_before);
 		wants = false;
 	}
 	pthread_mutex_lock(&s->stream.lock);
-	if (wants && !s->half_closed && !s->reading && !s->message && s->chunks < CHUNKS_MAX)
-		s->reading = eg_call_read(s->stream.call);
+	if (wants && s->stream.awaited < CHUNKS_MAX)
+		eg_stream_read(&s->stream);
 	pthread_mutex_unlock(&s->stream.lock);
 	return gone(s);
 }
@@ -384,41 +332,8 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 
 static void began(struct eg_call *c, struct eg_message *first)
 {
-	struct reconcile *s = calloc(1, sizeof *s);
-	(void)first;
-	if (!s) {
-		struct eg_fault f;
-		eg_ask_no_memory(&f);
-		eg_call_fail(c, &f);
-		eg_call_release(c);
-		return;
-	}
-	s->timer.ring = ring;
-	eg_call_set_state(c, s);
-	eg_stream_open(&s->stream, c, step);
-	eg_stream_kick(&s->stream); /* safe: without closed() it is not freed, and that comes after this */
+	eg_stream_begin(c, first, sizeof(struct reconcile), step);
 }
 
-static void on_read(struct eg_call *c, struct eg_message *m)
-{
-	struct reconcile *s = eg_call_state(c);
-	pthread_mutex_lock(&s->stream.lock);
-	s->reading = false;
-	s->message = m;
-	s->half_closed = !m;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
-static void on_closed(struct eg_call *c)
-{
-	struct reconcile *s = eg_call_state(c);
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->stream.lock);
-	s->closed = true;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
-const struct eg_call_events eg_reconcile = {.began = began, .read = on_read, .closed = on_closed};
+const struct eg_call_events eg_reconcile = {
+        .began = began, .read = eg_stream_on_read, .closed = eg_stream_on_closed};

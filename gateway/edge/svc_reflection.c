@@ -7,7 +7,6 @@
 #include "descriptor_set.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +18,7 @@ typedef Grpc__Reflection__V1__ServerReflectionResponse response;
 #define ANSWERS(what) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##what
 
 struct conversation {
-	struct eg_stream stream;
-	/* guarded by the stream's lock */
-	struct eg_message *message;
-	bool reading, ended, closed;
+	struct eg_stream stream; /* first */
 };
 
 static atomic_uint conversations;
@@ -145,14 +141,13 @@ static enum eg_rc answer(struct conversation *v, struct eg_message *m, struct eg
 
 static bool step(struct eg_job *job, struct eg_worker *w)
 {
-	struct conversation *v =
-	        (struct conversation *)((char *)job - offsetof(struct conversation, stream.job));
+	struct conversation *v = (struct conversation *)eg_stream_of(job);
 	struct eg_fault f = {0};
 	(void)w;
 	pthread_mutex_lock(&v->stream.lock);
-	struct eg_message *m = v->message;
-	bool ended = v->ended, over = v->closed && !v->reading;
-	v->message = NULL;
+	struct eg_message *m = v->stream.message;
+	bool ended = v->stream.half_closed;
+	v->stream.message = NULL;
 	pthread_mutex_unlock(&v->stream.lock);
 
 	if (atomic_load(&v->stream.edge->stopping)) {
@@ -164,11 +159,11 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 		eg_call_fail(v->stream.call, &f);
 	} else if (m) {
 		pthread_mutex_lock(&v->stream.lock);
-		v->reading = eg_call_read(v->stream.call);
+		eg_stream_read(&v->stream);
 		pthread_mutex_unlock(&v->stream.lock);
 	}
 	eg_message_free(m);
-	if (!over || !eg_stream_close(&v->stream))
+	if (!eg_stream_close(&v->stream))
 		return false;
 	atomic_fetch_sub(&conversations, 1);
 	free(v);
@@ -188,33 +183,11 @@ static void began(struct eg_call *c, struct eg_message *first)
 		eg_call_release(c);
 		return;
 	}
-	eg_call_set_state(c, v);
 	eg_stream_open(&v->stream, c, step);
 	pthread_mutex_lock(&v->stream.lock);
-	v->reading = eg_call_read(c);
+	eg_stream_read(&v->stream);
 	pthread_mutex_unlock(&v->stream.lock);
 }
 
-static void on_read(struct eg_call *c, struct eg_message *m)
-{
-	struct conversation *v = eg_call_state(c);
-	pthread_mutex_lock(&v->stream.lock);
-	v->reading = false;
-	v->message = m;
-	v->ended = !m;
-	eg_stream_kick(&v->stream);
-	pthread_mutex_unlock(&v->stream.lock);
-}
-
-static void on_closed(struct eg_call *c)
-{
-	struct conversation *v = eg_call_state(c);
-	if (!v)
-		return;
-	pthread_mutex_lock(&v->stream.lock);
-	v->closed = true;
-	eg_stream_kick(&v->stream);
-	pthread_mutex_unlock(&v->stream.lock);
-}
-
-const struct eg_call_events eg_reflection = {.began = began, .read = on_read, .closed = on_closed};
+const struct eg_call_events eg_reflection = {
+        .began = began, .read = eg_stream_on_read, .closed = eg_stream_on_closed};

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/metric.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #define BULK_LOOK_US     (EG_SECOND / 20) /* how often bulk that waits for the relay looks again */
@@ -33,21 +32,15 @@ struct flight {
 };
 
 struct submit {
-	struct eg_stream stream;
-	struct eg_timer timer;
-	struct eg_caller caller; /* who is NULL: not opened yet */
-	bool entered;            /* counted in the quota */
-	char name[EG_NAME_MAX];
+	struct eg_stream stream;   /* first; it awaits the tickets that the writer has */
 	bool ended;                /* its status is given */
 	unsigned in_flight, waits; /* of these, before full lanes */
 	struct eg_message *held;   /* decoded later: the relay is behind */
 	int64_t held_since;
 	int64_t not_before; /* the identity's rate is spent until then */
 	/* guarded by the stream's lock */
-	struct eg_message *message;
-	bool reading, half_closed, closed, ringing;
-	unsigned with_writer, left; /* tickets; receipts that left since the last step */
-	struct flight *back;        /* came back from the writer */
+	unsigned left;       /* receipts that left since the last step */
+	struct flight *back; /* came back from the writer */
 };
 
 /* ---- answers ---- */
@@ -57,8 +50,7 @@ static void end_with(struct submit *s, const struct eg_fault *f)
 	if (s->ended)
 		return;
 	s->ended = true;
-	eg_edge_refused(s->stream.edge, &s->caller, f);
-	eg_call_fail(s->stream.call, f);
+	eg_stream_fail(&s->stream, f);
 }
 
 /* False: nothing will leave. */
@@ -82,7 +74,7 @@ static void refuse_batch(struct submit *s, const struct eg_batch *b, const struc
                          struct eg_worker *w)
 {
 	struct eg_maker k = {.arena = w->scratch};
-	eg_edge_refused(s->stream.edge, &s->caller, f);
+	eg_edge_refused(s->stream.edge, &s->stream.caller, f);
 	if (send_receipt(s, &k, eg_make_refused(&k, b->batch_id, f)))
 		s->in_flight++;
 }
@@ -126,7 +118,7 @@ static void done(struct eg_ticket *t)
 	pthread_mutex_lock(&s->stream.lock);
 	f->next = s->back;
 	s->back = f;
-	s->with_writer--;
+	s->stream.awaited--;
 	eg_stream_kick(&s->stream);
 	pthread_mutex_unlock(&s->stream.lock);
 }
@@ -134,8 +126,8 @@ static void done(struct eg_ticket *t)
 static enum eg_rc fill(const struct submit *s, const struct eg_batch *b,
                        const struct eg_dataset_rule *dataset, struct flight *f, struct eg_fault *fault)
 {
-	struct eg_ticket *t =
-	        eg_ticket_new(EG_TICKET_SUBMISSION, eg_batch_budget(b), s->caller.policy, s->caller.who);
+	struct eg_ticket *t = eg_ticket_new(EG_TICKET_SUBMISSION, eg_batch_budget(b), s->stream.caller.policy,
+	                                    s->stream.caller.who);
 	if (!t)
 		return eg_ask_no_memory(fault);
 	struct eg_submission *u = &t->submission;
@@ -143,7 +135,7 @@ static enum eg_rc fill(const struct submit *s, const struct eg_batch *b,
 	t->lane = b->lane == ELDERGATE__V1__LANE__LANE_BULK ? EG_LANE_BULK
 	                                                    : EG_LANE_LIVE; /* intake looks closer */
 	t->bytes = b->message.len;
-	t->operator_name = s->caller.who->name;
+	t->operator_name = s->stream.caller.who->name;
 	t->traceparent = eg_arena_printf(t->arena, "%s", eg_call_traceparent(s->stream.call));
 	t->done = done;
 	t->done_arg = f;
@@ -172,7 +164,8 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 		return;
 	}
 	fault.reason = 0;
-	enum eg_rc rc = eg_batch_admit(&b, &limits, s->caller.policy, s->caller.who, &dataset, &fault);
+	enum eg_rc rc =
+	        eg_batch_admit(&b, &limits, s->stream.caller.policy, s->stream.caller.who, &dataset, &fault);
 	if (!rc && !(f = calloc(1, sizeof *f)))
 		rc = eg_ask_no_memory(&fault);
 	if (!rc)
@@ -184,12 +177,13 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 		f->of = s;
 		f->message = m;
 		pthread_mutex_lock(&s->stream.lock);
-		s->with_writer++;
+		s->stream.awaited++;
 		pthread_mutex_unlock(&s->stream.lock);
 		/* Set before done can come: land() looks at it in a later step, on this thread's heels. */
 		rc = eg_doors_put(e->doors, f->ticket, &f->place, NEVER, &waits, &err);
 		if (!rc) {
-			int64_t wait = eg_quota_take(e->quota, s->name, s->caller.who->records_per_second, n);
+			int64_t wait = eg_quota_take(e->quota, s->stream.name,
+			                             s->stream.caller.who->records_per_second, n);
 			if (wait)
 				s->not_before = eg_mono_us() + wait;
 			s->in_flight++;
@@ -200,7 +194,7 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 			return;
 		}
 		pthread_mutex_lock(&s->stream.lock);
-		s->with_writer--;
+		s->stream.awaited--;
 		pthread_mutex_unlock(&s->stream.lock);
 		eg_batch_fault(&err, &fault);
 	}
@@ -237,45 +231,6 @@ static void take_or_hold(struct submit *s, struct eg_message *m, struct eg_worke
 
 /* ---- the step ---- */
 
-static enum eg_rc open_caller(struct submit *s, struct eg_fault *f)
-{
-	const struct eg_policy *policy = eg_edge_policy_ref(s->stream.edge);
-	enum eg_rc rc;
-	if (s->caller.who)
-		rc = eg_caller_renew(&s->caller, policy, f);
-	else
-		rc = eg_caller_open(&s->caller, s->stream.call, policy, f);
-	eg_policy_unref(policy);
-	if (!rc)
-		rc = eg_caller_role(&s->caller, EG_ROLE_AGENCY, f);
-	if (rc || s->entered)
-		return rc;
-	rc = eg_quota_enter(s->stream.edge->quota, s->caller.who->name, &f->err);
-	s->entered = !rc;
-	if (!rc)
-		memcpy(s->name, s->caller.who->name, sizeof s->name);
-	return rc;
-}
-
-static void ring(struct eg_timer *t)
-{
-	struct submit *s = (struct submit *)((char *)t - offsetof(struct submit, timer));
-	pthread_mutex_lock(&s->stream.lock);
-	s->ringing = false;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
-static void look_again(struct submit *s, int64_t mono_us)
-{
-	pthread_mutex_lock(&s->stream.lock);
-	if (!s->ringing) {
-		s->ringing = true;
-		eg_timer_set(s->stream.edge->timers, &s->timer, mono_us);
-	}
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
 /* May another message be asked for? If only time is missing, sets the timer. */
 static bool has_room(struct submit *s)
 {
@@ -283,39 +238,30 @@ static bool has_room(struct submit *s)
 		return false;
 	if (s->not_before <= eg_mono_us())
 		return true;
-	look_again(s, s->not_before);
+	eg_stream_look_again(&s->stream, s->not_before);
 	return false;
 }
 
 static bool gone(struct submit *s)
 {
-	pthread_mutex_lock(&s->stream.lock);
-	if (s->closed && s->ringing && eg_timer_cancel(s->stream.edge->timers, &s->timer))
-		s->ringing = false;
-	bool over = s->closed && !s->reading && !s->with_writer && !s->back && !s->message && !s->ringing;
-	pthread_mutex_unlock(&s->stream.lock);
-	struct eg_edge *e = s->stream.edge;
-	if (!over || !eg_stream_close(&s->stream))
+	if (!eg_stream_close(&s->stream))
 		return false;
-	if (s->entered)
-		eg_quota_leave(e->quota, s->name);
 	eg_message_free(s->held);
-	eg_caller_close(&s->caller);
 	free(s);
 	return true;
 }
 
 static bool step(struct eg_job *job, struct eg_worker *w)
 {
-	struct submit *s = (struct submit *)((char *)job - offsetof(struct submit, stream.job));
+	struct submit *s = (struct submit *)eg_stream_of(job);
 	struct eg_fault f = {0};
 	pthread_mutex_lock(&s->stream.lock);
-	struct eg_message *m = s->message;
+	struct eg_message *m = s->stream.message;
 	struct flight *back = s->back;
-	bool closed = s->closed;
+	bool closed = s->stream.closed;
 	s->in_flight -= s->left;
 	s->left = 0;
-	s->message = NULL;
+	s->stream.message = NULL;
 	s->back = NULL;
 	pthread_mutex_unlock(&s->stream.lock);
 	bool stopping = atomic_load(&s->stream.edge->stopping);
@@ -325,7 +271,8 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 		land(s, back, w);
 		back = next;
 	}
-	if (!s->ended && !closed && open_caller(s, &f))
+	if (!s->ended && !closed &&
+	    (eg_stream_admit(&s->stream, EG_ROLE_AGENCY, &f) || eg_stream_count(&s->stream, &f)))
 		end_with(s, &f);
 	if (s->held) {
 		m = s->held;
@@ -336,13 +283,13 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 	else if (m)
 		take_or_hold(s, m, w);
 	if (s->held)
-		look_again(s, eg_mono_us() + BULK_LOOK_US);
+		eg_stream_look_again(&s->stream, eg_mono_us() + BULK_LOOK_US);
 
 	bool room = !stopping && has_room(s);
 	pthread_mutex_lock(&s->stream.lock);
-	if (room && !s->half_closed && !s->reading && !s->message)
-		s->reading = eg_call_read(s->stream.call);
-	bool all_in = s->half_closed && !s->message && !s->held;
+	if (room)
+		eg_stream_read(&s->stream);
+	bool all_in = s->stream.half_closed && !s->stream.message && !s->held;
 	pthread_mutex_unlock(&s->stream.lock);
 	if (!s->ended && !s->in_flight && all_in) {
 		s->ended = true;
@@ -359,30 +306,7 @@ static bool step(struct eg_job *job, struct eg_worker *w)
 
 static void began(struct eg_call *c, struct eg_message *first)
 {
-	struct submit *s = calloc(1, sizeof *s);
-	(void)first;
-	if (!s) {
-		struct eg_fault f;
-		eg_ask_no_memory(&f);
-		eg_call_fail(c, &f);
-		eg_call_release(c);
-		return;
-	}
-	s->timer.ring = ring;
-	eg_call_set_state(c, s);
-	eg_stream_open(&s->stream, c, step);
-	eg_stream_kick(&s->stream); /* safe: without closed() it is not freed, and that comes after this */
-}
-
-static void on_read(struct eg_call *c, struct eg_message *m)
-{
-	struct submit *s = eg_call_state(c);
-	pthread_mutex_lock(&s->stream.lock);
-	s->reading = false;
-	s->message = m;
-	s->half_closed = !m;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
+	eg_stream_begin(c, first, sizeof(struct submit), step);
 }
 
 static void on_sent(struct eg_call *c)
@@ -394,16 +318,5 @@ static void on_sent(struct eg_call *c)
 	pthread_mutex_unlock(&s->stream.lock);
 }
 
-static void on_closed(struct eg_call *c)
-{
-	struct submit *s = eg_call_state(c);
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->stream.lock);
-	s->closed = true;
-	eg_stream_kick(&s->stream);
-	pthread_mutex_unlock(&s->stream.lock);
-}
-
 const struct eg_call_events eg_submit = {
-        .began = began, .read = on_read, .sent = on_sent, .closed = on_closed};
+        .began = began, .read = eg_stream_on_read, .sent = on_sent, .closed = eg_stream_on_closed};
