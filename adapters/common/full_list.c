@@ -10,6 +10,7 @@
 #include "eldergate/v1/exchange.pb-c.h"
 #include "trust/crypto.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,38 @@ static void begin_settling(struct eg_full_list *l, enum eg_verdict_code code)
 	l->at = l->at_reject = 0;
 }
 
+/* The source is told with the list's end, for which an open list still has to wait. */
+static void turn_down(struct eg_full_list *l, const struct eg_refusal *r, const struct eg_err *err)
+{
+	eg_log(EG_LOG_ERROR, "agent.list_refused", EG_T("list", l->id), EG_T("error", eg_rc_label(err->rc)),
+	       EG_T("field", err->field), EG_T("reason", err->text));
+	l->o.turned_down(l->o.arg);
+	drop_call(l);
+	l->turned_down = true;
+	l->why = *r;
+	if (!*l->why.reason)
+		snprintf(l->why.reason, sizeof l->why.reason, "LIST_REFUSED");
+	for (unsigned i = 0; i < OUTBOX; i++)
+		eg_buf_reset(&l->outbox[i]);
+	eg_buf_reset(&l->filling);
+	l->n_outbox = l->n_filling = 0;
+	if (l->state == WAITING)
+		begin_settling(l, EG_VERDICT_AGAIN);
+}
+
+/* The source declared another number of rows than it handed out: only who made the list can mend that. */
+static void miscounted(struct eg_full_list *l, int64_t declared)
+{
+	struct eg_refusal r = {.rc = EG_PRECONDITION, .retry_us = -1, .reason = "LIST_COUNT"};
+	struct eg_err err;
+	eg_fail(&err, r.rc, "it declares %" PRId64 " rows and has %" PRIu64 "; nobody is withdrawn by it",
+	        declared, l->rows);
+	snprintf(r.text, sizeof r.text, "全量清单声明%" PRId64 "行，实际%" PRIu64 "行；整份未采用。",
+	         declared, l->rows);
+	l->state = WAITING;
+	turn_down(l, &r, &err);
+}
+
 void eg_full_list_passed(struct eg_full_list *l)
 {
 	l->rows++;
@@ -257,10 +290,11 @@ enum eg_rc eg_full_list_end(struct eg_full_list *l, const struct eg_in *in, stru
 		begin_settling(l, EG_VERDICT_AGAIN);
 		return EG_OK;
 	}
-	if (in->list.count >= 0 && (uint64_t)in->list.count != l->rows)
-		return eg_fail(err, EG_PRECONDITION,
-		               "the list %s declares %lld rows and has %llu; nobody is withdrawn by it",
-		               l->id, (long long)in->list.count, (unsigned long long)l->rows);
+	if (in->list.count >= 0 && (uint64_t)in->list.count != l->rows) {
+		l->end_ref = in->ref;
+		miscounted(l, in->list.count);
+		return EG_OK;
+	}
 	enum eg_rc rc = seal(l, err);
 	uint8_t digest[EG_HASH_SIZE];
 	eg_hash_end(l->hash, digest);
@@ -383,25 +417,6 @@ static bool of_the_list(const struct eg_refusal *r)
 		return false;
 	return r->rc == EG_INVALID || r->rc == EG_PRECONDITION || r->rc == EG_EXISTS ||
 	       r->rc == EG_CONFLICT || r->rc == EG_OUT_OF_RANGE;
-}
-
-/* The source is told with the list's end, for which an open list still has to wait. */
-static void turn_down(struct eg_full_list *l, const struct eg_refusal *r, const struct eg_err *err)
-{
-	eg_log(EG_LOG_ERROR, "agent.list_refused", EG_T("list", l->id), EG_T("error", eg_rc_label(err->rc)),
-	       EG_T("field", err->field), EG_T("reason", err->text));
-	l->o.turned_down(l->o.arg);
-	drop_call(l);
-	l->turned_down = true;
-	l->why = *r;
-	if (!*l->why.reason)
-		snprintf(l->why.reason, sizeof l->why.reason, "LIST_REFUSED");
-	for (unsigned i = 0; i < OUTBOX; i++)
-		eg_buf_reset(&l->outbox[i]);
-	eg_buf_reset(&l->filling);
-	l->n_outbox = l->n_filling = 0;
-	if (l->state == WAITING)
-		begin_settling(l, EG_VERDICT_AGAIN);
 }
 
 bool eg_full_list_event(struct eg_full_list *l, const struct eg_link_event *e, int64_t now)

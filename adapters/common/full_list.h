@@ -3,6 +3,7 @@
  *   none --begin--> open --end--> waiting --report--> settling --> none
  *                    `--abandon--> settling (again)
  *   open, waiting --refused for a fault of the list--> (read to its end) settling (again; its end refused)
+ *   open --end, miscounted--> settling (again; its end refused)
  *   any --lost, refused otherwise, forget--> none
  *
  * A row that cannot be mapped is still in the list: its key is sent alone, and without a key an empty record,
@@ -49,7 +50,8 @@ enum eg_rc eg_full_list_row(struct eg_full_list *l, uint64_t ref, struct eg_byte
 enum eg_rc eg_full_list_unread(struct eg_full_list *l, struct eg_bytes key, struct eg_err *err);
 void eg_full_list_passed(
         struct eg_full_list *l); /* a row that is not for this dataset, and settled otherwise */
-/* EG_PRECONDITION: the source declared another number of rows than it handed out. */
+/* A list that has another number of rows than the source declared is not sent to its end, but settled as
+ * refused. */
 enum eg_rc eg_full_list_end(struct eg_full_list *l, const struct eg_in *in, struct eg_err *err);
 void eg_full_list_abandon(struct eg_full_list *l, uint64_t ref);
 void eg_full_list_turn(struct eg_full_list *l, int64_t now_us);

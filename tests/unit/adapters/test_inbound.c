@@ -497,24 +497,34 @@ static void rejects_that_are_not_told_are_counted_at_the_end(void **state)
 	assert_non_null(strstr(source.text, "2"));
 }
 
-static void a_list_with_the_wrong_count_is_never_ended(void **state)
+static void a_list_with_the_wrong_count_is_refused(void **state)
 {
 	(void)state;
 	struct eg_err err;
-	bool mend;
+	bool mend = false;
 	write_list(7);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 5; i++)
 		turn();
 	for (unsigned i = 0; i < fake.n_calls; i++)
-		for (unsigned k = 0; k < fake.calls[i]->n_sent; k++) {
+		for (unsigned k = 0; strstr(fake.calls[i]->method, "Reconcile") && k < fake.calls[i]->n_sent;
+		     k++) {
 			Eldergate__V1__ReconcileRequest *m = step(fake.calls[i], k);
 			assert_int_not_equal(m->step_case, ELDERGATE__V1__RECONCILE_REQUEST__STEP_END);
 			eldergate__v1__reconcile_request__free_unpacked(m, NULL);
 		}
 	assert_null(fake_open_call("Reconcile"));
+	/* It is told to the source as what is wrong with the list, and holds nothing up. */
+	assert_string_equal(source.verdicts, "3!DATE_INVALID 5 6!MALFORMED_ROW 1? 2? 4? 7? 8!LIST_COUNT ");
+	assert_non_null(strstr(source.text, "7"));
 	eg_inbound_trouble(in, &err, &mend);
-	assert_true(mend);
-	assert_int_equal(err.rc, EG_PRECONDITION);
+	assert_int_equal(err.rc, EG_OK);
+	assert_int_equal(counts.lists_abandoned, 1);
+	assert_int_equal(counts.source_failures, 0);
+	later();
+	later();
+	answer_all(lane(2), 0, "a"); /* the row behind the list */
+	turn();
+	assert_non_null(strstr(source.verdicts, "8!LIST_COUNT 9 "));
 }
 
 static void an_abandoned_list_withdraws_nobody(void **state)
@@ -661,7 +671,7 @@ int main(void)
 	        T(marks_are_saved_behind_the_receipt),
 	        T(a_full_list_is_settled_by_its_report),
 	        T(rejects_that_are_not_told_are_counted_at_the_end),
-	        T(a_list_with_the_wrong_count_is_never_ended),
+	        T(a_list_with_the_wrong_count_is_refused),
 	        T(an_abandoned_list_withdraws_nobody),
 	        T(a_list_that_breaks_comes_again_whole),
 	        T(a_refused_list_is_told_and_the_source_goes_on),
