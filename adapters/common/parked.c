@@ -66,6 +66,16 @@ static enum eg_rc put(struct eg_checkpoint *c, const struct entry *e, struct eg_
 	return eg_checkpoint_put(c, name, eg_bytes_of(text), err);
 }
 
+static enum eg_rc find(const struct eg_checkpoint *c, uint64_t seq, struct entry *out, struct eg_err *err)
+{
+	char name[48];
+	name_of(seq, name);
+	struct eg_bytes value = eg_checkpoint_get(c, name);
+	if (!value.len || !parse(name, value, out))
+		return eg_fail(err, EG_NOT_FOUND, "no event with seq %" PRIu64 " is parked", seq);
+	return EG_OK;
+}
+
 enum eg_rc eg_parked_add(struct eg_checkpoint *c, const char *log_id, uint64_t seq, const char *person_ref,
                          bool person, const struct eg_err *refusal, struct eg_err *err)
 {
@@ -77,7 +87,13 @@ enum eg_rc eg_parked_add(struct eg_checkpoint *c, const char *log_id, uint64_t s
 	if (person)
 		snprintf(e.parked.person_ref, sizeof e.parked.person_ref, "%s", person_ref);
 	person_token(c, person_ref, e.person);
-	return put(c, &e, err);
+	struct entry old;
+	if (find(c, seq, &old, NULL))
+		return put(c, &e, err);
+	if (strcmp(old.person, e.person) != 0 || strcmp(old.parked.log_id, e.parked.log_id) != 0)
+		return eg_fail(err, EG_CONFLICT, "seq %" PRIu64 " is parked already, of another person", seq);
+	return EG_OK; /* a person of a snapshot, then the event that it had already: the first stands for both
+	               */
 }
 
 /* ---- walks ---- */
@@ -181,16 +197,6 @@ void eg_parked_each(const struct eg_checkpoint *c, void (*each)(void *arg, const
 }
 
 /* ---- changes ---- */
-
-static enum eg_rc find(const struct eg_checkpoint *c, uint64_t seq, struct entry *out, struct eg_err *err)
-{
-	char name[48];
-	name_of(seq, name);
-	struct eg_bytes value = eg_checkpoint_get(c, name);
-	if (!value.len || !parse(name, value, out))
-		return eg_fail(err, EG_NOT_FOUND, "no event with seq %" PRIu64 " is parked", seq);
-	return EG_OK;
-}
 
 enum eg_rc eg_parked_refused(struct eg_checkpoint *c, uint64_t seq, const struct eg_err *refusal,
                              struct eg_err *err)

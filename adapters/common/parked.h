@@ -24,7 +24,8 @@ struct eg_parked {
 	char reason[200]; /* of a refused one: what the agency's system said, without values */
 };
 
-/* person: of a snapshot. refusal NULL: behind. */
+/* person: of a snapshot. refusal NULL: behind. One that is parked already stays as it is: a snapshot shows
+ * persons with events that follow it, which then come once more. EG_CONFLICT: another person's is. */
 enum eg_rc eg_parked_add(struct eg_checkpoint *c, const char *log_id, uint64_t seq, const char *person_ref,
                          bool person, const struct eg_err *refusal, struct eg_err *err);
 unsigned eg_parked_count(const struct eg_checkpoint *c);

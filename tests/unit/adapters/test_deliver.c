@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "common/checkpoint.h"
+#include "common/parked.h"
 #include "common/requests.h"
 #include "eldergate/v1/feed.pb-c.h"
 
@@ -848,6 +849,41 @@ static void a_parked_person_who_is_gone_stays_visible(void **state)
 	refuses = NULL;
 }
 
+/* A person whose newest event was committed while the snapshot went on comes twice under the same seq: as a
+ * person, and as the event itself. What was refused stays refused until somebody looks at it. */
+static void an_event_behind_its_own_snapshot_is_one_entry(void **state)
+{
+	(void)state;
+	mapping.outbound.snapshot = true;
+	eg_deliver_close(deliver);
+	start();
+	refuses = "55";
+	target.answer = answer;
+	turn();
+	window("=a31 =b55", 50, 0);
+	turn();
+	assert_int_equal(state_of_first(), 'r');
+	window("a52 b55", 70, 0);
+	turn();
+	assert_string_equal(target.delivered, "31 52 ");
+	assert_int_equal(eg_parked_count(checkpoint), 1);
+	assert_int_equal(state_of_first(), 'r');
+	assert_cursor("log 70 0");
+	refuses = NULL;
+}
+
+/* An event is one person's, says the protocol. Who sends two persons with one seq loses neither. */
+static void two_persons_with_one_seq_never_share_an_entry(void **state)
+{
+	(void)state;
+	struct eg_err refusal, err;
+	eg_fail(&refusal, EG_INVALID, "no such region");
+	assert_int_equal(eg_parked_add(checkpoint, "log", 32, "a", true, &refusal, NULL), EG_OK);
+	assert_int_equal(eg_parked_add(checkpoint, "log", 32, "b", true, &refusal, &err), EG_CONFLICT);
+	assert_true(eg_parked_person(checkpoint, "a"));
+	assert_false(eg_parked_person(checkpoint, "b"));
+}
+
 static void a_refused_subscription_is_told(void **state)
 {
 	(void)state;
@@ -918,6 +954,8 @@ int main(void)
 	        T(a_parked_event_is_shown_with_its_person),
 	        T(a_parked_person_of_the_snapshot_is_shown_again),
 	        T(a_parked_person_who_is_gone_stays_visible),
+	        T(an_event_behind_its_own_snapshot_is_one_entry),
+	        T(two_persons_with_one_seq_never_share_an_entry),
 	        T(a_refused_subscription_is_told),
 	        T(a_silent_feed_is_begun_anew),
 	};
