@@ -2,7 +2,9 @@
 #include "common/commands.h"
 
 #include "base/clock.h"
+#include "common/ask.h"
 #include "common/checkpoint.h"
+#include "common/follow.h"
 #include "common/limits.h"
 #include "common/tally.h"
 #include "eldergate/link.h"
@@ -11,8 +13,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SILENCE_US (30 * EG_SECOND) /* a source that hands out nothing for so long */
-#define GATEWAY_US (10 * EG_SECOND)
+#define SILENCE_US   (30 * EG_SECOND) /* a source that hands out nothing for so long */
+#define LIST_CHANGES "/eldergate.v1.FeedService/ListChanges"
+#define GATEWAY_US   (10 * EG_SECOND)
 
 struct dry {
 	uint64_t rows, good, skipped, bad, lists;
@@ -115,6 +118,34 @@ static enum eg_rc check_source(const struct eg_command_options *o, const struct 
 	return rc;
 }
 
+/* Asks for the changes since now, which are none: is the agency given any, for this purpose? */
+static enum eg_rc ask_for_changes(struct eg_link *link, const struct eg_mapping *m, struct eg_err *err)
+{
+	Eldergate__V1__FeedStart start = ELDERGATE__V1__FEED_START__INIT;
+	struct eg_ask ask = {0};
+	struct eg_link_event e = {0};
+	struct eg_refusal refusal;
+	int64_t deadline = eg_mono_us() + GATEWAY_US;
+	enum eg_rc rc = eg_follow_request(eg_mapping_outbound(m), &start, true, &ask.request, err);
+	if (!rc)
+		rc = eg_ask_open(&ask, link, LIST_CHANGES, 1, err);
+	while (!rc && e.kind != EG_LINK_STATUS && e.kind != EG_LINK_LOST) {
+		rc = eg_link_wait(link, deadline, &e, err);
+		if (!rc)
+			rc = eg_ask_send(&ask, err);
+	}
+	if (rc == EG_DEADLINE || (!rc && e.kind == EG_LINK_LOST))
+		rc = eg_fail(err, EG_UNAVAILABLE, "the gateway did not say whether there are changes for us");
+	if (!rc && e.code) {
+		eg_refusal_of_status(&e, &refusal);
+		rc = eg_follow_refused(&refusal, err);
+	}
+	if (!rc)
+		printf("gateway: gives changes for the purpose %s\n", eg_mapping_outbound(m)->purpose);
+	eg_ask_close(&ask);
+	return rc;
+}
+
 static enum eg_rc check_gateway(const struct eg_mapping *m, struct eg_err *err)
 {
 	const struct eg_mapping_info *info = eg_mapping_info(m);
@@ -130,14 +161,17 @@ static enum eg_rc check_gateway(const struct eg_mapping *m, struct eg_err *err)
 	int64_t deadline = eg_mono_us() + GATEWAY_US;
 	while (!eg_link_connected(link) && eg_mono_us() < deadline)
 		eg_link_wait(link, eg_mono_us() + EG_SECOND / 20, &e, NULL);
-	if (eg_link_connected(link))
+	if (eg_link_connected(link)) {
 		printf("gateway: connected\n");
-	else
+		if (info->has_outbound)
+			rc = ask_for_changes(link, m, err);
+	} else {
 		rc = eg_fail(
 		        err, EG_UNAVAILABLE,
 		        "no answer from %s within %d s: is it running, is server_key its key, and is the "
 		        "public half of %s known to it?",
 		        info->gateway_address, (int)(GATEWAY_US / EG_SECOND), info->gateway_key_file);
+	}
 	eg_link_close(link);
 	return rc;
 }

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "common/ask.h"
 #include "common/backoff.h"
-#include "common/refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +91,19 @@ enum eg_rc eg_follow_request(const struct eg_mapping_outbound *o, Eldergate__V1_
 	return !rc && !out->failed ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for a request");
 }
 
+enum eg_rc eg_follow_refused(const struct eg_refusal *r, struct eg_err *err)
+{
+	struct eg_err said = {0};
+	enum eg_rc rc = eg_refusal_fail(r, &said);
+	if (strcmp(r->reason, "METHOD_NOT_PERMITTED") == 0)
+		return eg_fail(err, rc,
+		               "%s: changes need the role subscriber at the gateway, beside the grant",
+		               r->reason);
+	if (err)
+		*err = said;
+	return rc;
+}
+
 static enum eg_rc begin(struct eg_follow *f, struct eg_err *err)
 {
 	Eldergate__V1__FeedStart start = ELDERGATE__V1__FEED_START__INIT;
@@ -163,7 +175,7 @@ static void ended(struct eg_follow *f, const struct eg_link_event *e, int64_t no
 	struct eg_err err = {0};
 	int64_t wait = eg_backoff_next(&f->backoff);
 	eg_refusal_of_status(e, &r);
-	eg_refusal_fail(&r, &err);
+	eg_follow_refused(&r, &err);
 	if (r.rc == EG_OUT_OF_RANGE && *f->next.log_id) {
 		eg_log_err(EG_LOG_WARN, "agent.feed_snapshot", &err);
 		f->next = (struct eg_follow_cursor){0};

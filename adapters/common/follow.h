@@ -11,6 +11,7 @@
 
 #include "common/limits.h"
 #include "common/mapping.h"
+#include "common/refusal.h"
 #include "eldergate/link.h"
 #include "eldergate/v1/feed.pb-c.h"
 
@@ -47,5 +48,7 @@ const struct eg_err *eg_follow_trouble(const struct eg_follow *f); /* the gatewa
 /* The filter and purpose of the subscription, for other calls; start is the caller's. */
 enum eg_rc eg_follow_request(const struct eg_mapping_outbound *o, Eldergate__V1__FeedStart *start, bool page,
                              struct eg_buf *out, struct eg_err *err);
+/* As eg_refusal_fail, of a call for changes: says what the gateway's operator has to add. */
+enum eg_rc eg_follow_refused(const struct eg_refusal *r, struct eg_err *err);
 
 #endif

@@ -94,6 +94,31 @@ class Adapters(unittest.TestCase):
         self.assertEqual(status, 0, said)
         self.assertIn("gateway: connected", said)
 
+    def test_changes_take_the_role_subscriber(self):
+        """A grant lets an agency look at persons; being told of everybody's changes is another thing."""
+        self.key = self.gateway.adapter("looks", {"household": "registration"}, roles=["agency"],
+                                        grants={"sync": FIELDS})
+        self.gateway.reload()
+        a = self.make(name="looks", outbound=True)
+        status, said = a.command("check", "--gateway")
+        self.assertEqual(status, 77, said)
+        self.assertIn("gateway: connected", said)
+        self.assertIn("subscriber", said)
+        self.assertEqual(a.once(), 77, a.log())
+        self.assertIn("subscriber", a.status()["trouble"])
+        # Rows need no such role.
+        a.append(self.people(1))
+        a.write_mapping(self.key, False, False)
+        self.assertEqual(a.once(), 0, a.log())
+        a.write_mapping(self.key, True, False)
+        self.gateway.identity("looks", ["agency", "subscriber"], {"household": "registration"}, {"sync": FIELDS},
+                              more=f'curve: "{self.key.public}"\n')
+        self.gateway.reload()
+        status, said = a.command("check", "--gateway")
+        self.assertEqual(status, 0, said)
+        self.assertIn("gives changes for the purpose sync", said)
+        self.assertEqual(a.once(), 0, a.log())
+
     def test_an_adapter_that_is_not_known_waits_and_says_so(self):
         a = self.make()
         stranger = bus.Key(self.gateway.place, "stranger")
