@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "common/ahead.h"
 #include "common/backoff.h"
 #include "common/chunk.h"
 #include "common/follow.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 
 #define CURSOR "agent/cursor"
-enum { LOOK_AHEAD = 16 }; /* items */
+enum { HESITANT = 8 }; /* changes that go out together while the target fails */
 
 /* How often one event was tried; another one begins anew. */
 struct tries {
@@ -33,6 +34,7 @@ struct eg_deliver {
 	struct eg_outbound *outbound;
 	struct eg_follow *follow;
 	struct eg_views *views;
+	struct eg_ahead ahead;
 	struct eg_chunk chunk;
 	struct eg_follow_cursor cursor; /* as in the checkpoint */
 	size_t at;                      /* items of the oldest window that are done */
@@ -129,19 +131,6 @@ static bool map_change(struct eg_deliver *d, const Eldergate__V1__ChangeEvent *e
 		return false;
 	*rc = eg_outbound_event_view(d->outbound, e, view, v, skip, err);
 	return true;
-}
-
-/* Asks for the persons of the changes that come next, so that they are here when their turn comes. */
-static void look_ahead(struct eg_deliver *d, const Eldergate__V1__SubscribeResponse *w, size_t from,
-                       int64_t now)
-{
-	const Eldergate__V1__ElderView *view;
-	for (size_t i = from; i < w->n_items && i < from + LOOK_AHEAD; i++) {
-		const Eldergate__V1__FeedItem *item = w->items[i];
-		if (item->item_case == ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE &&
-		    eg_outbound_needs_view(d->outbound, item->change))
-			eg_views_get(d->views, item->change->seq, item->change->person_ref, now, &view);
-	}
 }
 
 static enum step add(struct eg_deliver *d, const struct eg_chunk_item *item, const struct eg_delivery *v)
@@ -323,10 +312,14 @@ static bool deliver_window(struct eg_deliver *d, int64_t now)
 	bool good = true;
 	if (!w || !pin_start(d, w))
 		return false;
-	eg_chunk_reset(&d->chunk);
-	look_ahead(d, w, d->at, now);
 	/* One that was refused goes alone: those after it would go out anew each time. */
 	d->chunk.max = d->pause_until_us ? 1 : d->o.limits->deliver_events;
+	/* Persons grow old while a target fails, and each look at them is entered in the log. */
+	if (d->port.backoff.next_us && d->chunk.max > HESITANT)
+		d->chunk.max = HESITANT;
+	if (!eg_ahead_ready(&d->ahead, d->outbound, d->views, w, d->at, d->chunk.max, now))
+		return false;
+	eg_chunk_reset(&d->chunk);
 	d->pause_until_us = 0;
 	while (end < w->n_items && take(d, end, w->items[end], now) != STOP)
 		end++;
@@ -508,6 +501,8 @@ int64_t eg_deliver_due(const struct eg_deliver *d)
 		due = d->port.not_before_us;
 	if (d->port.connector && !d->full && d->pause_until_us && d->pause_until_us < due)
 		due = d->pause_until_us;
+	if (eg_ahead_due(&d->ahead) < due)
+		due = eg_ahead_due(&d->ahead);
 	return due;
 }
 

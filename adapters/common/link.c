@@ -57,6 +57,7 @@ struct eg_link {
 	struct eg_curve_pair pair;
 	int64_t beat;
 	size_t max_message, their_max;
+	unsigned most_calls;
 	void *context, *socket, *events; /* socket, events: NULL when down */
 	int poll, timer, more;           /* poll: holds all descriptors */
 	int socket_fd, events_fd;
@@ -200,6 +201,7 @@ static void welcome(struct eg_link *l, const struct eg_bus_frame *f)
 	l->state = UP;
 	l->backoff = BACKOFF_MIN;
 	l->their_max = f->max_message;
+	l->most_calls = f->max_calls;
 	l->ping_due = eg_mono_us() + l->beat;
 	l->trouble = (struct eg_err){0};
 	for (struct eg_link_call *c = l->ends.next; c != &l->ends && l->state == UP; c = c->next)
@@ -487,6 +489,11 @@ void eg_link_close(struct eg_link *l)
 bool eg_link_connected(const struct eg_link *l)
 {
 	return l->state == UP;
+}
+
+unsigned eg_link_most_calls(const struct eg_link *l)
+{
+	return l->state == UP ? l->most_calls : 0;
 }
 
 enum eg_rc eg_link_trouble(const struct eg_link *l, struct eg_err *err)

@@ -12,7 +12,7 @@
 #define METHOD     "/eldergate.v1.ExchangeService/GetElder"
 #define TIMEOUT_US (30 * EG_SECOND) /* an answer that does not come */
 #define KEEP_US    (60 * EG_SECOND) /* one that nobody fetched grows old */
-enum { SLOTS = 8 };                 /* the gateway lets one adapter have 16 calls open, of all kinds */
+enum { OTHER_CALLS = 6 }; /* two lanes, a list, the subscription and a parked event, and one to spare */
 
 struct slot {
 	enum { FREE, ASKED, HERE } state;
@@ -26,7 +26,8 @@ struct eg_views {
 	struct eg_link *link;
 	const struct eg_mapping_outbound *outbound;
 	const struct eg_limits *limits;
-	struct slot slots[SLOTS];
+	struct slot slots[EG_VIEWS_MOST];
+	unsigned n_asked;
 	struct eg_backoff backoff;
 	int64_t not_before_us;
 	struct eg_err trouble;
@@ -47,8 +48,9 @@ enum eg_rc eg_views_open(struct eg_views **out, struct eg_link *link, const stru
 	return EG_OK;
 }
 
-static void release(struct slot *s)
+static void release(struct eg_views *v, struct slot *s)
 {
+	v->n_asked -= s->state == ASKED;
 	eg_ask_close(&s->ask);
 	eldergate__v1__get_elder_response__free_unpacked(s->answer, NULL);
 	*s = (struct slot){0};
@@ -58,8 +60,8 @@ void eg_views_close(struct eg_views *v)
 {
 	if (!v)
 		return;
-	for (unsigned i = 0; i < SLOTS; i++)
-		release(&v->slots[i]);
+	for (unsigned i = 0; i < EG_VIEWS_MOST; i++)
+		release(v, &v->slots[i]);
 	free(v);
 }
 
@@ -83,8 +85,15 @@ static enum eg_rc ask(struct eg_views *v, struct slot *s, const char *person_ref
 static void broke(struct eg_views *v, struct slot *s, int64_t now, const struct eg_err *err)
 {
 	eg_log_err(EG_LOG_WARN, "agent.view_failed", err);
-	release(s);
+	release(v, s);
 	v->not_before_us = now + eg_backoff_next(&v->backoff);
+}
+
+/* Each answer waits for a commit of the gateway, which many share: the more are under way, the better. */
+static bool may_ask(const struct eg_views *v, int64_t now)
+{
+	unsigned most = eg_link_most_calls(v->link);
+	return now >= v->not_before_us && most && v->n_asked < (most > OTHER_CALLS ? most - OTHER_CALLS : 1);
 }
 
 bool eg_views_get(struct eg_views *v, uint64_t seq, const char *person_ref, int64_t now,
@@ -92,7 +101,7 @@ bool eg_views_get(struct eg_views *v, uint64_t seq, const char *person_ref, int6
 {
 	struct slot *room = NULL;
 	struct eg_err err = {0};
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < EG_VIEWS_MOST; i++) {
 		struct slot *s = &v->slots[i];
 		if (s->state == FREE) {
 			room = s;
@@ -101,9 +110,10 @@ bool eg_views_get(struct eg_views *v, uint64_t seq, const char *person_ref, int6
 			return s->state == HERE;
 		}
 	}
-	if (!room || now < v->not_before_us || !eg_link_connected(v->link))
+	if (!room || !may_ask(v, now))
 		return false;
 	room->state = ASKED;
+	v->n_asked++;
 	room->seq = seq;
 	room->since_us = now;
 	if (ask(v, room, person_ref, &err))
@@ -113,18 +123,18 @@ bool eg_views_get(struct eg_views *v, uint64_t seq, const char *person_ref, int6
 
 void eg_views_done(struct eg_views *v, uint64_t seq)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
+	for (unsigned i = 0; i < EG_VIEWS_MOST; i++)
 		if (v->slots[i].state != FREE && v->slots[i].seq == seq)
-			release(&v->slots[i]);
+			release(v, &v->slots[i]);
 }
 
 void eg_views_turn(struct eg_views *v, int64_t now)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < EG_VIEWS_MOST; i++) {
 		struct slot *s = &v->slots[i];
 		struct eg_err err = {0};
 		if (s->state == HERE && now - s->since_us > KEEP_US)
-			release(s);
+			release(v, s);
 		if (s->state != ASKED)
 			continue;
 		enum eg_rc rc = eg_ask_send(&s->ask, &err);
@@ -144,6 +154,7 @@ static void ended(struct eg_views *v, struct slot *s, const struct eg_link_event
 	if (e->code && r.rc == EG_NOT_FOUND) {
 		eg_ask_close(&s->ask);
 		s->state = HERE;
+		v->n_asked--;
 	} else if (!e->code) {
 		eg_fail(&err, EG_UNAVAILABLE, "the gateway ended a question without an answer");
 		broke(v, s, now, &err);
@@ -170,6 +181,7 @@ static void answered(struct eg_views *v, struct slot *s, struct eg_bytes message
 	}
 	eg_ask_close(&s->ask);
 	s->state = HERE;
+	v->n_asked--;
 	s->since_us = now;
 	v->trouble = (struct eg_err){0};
 	eg_backoff_reset(&v->backoff);
@@ -178,7 +190,7 @@ static void answered(struct eg_views *v, struct slot *s, struct eg_bytes message
 bool eg_views_event(struct eg_views *v, const struct eg_link_event *e, int64_t now)
 {
 	struct eg_err err = {0};
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < EG_VIEWS_MOST; i++) {
 		struct slot *s = &v->slots[i];
 		if (s->state != ASKED || s->ask.call != e->call)
 			continue;
@@ -197,10 +209,7 @@ bool eg_views_event(struct eg_views *v, const struct eg_link_event *e, int64_t n
 
 bool eg_views_asking(const struct eg_views *v)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (v->slots[i].state == ASKED)
-			return true;
-	return false;
+	return v->n_asked > 0;
 }
 
 const struct eg_err *eg_views_trouble(const struct eg_views *v)

@@ -13,6 +13,8 @@
 #include "eldergate/link.h"
 #include "eldergate/v1/exchange.pb-c.h"
 
+enum { EG_VIEWS_MOST = 128 }; /* asked for, or here */
+
 struct eg_views;
 
 enum eg_rc eg_views_open(struct eg_views **out, struct eg_link *link, const struct eg_mapping_outbound *o,

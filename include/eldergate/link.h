@@ -36,6 +36,8 @@ struct eg_link_options {
 enum eg_rc eg_link_open(struct eg_link **out, const struct eg_link_options *o, struct eg_err *err);
 void eg_link_close(struct eg_link *l); /* drops every call; NULL is fine */
 bool eg_link_connected(const struct eg_link *l);
+/* How many calls the gateway lets be open at once; one more is refused. 0: it is not connected. */
+unsigned eg_link_most_calls(const struct eg_link *l);
 /* EG_OK: it is connected. Otherwise why not, for people: EG_UNAUTHENTICATED: the gateway does not know our
  * key; EG_UNAVAILABLE: it cannot be reached, or is not the one with server_key. It goes on trying. */
 enum eg_rc eg_link_trouble(const struct eg_link *l, struct eg_err *err);

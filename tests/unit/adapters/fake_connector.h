@@ -28,7 +28,7 @@ static struct fake_source {
 } source;
 
 static struct fake_target {
-	unsigned opened;
+	unsigned opened, calls;
 	bool goes_on;                         /* past an event that it refuses, as it may */
 	enum eg_rc open_fails, deliver_fails; /* once each */
 	char delivered[4096];                 /* what the agency has */
@@ -165,6 +165,7 @@ static enum eg_rc fake_deliver(struct eg_connector *c, const struct eg_delivery 
 {
 	(void)c;
 	(void)deadline;
+	target.calls++;
 	enum eg_rc rc = take_fault(&target.deliver_fails, err, "deliver");
 	for (unsigned i = 0; i < n && !rc; i++) {
 		results[i].rc = target.answer ? target.answer(&deliveries[i], &results[i].err) : EG_OK;

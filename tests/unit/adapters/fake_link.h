@@ -91,6 +91,11 @@ bool eg_link_connected(const struct eg_link *l)
 	return l->up;
 }
 
+unsigned eg_link_most_calls(const struct eg_link *l)
+{
+	return l->up ? 16 : 0;
+}
+
 enum eg_rc eg_link_call(struct eg_link *l, const char *method, unsigned credit, void *arg,
                         struct eg_link_call **out, struct eg_err *err)
 {

@@ -16,6 +16,8 @@
 
 #include "world.h"
 
+#define LINGER (EG_SECOND / 50) /* ahead.c's */
+
 static struct eg_deliver *deliver;
 static int64_t now;
 
@@ -735,6 +737,10 @@ static void columns_that_a_change_lacks_are_asked_for(void **state)
 	turn();
 	window("a11 b12:view c13 d14:view", 20, 0);
 	turn();
+	assert_string_equal(target.delivered, ""); /* what follows may be here in a moment */
+	assert_true(eg_deliver_due(deliver) <= now + LINGER);
+	now += LINGER;
+	turn();
 	assert_string_equal(target.delivered, "11 "); /* in order: what follows waits */
 	assert_true(eg_deliver_asks(deliver)); /* the agent does not wait long for its source meanwhile */
 	Eldergate__V1__GetElderRequest *q = NULL;
@@ -747,11 +753,35 @@ static void columns_that_a_change_lacks_are_asked_for(void **state)
 	assert_string_equal(q->fields[0], "registration.id_number");
 	eldergate__v1__get_elder_request__free_unpacked(q, NULL);
 	show(3);
+	now += LINGER;
+	turn();
 	assert_string_equal(target.delivered, "11 1203 13 ");
 	show(0);
 	assert_string_equal(target.delivered, "11 1203 13 14 ");
 	assert_false(eg_deliver_asks(deliver));
 	assert_cursor("log 20 0");
+}
+
+/* Each call of the target costs a sync there and one of the checkpoint. */
+static void changes_that_wait_for_persons_go_together(void **state)
+{
+	(void)state;
+	turn();
+	window("a11:view b12:view c13:view d14:view e15:view f16:view g17:view h18:view i19:view j20:view "
+	       "k21:view "
+	       "l22:view",
+	       30, 0);
+	turn();
+	unsigned asked_at_once = 0;
+	for (unsigned i = 0; i < fake.n_calls; i++)
+		asked_at_once += strstr(fake.calls[i]->method, "GetElder") != NULL;
+	assert_int_equal(asked_at_once, 10);
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(target.calls, i >= limits.deliver_events);
+		show(1);
+	}
+	assert_int_equal(target.calls, 2); /* ten are the most in one call */
+	assert_string_equal(target.delivered, "1101 1201 1301 1401 1501 1601 1701 1801 1901 2001 2101 2201 ");
 }
 
 static void a_person_who_cannot_be_shown_holds_back_until_it_works(void **state)
@@ -950,6 +980,7 @@ int main(void)
 	        T(a_restored_log_is_told),
 	        T(windows_that_do_not_fit_are_asked_for_again),
 	        T(columns_that_a_change_lacks_are_asked_for),
+	        T(changes_that_wait_for_persons_go_together),
 	        T(a_person_who_cannot_be_shown_holds_back_until_it_works),
 	        T(a_parked_event_is_shown_with_its_person),
 	        T(a_parked_person_of_the_snapshot_is_shown_again),
