@@ -48,8 +48,14 @@ const struct eg_setting_def eg_table_source_settings[] = {
          "column that counts refusals of a row"},
         {"update_time", EG_SET_TEXT, false, NULL, 0, EG_TABLE_NAME_MAX, NULL,
          "column that changes with each change of a row: a time, or a growing number"},
+        {"update_number", EG_SET_BOOL, false, "false", 0, 0, NULL,
+         "is update_time a number even where it has 14 digits? Else those are a time, YYYYMMDDhhmmss (claim "
+         "key)"},
         {"version", EG_SET_LIST, false, NULL, 0, EG_TABLE_KEYS_MAX - 1, NULL,
          "further columns that must still be as they were read when a row is marked"},
+        {"insert_only", EG_SET_BOOL, false, "false", 0, 0, NULL,
+         "does a row never change once it is new, because each change is a row of its own? Then it can be "
+         "marked without update_time and version (claim flag)"},
         {"overlap", EG_SET_TIME, false, "10m", EG_SECOND, 7 * DAY_US, NULL,
          "how far behind its own update time a row may be committed: the longest transaction, with the "
          "differences of "
@@ -104,6 +110,12 @@ static enum eg_rc agree(const struct eg_table_conf *c, struct eg_err *err)
 			return eg_settings_fail(s, "columns", err, "item %u is no column's name", i + 1);
 	if (c->claim == EG_CLAIM_FLAG && !*c->flag)
 		return eg_settings_fail(s, "claim", err, "claiming by flag needs `flag`, the flag's column");
+	/* Its mark would hide a change that was made while the row was on its way. */
+	if (c->claim == EG_CLAIM_FLAG && !c->version.n && !eg_settings_int(s, "insert_only"))
+		return eg_settings_fail(
+		        s, "claim", err,
+		        "claiming by flag needs `update_time` or `version`, columns that change "
+		        "with a row; or `insert_only: true`, if rows never change");
 	if (c->claim == EG_CLAIM_FLAG &&
 	    (strcmp(c->flag_new, c->flag_taken) == 0 || strcmp(c->flag_new, c->flag_error) == 0))
 		return eg_settings_fail(s, "flag_new", err,
@@ -133,6 +145,7 @@ enum eg_rc eg_table_conf_read(struct eg_table_conf *c, const struct eg_settings 
 	                            .flag_taken = eg_settings_text(s, "flag_taken"),
 	                            .flag_error = eg_settings_text(s, "flag_error"),
 	                            .null_is_new = eg_settings_int(s, "null_is_new"),
+	                            .dense_time = !eg_settings_int(s, "update_number"),
 	                            .overlap_us = eg_settings_int(s, "overlap"),
 	                            .overlap_keys = eg_settings_int(s, "overlap_keys"),
 	                            .utc_offset_us = eg_settings_int(s, "utc_offset") * 60 * EG_SECOND,
@@ -149,6 +162,7 @@ enum eg_rc eg_table_conf_read(struct eg_table_conf *c, const struct eg_settings 
 	    (rc = name_of(&c->retry, s, "retry", err)) ||
 	    (rc = name_of(&c->update_time, s, "update_time", err)))
 		return rc;
+	c->dense_time &= *c->update_time != 0; /* a key of digits is a number */
 	if (*c->update_time)
 		c->version.names[c->version.n++] = c->update_time;
 	return agree(c, err);

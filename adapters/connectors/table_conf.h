@@ -21,6 +21,7 @@ struct eg_table_conf {
 	struct eg_table_names key, version, order; /* version holds update_time too */
 	const char *flag, *flag_new, *flag_taken, *flag_error;
 	bool null_is_new;
+	bool dense_time; /* 14 digits of the position are a time */
 	const char *error_code, *error_text, *retry, *update_time;
 	int64_t overlap_us, overlap_keys, utc_offset_us, poll_us, list_every_us;
 	unsigned batch, in_flight, remember;

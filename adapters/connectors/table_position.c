@@ -48,15 +48,15 @@ static bool all_digits(struct eg_bytes text)
 /* A compact time: 14 digits that begin with a year of ours. Any other run of digits is a number. */
 static bool compact(struct eg_bytes text)
 {
-	return text.len == 14 && all_digits(text) && (text.p[0] == '1' || text.p[0] == '2') &&
-	       (text.p[1] == '9' || text.p[1] == '0');
+	return text.len == 14 && all_digits(text) &&
+	       (memcmp(text.p, "19", 2) == 0 || memcmp(text.p, "20", 2) == 0);
 }
 
-static const struct layout *layout_of(struct eg_bytes text)
+static const struct layout *layout_of(struct eg_bytes text, bool dense)
 {
-	static const struct layout dense = {"dddddddddddddd", EG_SECOND};
-	if (compact(text))
-		return &dense;
+	static const struct layout digits = {"dddddddddddddd", EG_SECOND};
+	if (dense && compact(text))
+		return &digits;
 	for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
 		if (fits(layouts[i].form, text))
 			return &layouts[i];
@@ -96,18 +96,19 @@ static bool parse_number(struct eg_bytes text, int64_t *at)
 	bool minus = text.len && text.p[0] == '-';
 	if (minus)
 		text = (struct eg_bytes){text.p + 1, text.len - 1};
-	if (text.len > 18 || !all_digits(text))
+	if (!all_digits(text))
 		return false;
-	int64_t v = 0;
+	int64_t v = 0; /* downwards, where there is room for one more */
 	for (size_t i = 0; i < text.len; i++)
-		v = v * 10 + (text.p[i] - '0');
-	*at = minus ? -v : v;
-	return true;
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, text.p[i] - '0', &v))
+			return false;
+	*at = v;
+	return minus || !__builtin_sub_overflow(0, v, at);
 }
 
-bool eg_position_parse(struct eg_bytes text, struct eg_position *out)
+bool eg_position_parse(struct eg_bytes text, bool dense, struct eg_position *out)
 {
-	const struct layout *layout = layout_of(text);
+	const struct layout *layout = layout_of(text, dense);
 	if (layout) {
 		out->grain = layout->grain;
 		return parse_time(layout, text, &out->at);
@@ -116,9 +117,9 @@ bool eg_position_parse(struct eg_bytes text, struct eg_position *out)
 	return parse_number(text, &out->at);
 }
 
-bool eg_position_print(struct eg_bytes text, int64_t at, char out[EG_POSITION_TEXT])
+bool eg_position_print(struct eg_bytes text, bool dense, int64_t at, char out[EG_POSITION_TEXT])
 {
-	const struct layout *layout = layout_of(text);
+	const struct layout *layout = layout_of(text, dense);
 	if (!layout) {
 		snprintf(out, EG_POSITION_TEXT, "%" PRId64, at);
 		return true;

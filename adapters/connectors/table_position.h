@@ -17,8 +17,9 @@ struct eg_position {
 	int64_t grain; /* microseconds that the layout can tell apart, never below a second; 0: a number */
 };
 
-bool eg_position_parse(struct eg_bytes text, struct eg_position *out);
+/* dense: are 14 digits that could be one a time? A number has at most 64 bits. */
+bool eg_position_parse(struct eg_bytes text, bool dense, struct eg_position *out);
 /* `at` in the layout of text, rounded down to what it can say, without fractions of a second. */
-bool eg_position_print(struct eg_bytes text, int64_t at, char out[EG_POSITION_TEXT]);
+bool eg_position_print(struct eg_bytes text, bool dense, int64_t at, char out[EG_POSITION_TEXT]);
 
 #endif

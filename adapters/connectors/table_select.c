@@ -210,6 +210,28 @@ void eg_table_select_page(const struct eg_table_select *s, const struct eg_table
 	eg_sql_end(sql);
 }
 
+void eg_table_select_gap(const struct eg_table_select *s, const struct eg_table_conf *c,
+                         const struct eg_table_range *range, struct eg_sql *sql)
+{
+	eg_sql_begin(sql, s->shape.quote);
+	sql->alias = "t.";
+	eg_sql_add(sql, *c->row_limit == 't' ? "SELECT TOP 1 " : "SELECT ");
+	for (unsigned i = 0; i < s->n_order; i++) {
+		eg_sql_add(sql, i ? ", " : "");
+		eg_sql_name(sql, s->columns[s->order[i]]->name);
+	}
+	add_from(sql, c);
+	add_claim(s, c, range, sql);
+	for (unsigned i = range->nulls ? 1 : 0, n = 0; i < s->n_order; i++) {
+		eg_sql_add(sql, n++ ? " OR " : " AND (");
+		eg_sql_same(sql, (struct eg_bytes){0}, s->columns[s->order[i]]);
+	}
+	eg_sql_add(sql, ")");
+	if (*c->row_limit != 't')
+		eg_sql_add(sql, *c->row_limit == 'f' ? " FETCH FIRST 1 ROWS ONLY" : " LIMIT 1");
+	eg_sql_end(sql);
+}
+
 void eg_table_select_highest(const struct eg_table_select *s, const struct eg_table_conf *c,
                              struct eg_sql *sql)
 {

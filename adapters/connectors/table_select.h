@@ -38,6 +38,9 @@ struct eg_table_range {
 };
 void eg_table_select_page(const struct eg_table_select *s, const struct eg_table_conf *c,
                           const struct eg_table_range *range, struct eg_sql *sql);
+/* The order's columns of one row of the range that has NULL in one of them, whatever range->after says. */
+void eg_table_select_gap(const struct eg_table_select *s, const struct eg_table_conf *c,
+                         const struct eg_table_range *range, struct eg_sql *sql);
 void eg_table_select_highest(const struct eg_table_select *s, const struct eg_table_conf *c,
                              struct eg_sql *sql);
 

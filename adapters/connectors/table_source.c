@@ -1,12 +1,12 @@
 /* table_source: sweeps over a table, page by page.
  *
- *   WAIT --due--> PROBE --> [HIGHEST] --> ROWS* --> [NULLS*] --> WAIT
- *                                                                        (claim list: LIST_BEGIN before the
- * first any --error--> failed: every later call of next says so                page, LIST_END behind the
- * last)
+ *   WAIT --due--> PROBE --> [HIGHEST] --> ROWS* --> [GAP] --> [NULLS* --> [GAP]] --> WAIT
+ *   any --error--> failed: every later call of next says so
  *
  * HIGHEST and NULLS belong to claim key: the highest position at the sweep's begin, and the rows that have
- * none. A page is read by a job while the agent may do other things; next only looks whether it is there. */
+ * none. GAP looks for a row that pages may have passed by: engines differ in where NULL sorts, and on none
+ * is it behind a value. With claim list, LIST_BEGIN comes before the first page and LIST_END behind all.
+ * A page is read by a job while the agent may do other things; next only looks whether it is there. */
 #include "connectors/table_source.h"
 
 #include "base/clock.h"
@@ -24,7 +24,7 @@
 
 #define RAW_MAX 4096 /* bytes of an unreadable value that are reported */
 
-enum phase { WAIT, PROBE, HIGHEST, ROWS, NULLS };
+enum phase { WAIT, PROBE, HIGHEST, ROWS, NULLS, GAP };
 
 struct eg_table_source {
 	struct eg_table_conf conf;
@@ -153,11 +153,13 @@ static enum eg_rc begin_probe(struct eg_table_source *s, struct eg_err *err)
 
 static enum eg_rc begin_page(struct eg_table_source *s, enum phase phase, struct eg_err *err)
 {
-	bool one = phase == HIGHEST;
-	struct eg_table_page *p =
-	        eg_table_page_new(one ? 1 : s->select.n, one ? 1 : s->conf.batch, s->conf.max_value);
-	if (p && one)
+	bool one = phase == HIGHEST || phase == GAP;
+	unsigned n = phase == HIGHEST ? 1 : phase == GAP ? s->select.n_order : s->select.n;
+	struct eg_table_page *p = eg_table_page_new(n, one ? 1 : s->conf.batch, s->conf.max_value);
+	if (p && phase == HIGHEST)
 		eg_table_select_highest(&s->select, &s->conf, &p->sql);
+	else if (p && phase == GAP)
+		eg_table_select_gap(&s->select, &s->conf, &s->range, &p->sql);
 	else if (p)
 		eg_table_select_page(&s->select, &s->conf, &s->range, &p->sql);
 	if (!p || p->sql.failed) {
@@ -182,27 +184,39 @@ static enum eg_rc begin_rows(struct eg_table_source *s, bool nulls, struct eg_er
 	return begin_page(s, nulls ? NULLS : ROWS, err);
 }
 
-/* The place behind the last row of the page. False: the order says nothing there, since it is NULL. */
-static bool go_behind(struct eg_table_source *s)
+static enum eg_rc fail_gap(const struct eg_table_source *s, unsigned column, struct eg_err *err)
+{
+	return eg_fail(
+	        err, EG_INVALID,
+	        "table %s: column %s is NULL in some row, and rows are read page by page in its order: "
+	        "key and order need columns that are never NULL",
+	        s->conf.table, s->select.columns[column]->name);
+}
+
+/* The place behind the last row of the page. EG_EMPTY: the order says nothing there, since it is NULL. */
+static enum eg_rc go_behind(struct eg_table_source *s, struct eg_err *err)
 {
 	const struct eg_table_page *p = s->page;
 	size_t starts[EG_SELECT_ORDER_MAX];
 	eg_buf_reset(&s->after);
 	for (unsigned i = 0; i < s->select.n_order; i++) {
 		struct eg_bytes v = eg_table_page_value(p, p->n_rows - 1, s->select.order[i]);
-		if (!v.p && !(i == 0 && s->range.nulls))
-			return false;
+		if (!v.p && !(i == 0 && s->range.nulls)) {
+			/* Those that have a flag get it, so that the next sweep comes further. */
+			return s->conf.claim == EG_CLAIM_FLAG ? EG_EMPTY
+			                                      : fail_gap(s, s->select.order[i], err);
+		}
 		starts[i] = s->after.len;
 		eg_buf_add(&s->after, v.p, v.len);
 		eg_buf_add_u8(&s->after, 0);
 		s->range.after[i].len = v.len;
 	}
 	if (s->after.failed)
-		return false;
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a row's place");
 	for (unsigned i = 0; i < s->select.n_order; i++)
 		s->range.after[i].p = s->after.p + starts[i];
 	s->range.behind = true;
-	return true;
+	return EG_OK;
 }
 
 static void move_watermark(struct eg_table_source *s)
@@ -228,19 +242,43 @@ static enum eg_rc end_sweep(struct eg_table_source *s, struct eg_err *err)
 	return rc ? rc : eg_checkpoint_save(s->checkpoint, err);
 }
 
-/* The page is used up. */
-static enum eg_rc after_page(struct eg_table_source *s, struct eg_err *err)
+static enum eg_rc after_rows(struct eg_table_source *s, struct eg_err *err)
 {
-	bool more = s->page->cut && s->page->n_rows && go_behind(s);
-	bool nulls = s->phase == NULLS;
-	drop_page(s);
-	if (more)
-		return begin_page(s, s->phase, err);
-	if (s->watermark && !nulls && *s->conf.update_time && eg_mono_us() >= s->nulls_due_us) {
+	if (s->watermark && !s->range.nulls && *s->conf.update_time && eg_mono_us() >= s->nulls_due_us) {
 		s->nulls_due_us = eg_mono_us() + s->conf.overlap_us;
 		return begin_rows(s, true, err);
 	}
 	return end_sweep(s, err);
+}
+
+/* The page is used up. */
+static enum eg_rc after_page(struct eg_table_source *s, struct eg_err *err)
+{
+	bool more = s->page->cut && s->page->n_rows;
+	enum eg_rc rc = more ? go_behind(s, err) : EG_EMPTY;
+	drop_page(s);
+	if (rc == EG_OK)
+		return begin_page(s, s->phase, err);
+	if (rc != EG_EMPTY)
+		return rc;
+	/* A first page that holds all has passed nothing by; what has a flag keeps it until it is read. */
+	if (s->range.behind && s->conf.claim != EG_CLAIM_FLAG)
+		return begin_page(s, GAP, err);
+	return after_rows(s, err);
+}
+
+static enum eg_rc after_gap(struct eg_table_source *s, struct eg_err *err)
+{
+	const struct eg_table_page *p = s->page;
+	enum eg_rc rc = EG_OK;
+	if (p->n_rows) {
+		unsigned i = s->range.nulls ? 1 : 0;
+		while (i + 1 < s->select.n_order && eg_table_page_value(p, 0, i).p)
+			i++;
+		rc = fail_gap(s, s->select.order[i], err);
+	}
+	drop_page(s);
+	return rc ? rc : after_rows(s, err);
 }
 
 /* The job that was waited for is there. */
@@ -323,7 +361,7 @@ static void describe(struct eg_table_source *s, unsigned row, struct eg_flight *
 	token(s, row, true, flight->row.key);
 	token(s, row, false, state);
 	memcpy(flight->row.state, state, sizeof flight->row.state);
-	if (s->watermark && at.p && eg_position_parse(at, &position))
+	if (s->watermark && at.p && eg_position_parse(at, s->conf.dense_time, &position))
 		flight->row.at = position.at;
 }
 
@@ -349,6 +387,22 @@ static bool take_off(struct eg_table_source *s, unsigned row, struct eg_flight *
 	flight->values = NULL;
 	s->ref += added;
 	return added;
+}
+
+/* The first column of the key that is NULL: no verdict could be kept for such a row alone. NULL: none is. */
+static const char *null_key(const struct eg_table_source *s, unsigned row)
+{
+	for (unsigned i = 0; i < s->conf.key.n; i++)
+		if (!eg_table_page_value(s->page, row, s->select.key[i]).p)
+			return s->select.columns[s->select.key[i]]->name;
+	return NULL;
+}
+
+static void fill_null_key(struct eg_table_source *s, const char *name, struct eg_in *out)
+{
+	out->kind = EG_IN_BAD;
+	snprintf(s->reason, sizeof s->reason, "column %.*s of the key is NULL", EG_TABLE_NAME_MAX, name);
+	out->reason = s->reason;
 }
 
 static void fill_bad(struct eg_table_source *s, unsigned row, struct eg_in *out)
@@ -391,8 +445,11 @@ static enum eg_rc hand_out(struct eg_table_source *s, struct eg_in *out, struct 
 	                      .values = s->values,
 	                      .place = s->conf.table,
 	                      .list.count = -1};
+	const char *missing_key = s->conf.claim == EG_CLAIM_LIST ? NULL : null_key(s, row);
 	if (s->page->bad[row])
 		fill_bad(s, row, out);
+	else if (missing_key)
+		fill_null_key(s, missing_key, out);
 	return EG_OK;
 }
 
@@ -449,7 +506,7 @@ static enum eg_rc step(struct eg_table_source *s, int64_t deadline, struct eg_in
 		fill_list(s, EG_IN_LIST_BEGIN, out);
 		return EG_OK;
 	}
-	if (s->at < s->page->n_rows) {
+	if (s->phase != GAP && s->at < s->page->n_rows) {
 		if (eg_flights_count(s->flights) >= s->conf.in_flight) {
 			/* Only settle makes room, and it is called by the thread that waits here. */
 			struct timespec at = eg_mono_deadline(deadline);
@@ -459,7 +516,8 @@ static enum eg_rc step(struct eg_table_source *s, int64_t deadline, struct eg_in
 		rc = hand_out(s, out, err);
 		return rc == EG_EMPTY ? EG_BUSY : rc;
 	}
-	if ((rc = after_page(s, err)) != EG_OK)
+	rc = s->phase == GAP ? after_gap(s, err) : after_page(s, err);
+	if (rc != EG_OK)
 		return rc;
 	if (s->phase == WAIT && s->list.reading) {
 		end_list(s, out);

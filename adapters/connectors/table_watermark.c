@@ -37,7 +37,7 @@ static int64_t overlap_of(const struct eg_watermark *w)
 static void set_low(struct eg_watermark *w, const char *text, bool beyond)
 {
 	struct eg_position p;
-	if (!eg_position_parse(eg_bytes_of(text), &p))
+	if (!eg_position_parse(eg_bytes_of(text), w->conf->dense_time, &p))
 		return;
 	snprintf(w->low, sizeof w->low, "%s", text);
 	w->low_at = p.at;
@@ -103,7 +103,8 @@ void eg_watermark_begin(struct eg_watermark *w, struct eg_bytes highest)
 	memcpy(before, w->highest, sizeof before);
 	w->sweeping = true;
 	w->quiet = w->crowded = false;
-	w->known = highest.p && highest.len < sizeof w->highest && eg_position_parse(highest, &w->top);
+	w->known = highest.p && highest.len < sizeof w->highest &&
+	           eg_position_parse(highest, w->conf->dense_time, &w->top);
 	if (!w->known && highest.p)
 		eg_log(EG_LOG_WARN, "table.position_unreadable", EG_T("table", w->conf->table));
 	if (!w->known)
@@ -129,7 +130,9 @@ void eg_watermark_move(struct eg_watermark *w, int64_t open, int64_t cursor)
 	if (!w->known)
 		return;
 	bool close_up = w->quiet && !w->sweeping;
-	int64_t at = close_up ? w->top.at : w->top.at - overlap_of(w);
+	int64_t at = w->top.at;
+	if (!close_up && __builtin_sub_overflow(at, overlap_of(w), &at))
+		at = INT64_MIN;
 	if (w->sweeping && cursor < at)
 		at = cursor;
 	if (open < at || (open == at && close_up)) {
@@ -142,9 +145,9 @@ void eg_watermark_move(struct eg_watermark *w, int64_t open, int64_t cursor)
 	struct eg_position printed; /* the layout may cut off what is below a second */
 	if (close_up)
 		snprintf(text, sizeof text, "%s", w->highest);
-	else if (!eg_position_print(eg_bytes_of(w->highest), at, text))
+	else if (!eg_position_print(eg_bytes_of(w->highest), w->conf->dense_time, at, text))
 		return;
-	if (!eg_position_parse(eg_bytes_of(text), &printed) || printed.at < w->low_at ||
+	if (!eg_position_parse(eg_bytes_of(text), w->conf->dense_time, &printed) || printed.at < w->low_at ||
 	    (printed.at == w->low_at && !close_up))
 		return;
 	set_low(w, text, close_up);

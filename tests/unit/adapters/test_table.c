@@ -251,6 +251,58 @@ static void claim_by_a_growing_number(void **state)
 	take_none(w, 50000);
 }
 
+/* Such as generators give them: of 19 digits, more than a double can tell apart, and of 14, like a time. */
+static void claim_by_long_numbers(void **state)
+{
+	struct world *w = *state;
+	static const long long firsts[] = {1234567890123456700, 9223372036854775700, 20261231235900,
+	                                   20261399000000, 10000000000000};
+	static const char yaml[] = "table: elders\nclaim: key\nkey: [id]\ncolumns: [id]\npoll: 10ms\n"
+	                           "overlap_keys: 10\nbatch: 3\n";
+	for (unsigned i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+		char want[64];
+		eg_checkpoint_drop(w->checkpoint, "source.low");
+		eg_checkpoint_drop(w->checkpoint, "source.seen");
+		make_elders(w, 0);
+		for (int k = 0; k < 100; k += 20)
+			sql(w, "INSERT INTO elders (id) VALUES (%lld)", firsts[i] + k);
+		open_table(w, (struct how){.once = true, .yaml = yaml});
+		struct taken *t = take(w, ALL);
+		assert_int_equal(t->n, 5);
+		snprintf(want, sizeof want, "|%lld|", firsts[i] + 80);
+		assert_non_null(strstr(t->text, want));
+		settle(w, t, EG_VERDICT_TAKEN);
+		/* The watermark has followed: only the overlap is read, and what was settled there is known.
+		 */
+		sql(w, "INSERT INTO elders (id) VALUES (%lld), (%lld), (%lld)", firsts[i] + 69,
+		    firsts[i] + 79, firsts[i] + 81);
+		open_table(w, (struct how){.once = true, .yaml = yaml});
+		snprintf(want, sizeof want, "%lld|%lld|", firsts[i] + 79, firsts[i] + 81);
+		assert_string_equal(take(w, ALL)->text, want);
+	}
+}
+
+/* Whole numbers of the engine's exact types come and are marked as they are. */
+static void long_numbers_stay_exact(void **state)
+{
+	struct world *w = *state;
+	bool sqlite = engine_is(w, "sqlite"); /* keeps decimals as floating point */
+	sql(w, "DROP TABLE IF EXISTS elders");
+	sql(w, "CREATE TABLE elders (id %s NOT NULL PRIMARY KEY, n %s, b BIGINT, exch_flag INT)",
+	    sqlite ? "BIGINT" : "DECIMAL(19, 0)", sqlite ? "BIGINT" : "DECIMAL(14, 0)");
+	sql(w, "INSERT INTO elders VALUES (1234567890123456789, 20261231235959, 9223372036854775807, 0), "
+	       "(1234567890123456790, 99999999999999, -9223372036854775807, 0)");
+	open_table(w, (struct how){.once = true,
+	                           .yaml = "table: elders\nclaim: flag\nkey: [id]\nversion: [n, b]\n"
+	                                   "flag: exch_flag\ncolumns: [id, n, b]\nbatch: 1\n"});
+	struct taken *t = take(w, ALL);
+	assert_string_equal(t->text, "1234567890123456789 20261231235959 9223372036854775807|"
+	                             "1234567890123456790 99999999999999 -9223372036854775807|");
+	struct eg_verdict v = verdict_of(t->refs[0], EG_VERDICT_TAKEN);
+	assert_int_equal(eg_connector_table.settle(w->c, &v, 1, NULL), EG_OK);
+	assert_asked(w, flags, "1234567890123456789 1|1234567890123456790 0|");
+}
+
 static void texts_of_all_kinds(void **state)
 {
 	struct world *w = *state;
@@ -283,7 +335,7 @@ static void texts_of_all_kinds(void **state)
 	char yaml[512];
 	snprintf(yaml, sizeof yaml,
 	         "table: elders\nclaim: flag\nkey: [id]\ncolumns: [id, 姓名, je, bh, rq, bz]\nflag: "
-	         "exch_flag\n");
+	         "exch_flag\ninsert_only: true\n");
 	open_table(w, (struct how){.once = true, .yaml = yaml});
 	struct taken *t = take(w, ALL);
 	assert_int_equal(t->n, 4);
@@ -306,7 +358,8 @@ static void schema_changes(void **state)
 {
 	struct world *w = *state;
 	struct eg_err err = {0};
-	static const char all[] = "table: elders\nclaim: flag\nkey: [id]\nflag: exch_flag\npoll: 10ms\n";
+	static const char all[] = "table: elders\nclaim: flag\nkey: [id]\nflag: exch_flag\npoll: 10ms\n"
+	                          "insert_only: true\n";
 	static struct taken t;
 	make_elders(w, 2);
 	sql(w, "ALTER TABLE elders ADD COLUMN addr VARCHAR(20)");
@@ -328,6 +381,7 @@ static void schema_changes(void **state)
 	generation = take(w, ALL)->generation;
 	open_table(w, (struct how){.once = true,
 	                           .yaml = "table: elders\nclaim: flag\nkey: [id]\nflag: exch_flag\n"
+	                                   "insert_only: true\n"
 	                                   "columns: [id, xm, addr]\n"});
 	struct taken *listed = take(w, ALL);
 	assert_string_equal(listed->columns, "id xm");
@@ -377,6 +431,63 @@ static void full_lists(void **state)
 	assert_memory_equal(broken.text + strlen(broken.text) - 8, "ABANDON|", 8);
 	sql(w, "DROP TABLE elders");
 	assert_int_equal(try_open(w, (struct how){.yaml = yaml}, &err), EG_UNAVAILABLE);
+}
+
+/* Who stands behind an order that says nothing would be withdrawn if the list ended there. */
+static void an_order_of_null_ends_no_list(void **state)
+{
+	struct world *w = *state;
+	struct eg_err err = {0};
+	static struct taken t;
+	static const char yaml[] =
+	        "table: elders\nclaim: list\nkey: [id]\norder: [xm]\ncolumns: [id, xm]\nbatch: 2\n";
+	make_elders(w, 6);
+	sql(w, "UPDATE elders SET xm = NULL WHERE id IN (2, 3, 4)");
+	open_table(w, (struct how){.once = true, .yaml = yaml});
+	assert_int_not_equal(take_some(w, &t, ALL, &err), EG_OK);
+	assert_non_null(strstr(t.text, "ABANDON|"));
+	assert_null(strstr(t.text, "END|"));
+	assert_non_null(strstr(err.text, "xm"));
+}
+
+/* A row for which no verdict can be kept is told as unreadable, and hides none behind it. */
+static void keys_of_null(void **state)
+{
+	struct world *w = *state;
+	struct eg_err err = {0};
+	static struct taken t;
+	sql(w, "DROP TABLE IF EXISTS loose");
+	sql(w, "CREATE TABLE loose (id BIGINT NULL, xm VARCHAR(40), gxsj %s NULL)",
+	    engine_is(w, "mariadb") ? "DATETIME(6)" : "TIMESTAMP");
+	sql(w,
+	    "INSERT INTO loose VALUES (1, 'a', '2026-03-01 10:00:00'), (NULL, 'b', '2026-03-01 10:01:00'), "
+	    "(3, 'c', '2026-03-01 10:02:00')");
+	open_table(w, (struct how){.once = true,
+	                           .yaml = "table: loose\nclaim: list\nkey: [id]\n"
+	                                   "columns: [id, xm]\nbatch: 9\n"});
+	struct taken *all = take(w, ALL);
+	assert_non_null(strstr(all->text, "NULL b|")); /* whether the record has a key says the mapping */
+	assert_non_null(strstr(all->text, "END|"));
+	sql(w, "UPDATE loose SET gxsj = '2026-03-01 10:02:00' WHERE id IS NULL");
+	open_table(w, (struct how){.once = true,
+	                           .yaml = "table: loose\nclaim: key\nkey: [id]\nupdate_time: gxsj\n"
+	                                   "columns: [id, xm]\nbatch: 9\n"});
+	all = take(w, ALL);
+	assert_non_null(strstr(all->text, "NULL b BAD|"));
+	assert_non_null(strstr(all->text, "3 c|"));
+	/* Between two pages nothing says where it stands: the watermark stays before it. */
+	static const char yaml[] = "table: loose\nclaim: key\nkey: [id]\nupdate_time: gxsj\n"
+	                           "columns: [id, xm]\nbatch: 2\n";
+	for (unsigned i = 0; i < 2; i++) {
+		open_table(w, (struct how){.once = true, .yaml = yaml});
+		assert_int_not_equal(take_some(w, &t, ALL, &err), EG_OK);
+		assert_non_null(strstr(err.text, "id"));
+		settle(w, &t, EG_VERDICT_TAKEN);
+	}
+	sql(w, "UPDATE loose SET id = 2 WHERE xm = 'b'");
+	open_table(w, (struct how){.once = true, .yaml = yaml});
+	/* Where NULL sorts last, the third was taken before it was missed. */
+	assert_string_equal(take(w, ALL)->text, engine_is(w, "postgres") ? "2 b|" : "2 b|3 c|");
 }
 
 static void list_without_verdict_comes_again(void **state)
@@ -476,7 +587,7 @@ static void locked_rows(void **state)
 	make_elders(w, 2);
 	static const char quick[] =
 	        "table: elders\nclaim: flag\nkey: [id]\ncolumns: [id, xm]\nflag: exch_flag\n"
-	        "query_timeout: 1s\n";
+	        "insert_only: true\nquery_timeout: 1s\n";
 	open_table(w, (struct how){.once = true, .yaml = quick});
 	struct taken t = *take(w, ALL);
 	assert_int_equal(eg_odbc_begin(w->agency, NULL), EG_OK);
@@ -722,7 +833,9 @@ static void settings_that_contradict(void **state)
 	} wrong[] = {
 	        {"table: 'el\"ders'\nclaim: flag\nkey: [id]\nflag: f\n", "mapping.yaml:2:"},
 	        {"table: elders\nclaim: flag\nkey: [id]\n", "needs `flag`"},
-	        {"table: elders\nclaim: flag\nkey: [id]\nflag: f\nflag_taken: '0'\n", "look new"},
+	        {"table: elders\nclaim: flag\nkey: [id]\nflag: f\n", "`insert_only: true`"},
+	        {"table: elders\nclaim: flag\nkey: [id]\nflag: f\nupdate_time: u\nflag_taken: '0'\n",
+	         "look new"},
 	        {"table: elders\nclaim: key\nkey: [a, b]\n", "one column that grows"},
 	        {"table: elders\nclaim: key\nkey: ['a;b']\n", "no column's name"},
 	};
@@ -755,9 +868,13 @@ int main(void)
 	        CASE(odd_positions),
 	        CASE(quiet_watermark_closes_up),
 	        CASE(claim_by_a_growing_number),
+	        CASE(claim_by_long_numbers),
+	        CASE(long_numbers_stay_exact),
 	        CASE(texts_of_all_kinds),
 	        CASE(schema_changes),
 	        CASE(full_lists),
+	        CASE(an_order_of_null_ends_no_list),
+	        CASE(keys_of_null),
 	        CASE(list_without_verdict_comes_again),
 	        CASE(dry_changes_nothing),
 	        CASE(hanging_driver),

@@ -42,8 +42,8 @@ static void positions_keep_their_layout(void **state)
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct eg_position p;
 		char text[EG_POSITION_TEXT];
-		assert_true(eg_position_parse(eg_bytes_of(cases[i].text), &p));
-		assert_true(eg_position_print(eg_bytes_of(cases[i].text), p.at - cases[i].back, text));
+		assert_true(eg_position_parse(eg_bytes_of(cases[i].text), true, &p));
+		assert_true(eg_position_print(eg_bytes_of(cases[i].text), true, p.at - cases[i].back, text));
 		assert_string_equal(text, cases[i].then);
 	}
 	static const char *const none[] = {"",
@@ -51,12 +51,30 @@ static void positions_keep_their_layout(void **state)
 	                                   "2026-13-01 00:00:00",
 	                                   "2026-02-30",
 	                                   "2026-03-01 25:00:00",
-	                                   "1234567890123456789",
+	                                   "9223372036854775808",
+	                                   "-9223372036854775809",
+	                                   "20261399000000",
 	                                   "1.5",
 	                                   "0000-00-00 00:00:00"};
 	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
 		struct eg_position p;
-		assert_false(eg_position_parse(eg_bytes_of(none[i]), &p));
+		assert_false(eg_position_parse(eg_bytes_of(none[i]), true, &p));
+	}
+	/* Keys of 14 digits that look like a time, or almost; of 19, as generators of numbers give them. */
+	static const struct {
+		const char *text;
+		int64_t at;
+	} numbers[] = {{"20260301000500", 20260301000500}, {"20261399000000", 20261399000000},
+	               {"10000000000001", 10000000000001}, {"1234567890123456789", 1234567890123456789},
+	               {"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN}};
+	for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		struct eg_position p;
+		char text[EG_POSITION_TEXT];
+		assert_true(eg_position_parse(eg_bytes_of(numbers[i].text), false, &p));
+		assert_int_equal(p.grain, 0);
+		assert_true(p.at == numbers[i].at);
+		assert_true(eg_position_print(eg_bytes_of(numbers[i].text), false, p.at, text));
+		assert_string_equal(text, numbers[i].text);
 	}
 }
 
