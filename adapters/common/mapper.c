@@ -19,6 +19,8 @@ struct eg_mapper {
 	uint64_t generation;
 	unsigned n_values;
 	unsigned where[EG_COLUMNS_MAX]; /* which value each of the mapping's columns is */
+	bool lacks[EG_COLUMNS_MAX];     /* of each: an open source has not had it, and it is not optional */
+	unsigned n_lacks;
 	struct eg_pick_space space;
 	struct eg_buf section, record, key;
 	const char *cleared[EG_FIELD_NUMBER_MAX + 1];
@@ -64,14 +66,17 @@ enum eg_rc eg_mapper_bind(struct eg_mapper *p, const struct eg_columns *columns,
 {
 	const struct eg_mapping *m = p->m;
 	p->bound = false;
+	p->n_lacks = 0;
 	for (unsigned i = 0; i < m->n_columns; i++) {
 		const struct eg_used_column *c = &m->columns[i];
 		unsigned n = look_up(columns, c->name, false, &p->where[i]);
 		if (!n)
 			n = look_up(columns, c->name, true, &p->where[i]);
-		if (!n && c->optional)
+		p->lacks[i] = !n && !c->optional && columns->open;
+		p->n_lacks += p->lacks[i];
+		if (!n && (c->optional || columns->open))
 			p->where[i] = EG_NO_VALUE;
-		if (n == 1 || (!n && c->optional))
+		if (n == 1 || (!n && (c->optional || columns->open)))
 			continue;
 		if (n)
 			return eg_fail_field(err, EG_CONFIG, c->by,
@@ -239,13 +244,21 @@ static void required(struct eg_mapper *p, const struct eg_pick_row *row, struct 
 	}
 }
 
+/* What is not there cannot be told from what was renamed. */
+static void lacking(struct eg_mapper *p, struct eg_mapped *out)
+{
+	for (unsigned i = 0; i < p->m->n_columns && p->n_lacks; i++)
+		if (p->lacks[i])
+			fault(out, EG_FAULT_COLUMN_MISSING, p->m->columns[i].by, p->m->columns[i].name);
+}
+
 static bool wanted(struct eg_mapper *p, const struct eg_pick_row *row)
 {
 	static const struct eg_step trim = {.kind = EG_STEP_trim};
 	for (unsigned i = 0; i < p->m->n_only; i++) {
 		const struct eg_only *only = &p->m->only[i];
 		struct eg_bytes v = eg_pick_column(row, only->column);
-		bool found = false;
+		bool found = p->lacks[only->column]; /* then it is refused, not passed over */
 		eg_step_run(&trim, &p->space.work, &v);
 		for (unsigned k = 0; k < only->n && !found; k++)
 			found = eg_bytes_equal(only->values[k], v);
@@ -288,6 +301,7 @@ enum eg_rc eg_mapper_row(struct eg_mapper *p, const struct eg_in *in, struct eg_
 	out->version = head.version;
 	out->void_op = head.op == EG_VOID;
 	if (!out->void_op) {
+		lacking(p, out);
 		required(p, &row, out);
 		fields(p, &row, out);
 	}

@@ -35,7 +35,7 @@ struct eg_mapped {
 
 /* in: an EG_IN_ROW. EG_OK: skipped or record; EG_INVALID: faults say why; EG_CONFIG: a column that the
  * mapping names is not there (the source changed its schema): the text names it, and every row would fail
- * alike; EG_NO_MEMORY, EG_LIMIT. */
+ * alike, but where the source has no schema; EG_NO_MEMORY, EG_LIMIT. */
 enum eg_rc eg_mapper_row(struct eg_mapper *p, const struct eg_in *in, struct eg_mapped *out,
                          struct eg_err *err);
 

@@ -36,6 +36,7 @@ enum eg_rc eg_http_rows_open(struct eg_http_rows **out, const struct eg_settings
 		return eg_fail(err, EG_NO_MEMORY, "no memory for rows");
 	}
 	r->columns.names = r->names;
+	r->columns.open = true;
 	*out = r;
 	return EG_OK;
 }

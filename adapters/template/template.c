@@ -69,9 +69,9 @@ static enum eg_rc open_source(struct eg_connector **out, const struct eg_connect
 	struct eg_bytes mark = eg_checkpoint_get(o->checkpoint, c->mark);
 	if (mark.len == sizeof position)
 		memcpy(&position, mark.p, sizeof position);
-	c->columns = (struct eg_columns){1, eg_settings_count(o->settings, "columns"), c->names};
-	for (unsigned i = 0; i < c->columns.n; i++)
-		c->names[i] = eg_settings_item(o->settings, "columns", i);
+	c->columns.names = c->names;
+	for (; c->columns.n < eg_settings_count(o->settings, "columns"); c->columns.n++)
+		c->names[c->columns.n] = eg_settings_item(o->settings, "columns", c->columns.n);
 	fseek(c->file, position, SEEK_SET);
 	return EG_OK;
 }

@@ -28,6 +28,10 @@ struct eg_columns {
 	uint64_t generation;
 	unsigned n;
 	const char *const *names; /* UTF-8 */
+	/* The source has no schema, such as documents whose members may lack: a column that is not here is no
+	 * change of one. A row that needs it is refused; elsewhere every row would be, so the source waits.
+	 */
+	bool open;
 };
 
 enum eg_in_kind {

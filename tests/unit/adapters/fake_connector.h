@@ -105,7 +105,7 @@ static void fake_close(struct eg_connector *c)
 static enum eg_rc fake_next(struct eg_connector *c, int64_t deadline, struct eg_in *out, struct eg_err *err)
 {
 	static const char *const names[] = {"KEY", "KIND"};
-	static const struct eg_columns columns = {1, 2, names};
+	static const struct eg_columns columns = {.generation = 1, .n = 2, .names = names};
 	static struct eg_bytes values[2];
 	(void)c;
 	(void)deadline;

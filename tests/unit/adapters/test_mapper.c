@@ -424,6 +424,17 @@ static void schema_changes(void **state)
 	                    "needs; did you mean 'XMM'?");
 	assert_string_equal(r.err.field, "registration.name");
 	assert_int_equal(eg_mapper_bind(r.p, &columns, &r.err), EG_CONFIG);
+	/* A source without a schema has not shown it yet: the row is refused, and those that follow need not
+	 * be. */
+	static const char *const lacking[] = {"XMM", "EXTRA", "V", "K", "ID"};
+	columns = (struct eg_columns){.generation = 78, .n = 5, .names = lacking, .open = true};
+	assert_int_equal(run(&r), EG_INVALID);
+	assert_string_equal(r.out.faults[0].code, "COLUMN_MISSING");
+	assert_string_equal(r.out.faults[0].column, "XM");
+	assert_string_equal(r.out.faults[0].field, "registration.name");
+	assert_true(r.out.key.len > 0); /* it still stands in a full list */
+	columns = (struct eg_columns){.generation = 80, .n = 5, .names = other, .open = true};
+	good(&r);
 	/* one stands twice */
 	columns = (struct eg_columns){.generation = 79, .n = 5, .names = gone};
 	assert_int_equal(run(&r), EG_CONFIG);
