@@ -11,9 +11,10 @@ static const struct {
 	int from, to;
 	enum eg_http_outcome outcome;
 } statuses[] = {
-        {200, 299, EG_HTTP_DONE},  {401, 401, EG_HTTP_AUTH},    {403, 403, EG_HTTP_AUTH},
-        {408, 408, EG_HTTP_AGAIN}, {409, 409, EG_HTTP_EXISTS},  {425, 425, EG_HTTP_AGAIN},
-        {429, 429, EG_HTTP_AGAIN}, {400, 499, EG_HTTP_REFUSED}, {500, 599, EG_HTTP_AGAIN},
+        {200, 299, EG_HTTP_DONE},    {401, 401, EG_HTTP_AUTH},
+        {403, 403, EG_HTTP_AUTH},    {408, 408, EG_HTTP_AGAIN},
+        {425, 425, EG_HTTP_AGAIN},   {429, 429, EG_HTTP_AGAIN},
+        {400, 499, EG_HTTP_REFUSED}, {500, 599, EG_HTTP_AGAIN},
         {0, 9999, EG_HTTP_BROKEN}, /* redirects among them */
 };
 
@@ -57,6 +58,12 @@ enum eg_rc eg_http_answer_check(const struct eg_settings *s, struct eg_err *err)
 		return eg_settings_fail(s, "code_path", err, "must be a path such as /code");
 	if (!eg_doc_path_valid(eg_settings_text(s, "inner_path")))
 		return eg_settings_fail(s, "inner_path", err, "must be a path such as /Envelope/Body/result");
+	for (unsigned i = 0; i < eg_settings_count(s, "exists_statuses"); i++) {
+		const char *status = eg_settings_item(s, "exists_statuses", i);
+		if (strlen(status) != 3 || *status != '4' || strspn(status, "0123456789") != 3)
+			return eg_settings_fail(s, "exists_statuses", err,
+			                        "item %u is no status from 400 to 499", i + 1);
+	}
 	return EG_OK;
 }
 
@@ -119,9 +126,12 @@ static enum eg_http_outcome by_code(const struct eg_settings *s, struct eg_bytes
 	return EG_HTTP_REFUSED;
 }
 
-static enum eg_http_outcome by_status(int status)
+static enum eg_http_outcome by_status(const struct eg_settings *s, int status)
 {
 	size_t i = 0;
+	for (unsigned k = 0; k < eg_settings_count(s, "exists_statuses"); k++)
+		if (atoi(eg_settings_item(s, "exists_statuses", k)) == status) // NOLINT: judged at the start
+			return EG_HTTP_EXISTS;
 	while (status < statuses[i].from || status > statuses[i].to)
 		i++;
 	return statuses[i].outcome;
@@ -131,7 +141,7 @@ enum eg_http_outcome eg_http_answer_read(struct eg_http_answer *a, const struct 
                                          const struct eg_curl_answer *raw, bool wanted, struct eg_err *err)
 {
 	const char *path = eg_settings_text(s, "code_path");
-	enum eg_http_outcome outcome = by_status(raw->status);
+	enum eg_http_outcome outcome = by_status(s, raw->status);
 	struct eg_bytes code = {NULL, 0};
 	eg_arena_reset(a->arena);
 	a->doc = NULL;

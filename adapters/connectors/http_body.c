@@ -93,7 +93,7 @@ enum eg_rc eg_http_body_one(struct eg_http_body *b, const struct eg_delivery *d,
 	return EG_OK;
 }
 
-enum eg_rc eg_http_body_batch(struct eg_http_body *b, const struct eg_delivery *d, unsigned n, const char *id,
+enum eg_rc eg_http_body_batch(struct eg_http_body *b, const struct eg_delivery *d, unsigned n,
                               struct eg_err *err)
 {
 	const char *item = eg_settings_text(b->s, "item");
@@ -111,10 +111,16 @@ enum eg_rc eg_http_body_batch(struct eg_http_body *b, const struct eg_delivery *
 		if (rc)
 			return eg_settings_fail(b->s, "item", err, "%s", why.text);
 	}
+	if (b->events.failed)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for changes");
 	b->n = 0;
-	value(b, "event_id", EG_TEMPLATE_TEXT, eg_bytes_of(id));
 	value(b, "events", EG_TEMPLATE_READY, eg_buf_bytes(&b->events));
 	return EG_OK;
+}
+
+void eg_http_body_id(struct eg_http_body *b, const char *id)
+{
+	value(b, "event_id", EG_TEMPLATE_TEXT, eg_bytes_of(id));
 }
 
 /* ---- samples ---- */
@@ -154,7 +160,9 @@ enum eg_rc eg_http_body_sample(struct eg_http_body *b, bool batch, struct eg_err
 		values[i] = eg_bytes_of("x");
 	}
 	struct eg_delivery d = {"sample:1", n, names, values};
-	enum eg_rc rc = batch ? eg_http_body_batch(b, &d, 1, "sample", err) : eg_http_body_one(b, &d, err);
+	enum eg_rc rc = batch ? eg_http_body_batch(b, &d, 1, err) : eg_http_body_one(b, &d, err);
+	if (!rc && batch)
+		eg_http_body_id(b, "sample");
 	eg_buf_free(&found);
 	return rc;
 }

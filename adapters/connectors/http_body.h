@@ -19,11 +19,13 @@ struct eg_http_body {
 };
 
 void eg_http_body_free(struct eg_http_body *b); /* wipes */
-/* Sets values for one change, or for a batch: then they are ${event_id} (that of the batch) and ${events}.
- * EG_CONFIG: columns that cannot be written so. They live until the next call, and as long as d. */
+/* Sets values for one change, or for a batch: then they are ${events}, to which id adds ${event_id}, that of
+ * the batch. EG_CONFIG: columns that cannot be written so. They live until the next call, and as long as d
+ * and id. */
 enum eg_rc eg_http_body_one(struct eg_http_body *b, const struct eg_delivery *d, struct eg_err *err);
-enum eg_rc eg_http_body_batch(struct eg_http_body *b, const struct eg_delivery *d, unsigned n, const char *id,
+enum eg_rc eg_http_body_batch(struct eg_http_body *b, const struct eg_delivery *d, unsigned n,
                               struct eg_err *err);
+void eg_http_body_id(struct eg_http_body *b, const char *id);
 /* Made-up values for every ${column.NAME} that the settings use, to check the templates with. */
 enum eg_rc eg_http_body_sample(struct eg_http_body *b, bool batch, struct eg_err *err);
 

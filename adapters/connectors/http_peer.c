@@ -14,12 +14,16 @@
 /* A wait for midnight looks at the clock anew so often: it may be set. */
 #define LOOK_AGAIN (60 * EG_SECOND)
 
+/* In the checkpoint, for both directions: it has no direction's prefix. */
+#define QUOTA_PREFIX "http.quota/"
+enum { QUOTA_NAME_MAX = 100 };
+
 enum state { IDLE, PACING, SENDING };
 
 struct eg_http_peer {
 	const struct eg_settings *s;
 	struct eg_checkpoint *checkpoint;
-	char quota_name[128];
+	char quota_name[QUOTA_NAME_MAX];
 	struct eg_curl *curl;
 	struct eg_http_secret *secret;
 	struct eg_call_quota quota;
@@ -81,6 +85,30 @@ static enum eg_rc check(struct eg_http_peer *p, struct eg_err *err)
 	return rc;
 }
 
+/* The peer counts our calls, whichever way they carry records, so both directions count as one. */
+static void name_quota(struct eg_http_peer *p)
+{
+	const char *name = eg_settings_text(p->s, "upstream"), *url = eg_settings_text(p->s, "url");
+	const char *host = strstr(url, "://");
+	host = host ? host + 3 : url;
+	size_t len = *name ? strlen(name) : strcspn(host, "/?#");
+	snprintf(p->quota_name, sizeof p->quota_name, QUOTA_PREFIX "%.*s", (int)len, *name ? name : host);
+	for (char *c = p->quota_name + strlen(QUOTA_PREFIX); *c; c++) {
+		if (!*name && *c >= 'A' && *c <= 'Z') /* hosts have no case */
+			*c = (char)(*c - 'A' + 'a');
+		if (!(*c >= '0' && *c <= '9') && !(*c >= 'A' && *c <= 'Z') && !(*c >= 'a' && *c <= 'z') &&
+		    *c != '.' && *c != '-')
+			*c = '_'; /* what a checkpoint's names may hold */
+	}
+}
+
+/* What the other direction has used since is there already. */
+static void share_quota(struct eg_http_peer *p)
+{
+	if (p->checkpoint)
+		eg_call_quota_restore(&p->quota, eg_checkpoint_get(p->checkpoint, p->quota_name));
+}
+
 enum eg_rc eg_http_peer_open(struct eg_http_peer **out, const struct eg_connector_options *o,
                              struct eg_err *err)
 {
@@ -96,9 +124,8 @@ enum eg_rc eg_http_peer_open(struct eg_http_peer **out, const struct eg_connecto
 	        .per_day = eg_settings_int(p->s, "calls_per_day"),
 	        .reserve = eg_settings_int(p->s, "calls_reserved"),
 	});
-	snprintf(p->quota_name, sizeof p->quota_name, "%shttp.quota", o->prefix ? o->prefix : "");
-	if (p->checkpoint)
-		eg_call_quota_restore(&p->quota, eg_checkpoint_get(p->checkpoint, p->quota_name));
+	name_quota(p);
+	share_quota(p);
 	enum eg_rc rc = check(p, err);
 	if (!rc)
 		rc = open_curl(p, err);
@@ -167,21 +194,28 @@ void eg_http_wait_until(int64_t mono_us, int64_t mono_deadline_us)
 
 /* ---- the quota ---- */
 
+static enum eg_rc put_quota(struct eg_http_peer *p, struct eg_err *err)
+{
+	char text[EG_CALL_QUOTA_TEXT];
+	if (!p->checkpoint)
+		return EG_OK;
+	eg_call_quota_text(&p->quota, text);
+	return eg_checkpoint_put(p->checkpoint, p->quota_name, eg_bytes_of(text), err);
+}
+
 /* Before the call, so that a crash forgets no call. */
 static enum eg_rc keep_quota(struct eg_http_peer *p, struct eg_err *err)
 {
-	char text[EG_CALL_QUOTA_TEXT];
-	if (!p->checkpoint || (!p->quota.limits.per_day && !eg_settings_count(p->s, "quota_codes")))
-		return EG_OK;
-	eg_call_quota_text(&p->quota, text);
-	enum eg_rc rc = eg_checkpoint_put(p->checkpoint, p->quota_name, eg_bytes_of(text), err);
-	return rc ? rc : eg_checkpoint_save(p->checkpoint, err);
+	enum eg_rc rc = put_quota(p, err);
+	if (rc || !p->checkpoint || (!p->quota.limits.per_day && !eg_settings_count(p->s, "quota_codes")))
+		return rc;
+	return eg_checkpoint_save(p->checkpoint, err);
 }
 
 static void told_spent(struct eg_http_peer *p, bool spent, int64_t wait)
 {
 	if (spent && !p->spent)
-		eg_log(EG_LOG_WARN, "http.quota_spent", EG_I("calls", p->quota.used),
+		eg_log(EG_LOG_WARN, "http.quota_spent", EG_I("calls", p->quota.days[0].used),
 		       EG_I("resumes_in_s", wait / EG_SECOND));
 	else if (!spent && p->spent)
 		eg_log(EG_LOG_INFO, "http.quota_renewed", EG_I("calls_per_day", p->quota.limits.per_day));
@@ -211,6 +245,7 @@ static enum eg_rc send_it(struct eg_http_peer *p, struct eg_err *err)
 static enum eg_rc pace(struct eg_http_peer *p, struct eg_err *err)
 {
 	bool spent;
+	share_quota(p);
 	int64_t now = eg_mono_us(),
 	        wait = eg_call_quota_take(&p->quota, p->renewing ? EG_CALL_URGENT : p->priority, eg_now_us(),
 	                                  now, &spent);
@@ -218,7 +253,7 @@ static enum eg_rc pace(struct eg_http_peer *p, struct eg_err *err)
 	if (!wait)
 		return send_it(p, err);
 	p->not_before = now + (wait < LOOK_AGAIN ? wait : LOOK_AGAIN);
-	return EG_OK;
+	return put_quota(p, err);
 }
 
 /* The pause before the next try: twice the last one, less up to half of it, so that many do not come back at
@@ -275,6 +310,7 @@ static enum eg_rc judge(struct eg_http_peer *p, const struct eg_curl_answer *raw
 		p->state = PACING;
 		return EG_EMPTY;
 	case EG_HTTP_SPENT:
+		share_quota(p);
 		eg_call_quota_spend(&p->quota, eg_now_us());
 		p->state = PACING;
 		return keep_quota(p, err) ? err->rc : EG_EMPTY;

@@ -17,7 +17,8 @@
 
 struct eg_http_peer;
 
-/* The checkpoint (may be NULL: nothing is kept) holds PREFIXhttp.quota. EG_CONFIG: settings. */
+/* The checkpoint (may be NULL: nothing is kept) holds http.quota/UPSTREAM: what both directions have used of
+ * one peer's quota, each minding the limits of its own settings. EG_CONFIG: settings. */
 enum eg_rc eg_http_peer_open(struct eg_http_peer **out, const struct eg_connector_options *o,
                              struct eg_err *err);
 void eg_http_peer_close(struct eg_http_peer *p); /* NULL is fine */

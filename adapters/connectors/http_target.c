@@ -21,7 +21,7 @@ const struct eg_setting_def eg_http_target_settings[] = {
         {"batch", EG_SET_INT, false, "1", 1, 100, NULL, "changes in one request; more than 1: ${events}"},
         {"item", EG_SET_TEXT, false, "${columns}", 0, 65536, NULL, "one change within ${events}"},
         {"idempotency_header", EG_SET_TEXT, false, "Idempotency-Key", 1, 100, NULL,
-         "header that holds the event's id, or one made of those of a batch"},
+         "header that holds the event's id, or one made of the ids and contents of a batch"},
         {0},
 };
 
@@ -78,15 +78,17 @@ void eg_http_target_close(struct eg_http_target *t)
 	free(t);
 }
 
-/* The same changes together always have the same id. */
-static void batch_id(const struct eg_delivery *d, unsigned n, char out[2 * EG_HASH_SIZE + 1])
+/* The same changes together, with the same content, always have the same id; a peer may answer for a request
+ * that it knows by its id without looking into it. */
+static void batch_id(const struct eg_delivery *d, unsigned n, struct eg_bytes content,
+                     char out[2 * EG_HASH_SIZE + 1])
 {
 	uint8_t hash[EG_HASH_SIZE];
 	struct eg_buf ids = {0};
 	for (unsigned i = 0; i < n; i++)
 		eg_buf_add(&ids, d[i].event_id, strlen(d[i].event_id) + 1);
-	struct eg_bytes all = eg_buf_bytes(&ids);
-	eg_sha256(&all, 1, hash);
+	struct eg_bytes all[] = {eg_buf_bytes(&ids), content};
+	eg_sha256(all, 2, hash);
 	eg_hex(hash, sizeof hash, out);
 	eg_buf_free(&ids);
 }
@@ -98,17 +100,18 @@ static enum eg_rc post(struct eg_http_target *t, const struct eg_delivery *d, un
 	char hash[2 * EG_HASH_SIZE + 1];
 	const char *id = d->event_id;
 	bool batch = eg_settings_int(t->s, "batch") > 1;
+	enum eg_rc rc = batch ? eg_http_body_batch(&t->body, d, n, err) : eg_http_body_one(&t->body, d, err);
+	if (rc)
+		return rc;
 	if (n > 1) {
-		batch_id(d, n, hash);
+		batch_id(d, n, eg_buf_bytes(&t->body.events), hash);
 		id = hash;
 	}
+	if (batch)
+		eg_http_body_id(&t->body, id);
 	for (const char *p = id; *p; p++)
 		if (*p <= 0x20 || *p > 0x7e)
 			return eg_fail(err, EG_INTERNAL, "an event's id cannot stand in a header");
-	enum eg_rc rc =
-	        batch ? eg_http_body_batch(&t->body, d, n, id, err) : eg_http_body_one(&t->body, d, err);
-	if (rc)
-		return rc;
 	eg_buf_reset(&t->header);
 	eg_buf_printf(&t->header, "%s: %s", eg_settings_text(t->s, "idempotency_header"), id);
 	eg_buf_add_u8(&t->header, 0);

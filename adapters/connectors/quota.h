@@ -2,7 +2,8 @@
  *
  * The day is Asia/Shanghai's. Bulk leaves the day's last `reserve` calls to urgent ones, and waits while an
  * urgent call waits. What was taken today is told as text, to be kept before the call is made, so a restart
- * does not get the day's calls again. A clock that is set back neither gives calls back nor takes any.
+ * does not get the day's calls again. The days met last are each
+ * remembered with their calls: a clock that is set back and forth gives none again.
  * Pure: the caller brings both clocks. Thread: one. */
 #ifndef EG_ADAPTERS_QUOTA_H
 #define EG_ADAPTERS_QUOTA_H
@@ -13,6 +14,8 @@
 
 enum eg_call_priority { EG_CALL_URGENT, EG_CALL_BULK };
 
+enum { EG_CALL_DAYS = 4 };
+
 struct eg_call_limits {
 	int64_t per_second; /* 0: any */
 	int64_t burst;      /* calls that may be made at once after a pause; at least 1 */
@@ -22,16 +25,19 @@ struct eg_call_limits {
 
 struct eg_call_quota {
 	struct eg_call_limits limits;
-	int64_t day; /* days since 1970-01-01 in Asia/Shanghai */
-	int64_t used;
+	struct eg_call_day {
+		int64_t day; /* since 1970-01-01, in Asia/Shanghai */
+		int64_t used;
+	} days[EG_CALL_DAYS]; /* the present one first, then those the clock showed before it */
+	unsigned n_days;
 	int64_t free_at;       /* monotonic: when all calls so far are within the rate */
 	int64_t urgent_before; /* monotonic: until then an urgent call may be waiting for its turn */
 };
 
-#define EG_CALL_QUOTA_TEXT 48
+#define EG_CALL_QUOTA_TEXT (48 * (EG_CALL_DAYS + 1))
 
 struct eg_call_quota eg_call_quota_new(const struct eg_call_limits *limits);
-/* Takes up what eg_call_quota_text told; anything else starts anew and is false. */
+/* Takes up what eg_call_quota_text told, also of another with limits of its own; else false. */
 bool eg_call_quota_restore(struct eg_call_quota *q, struct eg_bytes text);
 void eg_call_quota_text(const struct eg_call_quota *q, char out[EG_CALL_QUOTA_TEXT]);
 

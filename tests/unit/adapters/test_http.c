@@ -591,6 +591,71 @@ static void deadlines_hold_while_it_retries(void **state)
 	assert_int_equal(eg_connector_http.next(w.c, 0, &in, &w.err), EG_EMPTY);
 }
 
+static void drop_quota(void)
+{
+	char name[64];
+	snprintf(name, sizeof name, "http.quota/127.0.0.1_%d", w.ports[PLAIN]);
+	assert_true(eg_checkpoint_get(w.checkpoint, name).len > 0);
+	eg_checkpoint_drop(w.checkpoint, name);
+}
+
+/* The partner counts calls, not directions. */
+static void both_directions_share_one_quota(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source, *target;
+		bool shared;
+	} cases[] = {{"", "", true},
+	             {"upstream: partner\n", "upstream: partner\n", true},
+	             {"upstream: one\n", "upstream: two\n", false}};
+	static const char *const names[] = {"id"};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct eg_in in;
+		struct eg_delivery_result result;
+		struct eg_bytes value = eg_bytes_of("quota");
+		char id[16];
+		snprintf(id, sizeof id, "quota:%zu", i);
+		struct eg_delivery d = {id, 1, names, &value};
+		char more[200];
+		snprintf(more, sizeof more, WINDOW "total_path: /data/total\ncalls_per_day: 3\n%s",
+		         cases[i].source);
+		open_source(false, "/pages/100", more);
+		struct eg_connector *source = w.c;
+		struct eg_settings *settings = w.settings;
+		w.c = NULL;
+		w.settings = NULL;
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(eg_connector_http.next(source, eg_mono_us() + PATIENCE, &in, &w.err),
+			                 EG_OK);
+		must_open(true, (struct eg_connector_options){0},
+		          YAML("url: http://127.0.0.1:%d/deliver\nplain_http: true\nbody: '${columns}'\n"
+		               "calls_per_day: 2\n%s",
+		               w.ports[PLAIN], cases[i].target));
+		/* One page was asked for; this is the second call, and for the target the last. */
+		assert_int_equal(
+		        eg_connector_http.deliver(w.c, &d, 1, &result, eg_mono_us() + PATIENCE, &w.err),
+		        EG_OK);
+		assert_int_equal(result.rc, EG_OK);
+		snprintf(id, sizeof id, "quotb:%zu", i);
+		assert_int_equal(
+		        eg_connector_http.deliver(w.c, &d, 1, &result, eg_mono_us() + PATIENCE, &w.err),
+		        EG_OK);
+		assert_int_equal(result.rc, cases[i].shared ? EG_BUSY : EG_OK);
+		/* The source, which may make three, gets one more page. */
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(eg_connector_http.next(source, eg_mono_us() + PATIENCE, &in, &w.err),
+			                 EG_OK);
+		enum eg_rc rc = eg_connector_http.next(source, eg_mono_us() + 100000, &in, &w.err);
+		assert_int_equal(rc, cases[i].shared ? EG_EMPTY : EG_OK);
+		eg_connector_http.close(source);
+		eg_settings_free(settings);
+		close_connector();
+		if (i == 0)
+			drop_quota();
+	}
+}
+
 static void the_days_calls_survive_a_restart(void **state)
 {
 	(void)state;
@@ -612,11 +677,11 @@ static void the_days_calls_survive_a_restart(void **state)
 	open_source(true, "/pages/100", QUOTA);
 	assert_int_equal(next(&in), EG_BUSY); /* one that is to end cannot wait for it */
 	assert_int_equal(asked("GET /pages/100"), 3);
-	eg_checkpoint_drop(w.checkpoint, "src.http.quota");
+	drop_quota();
 	open_source(false, "/code/over", WINDOW "quota_codes: [over]\n");
 	assert_int_equal(next_within(&in, 300000), EG_EMPTY);
 	assert_int_equal(asked("GET /code/over"), 1);
-	eg_checkpoint_drop(w.checkpoint, "src.http.quota");
+	drop_quota();
 }
 
 static void windows_follow_the_peers_clock(void **state)
@@ -708,6 +773,7 @@ int main(void)
 	        TEST(a_secret_is_renewed_before_it_ends),
 	        TEST(retries),
 	        TEST(deadlines_hold_while_it_retries),
+	        TEST(both_directions_share_one_quota),
 	        TEST(the_days_calls_survive_a_restart),
 	        TEST(windows_follow_the_peers_clock),
 	        TEST(settings_that_contradict_each_other),

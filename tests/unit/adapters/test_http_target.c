@@ -54,6 +54,28 @@ static void one_by_one(void **state)
 	assert_int_equal(asked("POST /deliver"), 4);
 }
 
+/* 409 may say that something else is there: whether it means "delivered before" is the site's to say. */
+static void statuses_that_say_it_is_there(void **state)
+{
+	(void)state;
+	struct eg_bytes v[3];
+	struct eg_delivery d = change("there:1", "x", v);
+	static const struct {
+		const char *setting;
+		enum eg_rc rc;
+	} cases[] = {{"", EG_OK},
+	             {"", EG_INVALID},
+	             {"exists_statuses: ['410']\n", EG_INVALID},
+	             {"exists_statuses: ['410', '409']\n", EG_OK}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		must_open(true, (struct eg_connector_options){0},
+		          YAML("url: http://127.0.0.1:%d/deliver\nplain_http: true\nbody: '${columns}'\n%s",
+		               w.ports[PLAIN], cases[i].setting));
+		assert_int_equal(deliver(&d, 1), EG_OK);
+		assert_int_equal(results[0].rc, cases[i].rc);
+	}
+}
+
 static void an_answer_that_was_lost(void **state)
 {
 	(void)state;
@@ -107,6 +129,16 @@ static void batches(void **state)
 	for (const char *p = first; p; p = strstr(p + 1, "Idempotency-Key: "))
 		last = p;
 	assert_memory_equal(first, last, 17 + 64);
+	/* With other contents they have another: the peer has not seen those. */
+	v[1][1] = eg_bytes_of("c");
+	assert_int_equal(deliver(d, 2), EG_OK);
+	first = strstr(requests(), "Idempotency-Key: ");
+	for (const char *p = first; p; p = strstr(p + 1, "Idempotency-Key: "))
+		last = p;
+	assert_memory_not_equal(first, last, 17 + 64);
+	const char *body = strstr(last, "<l key=\"");
+	assert_non_null(body);
+	assert_memory_equal(body + 8, last + 17, 64);
 }
 
 static void what_fails_waits_and_so_does_the_rest(void **state)
@@ -189,6 +221,8 @@ static void settings_of_targets(void **state)
 	        {"batch: 2\nbody: '[${events}]'\nitem: '${column.a}'\n", "item"},
 	        {"batch: 2\nbody_format: form\nbody: 'a=${events}'\n", "batch"},
 	        {"body: '${columns}'\nidempotency_header: \"a b\"\n", "idempotency_header"},
+	        {"body: '${columns}'\nexists_statuses: ['200']\n", "exists_statuses"},
+	        {"body: '${columns}'\nexists_statuses: ['4o9']\n", "exists_statuses"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		enum eg_rc rc =
@@ -208,6 +242,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, test_begin, test_end)
 	const struct CMUnitTest tests[] = {
 	        TEST(one_by_one),
+	        TEST(statuses_that_say_it_is_there),
 	        TEST(an_answer_that_was_lost),
 	        TEST(a_refused_one_is_told_and_the_rest_goes_on),
 	        TEST(batches),

@@ -77,7 +77,15 @@ static void a_restart_does_not_get_the_calls_again(void **state)
 	assert_true(eg_call_quota_restore(&q, eg_bytes_of(text)));
 	assert_int_equal(take(&q, EG_CALL_BULK, wall, 0), 0);
 	assert_int_equal(take(&q, EG_CALL_BULK, wall, 0), 23 * HOUR);
-	static const char *const wrong[] = {"", "x", "20500", "20500 -1", "20500 1 x", "20500 9999999999999"};
+	static const char *const wrong[] = {"",
+	                                    "x",
+	                                    "0 0",
+	                                    "0 0 20500",
+	                                    "0 0 20500 -1",
+	                                    "0 0 20500 1 x",
+	                                    "0 0 20500 1 20499",
+	                                    "0 0 20500 9999999999999",
+	                                    "0 0 1 1 2 1 3 1 4 1 5 1"};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		assert_false(eg_call_quota_restore(&q, eg_bytes_of(wrong[i])));
 }
@@ -132,12 +140,44 @@ static void a_clock_that_is_set_back_gives_nothing(void **state)
 	assert_int_equal(take(&q, EG_CALL_URGENT, night + HOUR, 0), 0);
 	assert_int_equal(take(&q, EG_CALL_URGENT, night - HOUR, 0),
 	                 HOUR); /* yesterday again: still used up */
-	assert_int_equal(eg_call_quota_take(&q, EG_CALL_URGENT, night + HOUR, 0, &spent), 0);
+	/* and today is the same day as before */
+	assert_int_equal(eg_call_quota_take(&q, EG_CALL_URGENT, night + HOUR, 0, &spent), 23 * HOUR);
+	assert_true(spent);
+	assert_int_equal(take(&q, EG_CALL_URGENT, night - HOUR, 0), HOUR);
+	assert_int_equal(take(&q, EG_CALL_URGENT, night + 24 * HOUR, 0), 0);
+	/* Calls that were made in the wrong day count in the right one too, also over a restart. */
+	q = eg_call_quota_new(&(struct eg_call_limits){.per_day = 3});
+	assert_int_equal(take(&q, EG_CALL_URGENT, night + HOUR, 0), 0);
+	assert_int_equal(take(&q, EG_CALL_URGENT, night - HOUR, 0), 0);
+	char text[EG_CALL_QUOTA_TEXT];
+	eg_call_quota_text(&q, text);
+	q = eg_call_quota_new(&(struct eg_call_limits){.per_day = 3});
+	assert_true(eg_call_quota_restore(&q, eg_bytes_of(text)));
+	assert_int_equal(take(&q, EG_CALL_URGENT, night + HOUR, 0), 0);
+	assert_int_equal(take(&q, EG_CALL_URGENT, night + HOUR, 0), 23 * HOUR);
+	/* More days than are remembered are no way around it either. */
+	for (int i = 2; i < 10; i++)
+		assert_int_not_equal(take(&q, EG_CALL_URGENT, night - i * 24 * HOUR, 0), 0);
 	/* A leap of years and back must not stop it for years. */
 	q = eg_call_quota_new(&(struct eg_call_limits){.per_day = 1});
 	assert_int_equal(take(&q, EG_CALL_URGENT, night + 10000 * 24 * HOUR, 0), 0);
 	assert_int_not_equal(take(&q, EG_CALL_URGENT, night, 0), 0);
 	assert_int_equal(take(&q, EG_CALL_URGENT, night + 24 * HOUR, 0), 0);
+}
+
+/* A pace that was kept over a restart of the machine, whose clock began anew. */
+static void a_reboot_is_no_long_wait(void **state)
+{
+	(void)state;
+	char text[EG_CALL_QUOTA_TEXT];
+	struct eg_call_quota q = eg_call_quota_new(&(struct eg_call_limits){.per_second = 1});
+	assert_int_equal(take(&q, EG_CALL_URGENT, 0, 1000 * HOUR), 0);
+	assert_int_equal(take(&q, EG_CALL_URGENT, 0, 1000 * HOUR), EG_SECOND);
+	eg_call_quota_text(&q, text);
+	assert_true(eg_call_quota_restore(&q, eg_bytes_of(text)));
+	assert_int_equal(take(&q, EG_CALL_URGENT, 0, 1000 * HOUR), EG_SECOND);
+	assert_int_equal(take(&q, EG_CALL_BULK, 0, EG_SECOND), 0);
+	assert_int_equal(take(&q, EG_CALL_BULK, 0, EG_SECOND), EG_SECOND);
 }
 
 static void the_peer_may_say_that_the_day_is_over(void **state)
@@ -167,6 +207,7 @@ int main(void)
 	        cmocka_unit_test(bulk_leaves_the_reserve_to_urgent_calls),
 	        cmocka_unit_test(urgent_calls_go_first),
 	        cmocka_unit_test(a_clock_that_is_set_back_gives_nothing),
+	        cmocka_unit_test(a_reboot_is_no_long_wait),
 	        cmocka_unit_test(the_peer_may_say_that_the_day_is_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
