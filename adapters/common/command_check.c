@@ -95,6 +95,7 @@ static enum eg_rc check_source(const struct eg_command_options *o, const struct 
 	struct eg_connector_options co = {.settings = info->source,
 	                                  .checkpoint = checkpoint,
 	                                  .prefix = "source/",
+	                                  .revision = info->revision,
 	                                  .once = true,
 	                                  .dry = true};
 	if (!rc)

@@ -391,6 +391,7 @@ enum eg_rc eg_inbound_open(struct eg_inbound **out, const struct eg_inbound_opti
 	        .options = {.settings = in->info->source,
 	                    .checkpoint = o->checkpoint,
 	                    .prefix = "source/",
+	                    .revision = eg_mapping_info(o->mapping)->revision,
 	                    .once = o->once},
 	        .name = "source",
 	        .backoff = {.least_us = o->limits->backoff_least_us, .most_us = o->limits->backoff_most_us},

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_CAP = 256, PROGRESS_BYTES = EG_HASH_SIZE + 4 * 8, TOKEN_BYTES = 16 };
+enum { NAME_CAP = 256, PROGRESS_BYTES = EG_HASH_SIZE + 5 * 8, TOKEN_BYTES = 16 };
 
 static uint64_t get_be64(const uint8_t *p)
 {
@@ -17,7 +17,7 @@ static uint64_t get_be64(const uint8_t *p)
 }
 
 static void done_name(const struct file_memory *m, const struct file_name *name,
-                      const uint8_t digest[EG_HASH_SIZE], char out[NAME_CAP])
+                      const uint8_t digest[EG_HASH_SIZE], uint64_t revision, char out[NAME_CAP])
 {
 	struct eg_buf b = {0};
 	uint8_t token[TOKEN_BYTES];
@@ -25,6 +25,7 @@ static void done_name(const struct file_memory *m, const struct file_name *name,
 	eg_buf_printf(&b, "%lld %s %lld %d ", (long long)name->as_of, name->region, (long long)name->sequence,
 	              name->has_kind && name->full);
 	eg_buf_add(&b, digest, EG_HASH_SIZE);
+	eg_buf_add_be(&b, revision, 8);
 	eg_checkpoint_token(m->checkpoint, eg_buf_bytes(&b), token);
 	eg_hex(token, sizeof token, hex);
 	snprintf(out, NAME_CAP, "%sdone.%s", m->prefix, hex);
@@ -40,7 +41,7 @@ bool file_memory_done(const struct file_memory *m, const struct file_name *name,
                       const uint8_t digest[EG_HASH_SIZE])
 {
 	char key[NAME_CAP];
-	done_name(m, name, digest, key);
+	done_name(m, name, digest, m->revision, key);
 	return eg_checkpoint_get(m->checkpoint, key).len > 0;
 }
 
@@ -53,6 +54,8 @@ bool file_memory_progress(const struct file_memory *m, const char *name, const u
 	if (v.len != PROGRESS_BYTES || memcmp(v.p, digest, EG_HASH_SIZE) != 0)
 		return false;
 	const uint8_t *p = v.p + EG_HASH_SIZE;
+	if (get_be64(p + 32) != m->revision)
+		return false; /* from its first line, so that all of it is sent under one */
 	memcpy(out->digest, v.p, EG_HASH_SIZE);
 	out->line = get_be64(p);
 	out->counts = (struct file_counts){get_be64(p + 8), get_be64(p + 16), get_be64(p + 24)};
@@ -70,6 +73,7 @@ enum eg_rc file_memory_put_progress(const struct file_memory *m, const char *nam
 	eg_buf_add_be(&b, p->counts.taken, 8);
 	eg_buf_add_be(&b, p->counts.refused, 8);
 	eg_buf_add_be(&b, p->counts.bad, 8);
+	eg_buf_add_be(&b, m->revision, 8);
 	enum eg_rc rc = b.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for a checkpoint")
 	                         : eg_checkpoint_put(m->checkpoint, key, eg_buf_bytes(&b), err);
 	eg_buf_free(&b);
@@ -126,17 +130,23 @@ static enum eg_rc put_number(const struct file_memory *m, const char *key, uint6
 	return eg_checkpoint_put(m->checkpoint, key, (struct eg_bytes){value, sizeof value}, err);
 }
 
-enum eg_rc file_memory_put_done(const struct file_memory *m, const struct file_name *name,
-                                const uint8_t digest[EG_HASH_SIZE], struct eg_err *err)
+static enum eg_rc put_done(const struct file_memory *m, const struct file_name *name,
+                           const uint8_t digest[EG_HASH_SIZE], uint64_t revision, struct eg_err *err)
 {
 	char key[NAME_CAP];
-	done_name(m, name, digest, key);
+	done_name(m, name, digest, revision, key);
 	enum eg_rc rc = put_number(m, key, make_room(m, "done", m->remember), err);
 	if (rc)
 		return rc;
 	progress_name(m, name->name, key);
 	eg_checkpoint_drop(m->checkpoint, key);
 	return eg_checkpoint_save(m->checkpoint, err);
+}
+
+enum eg_rc file_memory_put_done(const struct file_memory *m, const struct file_name *name,
+                                const uint8_t digest[EG_HASH_SIZE], struct eg_err *err)
+{
+	return put_done(m, name, digest, m->revision, err);
 }
 
 /* ---- files that are gone ---- */
@@ -171,7 +181,7 @@ enum eg_rc file_memory_tidy(const struct file_memory *m, const struct file_patte
 		bool all = get_be64(value + EG_HASH_SIZE) == FILE_ALL_LINES;
 		if (file_stat(inbox, name, &id, NULL) == EG_NOT_FOUND)
 			rc = all && file_pattern_match(pattern, name, &parts)
-			             ? file_memory_put_done(m, &parts, value, err)
+			             ? put_done(m, &parts, value, get_be64(value + EG_HASH_SIZE + 32), err)
 			             : file_memory_drop_progress(m, name, err);
 		at += strlen(name) + 1 + PROGRESS_BYTES;
 	}

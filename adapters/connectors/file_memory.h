@@ -1,11 +1,13 @@
 /* file_memory: what the file connector keeps in the adapter's checkpoint.
  *
  *   PREFIX done.<token>   a file that is done: its number in the order of being done, 8 bytes
- *   PREFIX at.<name>      how far the file of this name is: digest (32), settled line, taken, refused, bad
+ *   PREFIX at.<name>      how far the file of this name is: digest (32), settled line, taken, refused, bad,
+ *                         the mapping's revision
  *   PREFIX out            the outbound file: see file_target.c
  *
  * A token stands for the file's parts (date, region, sequence, kind) with its digest: the same bytes under
- * another date or number are another file, because their position in the dataset's order differs. */
+ * another date or number are another file, because their position in the dataset's order differs. It also
+ * stands for the mapping's revision: under another one a file says something else, and may be sent again. */
 #ifndef EG_CONNECTORS_FILE_MEMORY_H
 #define EG_CONNECTORS_FILE_MEMORY_H
 
@@ -19,6 +21,7 @@ struct file_memory {
 	struct eg_checkpoint *checkpoint; /* the caller's */
 	const char *prefix;
 	uint64_t remember; /* how many files that are done */
+	uint32_t revision; /* the mapping's, now */
 };
 
 #define FILE_ALL_LINES UINT64_MAX /* every line is settled, only moving the file away may be left */
@@ -31,7 +34,7 @@ struct file_progress {
 
 bool file_memory_done(const struct file_memory *m, const struct file_name *name,
                       const uint8_t digest[EG_HASH_SIZE]);
-/* False: nothing is known of this name with this digest. */
+/* False: nothing is known of this name with this digest under this revision. */
 bool file_memory_progress(const struct file_memory *m, const char *name, const uint8_t digest[EG_HASH_SIZE],
                           struct file_progress *out);
 /* Each is durable when it returns EG_OK. */

@@ -17,6 +17,7 @@ struct file_source {
 	struct file_rules rules;
 	struct file_place place;
 	struct sftp_pull *pull; /* NULL: a folder only */
+	struct sftp_known *known;
 	bool once, ending;
 	struct file_work *work; /* NULL: none in work */
 	uint64_t next_ref;
@@ -47,6 +48,8 @@ static enum eg_rc open_server(struct file_source *s, struct eg_err *err)
 	struct sftp_pull_options o = {
 	        .rules = &s->rules,
 	        .inbox = file_inbox_dir(s->place.inbox),
+	        .refused = s->place.refused,
+	        .work = s->place.work,
 	        .keep = s->place.dry ||
 	                strcmp(eg_settings_text(s->rules.settings, "sftp_after"), "keep") == 0};
 	enum eg_rc rc = eg_sftp_options_read(&o.server, s->rules.settings, err);
@@ -54,12 +57,12 @@ static enum eg_rc open_server(struct file_source *s, struct eg_err *err)
 		return rc;
 	struct eg_buf known = {0};
 	file_memory_pulled(&s->place.memory, &known);
-	o.n_known = known.len / sizeof *o.known;
-	o.known = (const struct sftp_pull_token *)known.p;
-	rc = known.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for fetched files")
-	                  : sftp_pull_start(&s->pull, &o, err);
+	rc = known.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for known files")
+	                  : sftp_known_new(&s->known, (const struct sftp_token *)known.p,
+	                                   known.len / sizeof(struct sftp_token), err);
 	eg_buf_free(&known);
-	return rc;
+	o.known = s->known;
+	return rc ? rc : sftp_pull_start(&s->pull, &o, err);
 }
 
 enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_options *o,
@@ -72,13 +75,14 @@ enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_
 	s->once = o->once;
 	s->next_ref = 1;
 	s->scanned_us = INT64_MIN / 2;
-	s->place = (struct file_place){.rules = &s->rules,
-	                               .done = -1,
-	                               .refused = -1,
-	                               .work = -1,
-	                               .columns = file_columns_new(),
-	                               .memory = {.checkpoint = o->checkpoint, .prefix = o->prefix},
-	                               .dry = o->dry};
+	s->place = (struct file_place){
+	        .rules = &s->rules,
+	        .done = -1,
+	        .refused = -1,
+	        .work = -1,
+	        .columns = file_columns_new(),
+	        .memory = {.checkpoint = o->checkpoint, .prefix = o->prefix, .revision = o->revision},
+	        .dry = o->dry};
 	enum eg_rc rc = s->place.columns ? file_rules_read(&s->rules, o->settings, err)
 	                                 : eg_fail(err, EG_NO_MEMORY, "no memory for the file connector");
 	s->place.memory.remember = s->rules.remember;
@@ -99,6 +103,7 @@ void file_source_close(struct file_source *s)
 	if (!s)
 		return;
 	sftp_pull_stop(s->pull);
+	sftp_known_free(s->known);
 	file_work_close(s->work);
 	file_inbox_close(s->place.inbox);
 	file_columns_free(s->place.columns);
@@ -190,9 +195,9 @@ static enum eg_rc choose(struct file_source *s, struct eg_err *err)
 /* Tokens of fetched files move into the checkpoint; the thread cannot do that. */
 static enum eg_rc remember_fetched(struct file_source *s, struct eg_err *err)
 {
-	struct sftp_pull_token t;
+	struct sftp_token t;
 	enum eg_rc rc = EG_OK;
-	while (!rc && s->pull && sftp_pull_fetched(s->pull, &t))
+	while (!rc && s->pull && sftp_known_take(s->known, &t))
 		if (!s->place.dry)
 			rc = file_memory_put_pulled(&s->place.memory, t.bytes, err);
 	return rc;

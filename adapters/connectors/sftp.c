@@ -75,6 +75,7 @@ static enum eg_rc fail(struct eg_sftp *s, struct eg_err *err, const char *what)
 {
 	if (sftp_guard_fell(s->guard))
 		return eg_fail(err, EG_UNAVAILABLE, "SFTP, %s: no answer in time", what);
+	disarm(s); /* the connection may be used on */
 	switch (s->sftp ? sftp_get_error(s->sftp) : SSH_FX_OK) {
 	case SSH_FX_NO_SUCH_FILE:
 	case SSH_FX_NO_SUCH_PATH:
@@ -405,9 +406,17 @@ static enum eg_rc fetch(struct eg_sftp *s, const char *name, uint64_t max, put_p
 	return rc;
 }
 
+struct sink {
+	int fd;
+	bool failed;
+};
+
 static enum eg_rc to_fd(void *arg, struct eg_bytes piece, struct eg_err *err)
 {
-	return file_write_all(*(int *)arg, piece, err);
+	struct sink *to = arg;
+	enum eg_rc rc = file_write_all(to->fd, piece, err);
+	to->failed = rc != EG_OK;
+	return rc;
 }
 
 static enum eg_rc to_buf(void *arg, struct eg_bytes piece, struct eg_err *err)
@@ -417,9 +426,13 @@ static enum eg_rc to_buf(void *arg, struct eg_bytes piece, struct eg_err *err)
 	return b->failed ? eg_fail(err, EG_NO_MEMORY, "no memory for a file") : EG_OK;
 }
 
-enum eg_rc eg_sftp_fetch(struct eg_sftp *s, const char *name, uint64_t max, int fd, struct eg_err *err)
+enum eg_rc eg_sftp_fetch(struct eg_sftp *s, const char *name, uint64_t max, int fd, bool *ours,
+                         struct eg_err *err)
 {
-	return fetch(s, name, max, to_fd, &fd, err);
+	struct sink to = {.fd = fd};
+	enum eg_rc rc = fetch(s, name, max, to_fd, &to, err);
+	*ours = to.failed;
+	return rc;
 }
 
 enum eg_rc eg_sftp_get(struct eg_sftp *s, const char *name, size_t max, struct eg_buf *out,

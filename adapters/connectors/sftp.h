@@ -43,8 +43,10 @@ void eg_sftp_deadline(struct eg_sftp *s, int64_t mono_deadline_us);
 enum eg_rc eg_sftp_each(struct eg_sftp *s, bool (*each)(void *arg, const struct eg_sftp_file *f), void *arg,
                         struct eg_err *err);
 enum eg_rc eg_sftp_stat(struct eg_sftp *s, const char *name, struct eg_sftp_file *out, struct eg_err *err);
-/* Writes the file to fd. EG_LIMIT: more than max bytes; EG_CONFLICT: it changed meanwhile. */
-enum eg_rc eg_sftp_fetch(struct eg_sftp *s, const char *name, uint64_t max, int fd, struct eg_err *err);
+/* Writes the file to fd. EG_LIMIT: more than max bytes; EG_CONFLICT: it changed meanwhile. *ours: it was
+ * writing to fd that failed. */
+enum eg_rc eg_sftp_fetch(struct eg_sftp *s, const char *name, uint64_t max, int fd, bool *ours,
+                         struct eg_err *err);
 enum eg_rc eg_sftp_get(struct eg_sftp *s, const char *name, size_t max, struct eg_buf *out,
                        struct eg_err *err);
 /* Writes ".NAME.tmp", syncs it where the server can, renames it over NAME. EG_NO_SPACE only where the server

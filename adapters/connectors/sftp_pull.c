@@ -12,35 +12,34 @@
 #include "base/thread.h"
 #include "connectors/file_control.h"
 #include "connectors/file_dir.h"
-#include "trust/crypto.h"
+#include "connectors/file_reason.h"
+#include "connectors/file_report.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_CAP = 320 };
+enum { NAME_CAP = 320, REPORT_MAX = 64 * 1024 };
 
-/* A file there, and since when it has looked like this. */
+/* A file there that is not known, and since when it has looked like this. */
 struct remote {
-	struct eg_sftp_file file;
+	struct eg_sftp_file file, control;
 	int64_t since_us;
-	bool seen;
+	int64_t not_before_us; /* it failed: when it is tried again */
+	bool seen, has_control;
 };
 
 struct sftp_pull {
+	struct sftp_pull_options o;
 	const struct file_rules *rules;
-	struct eg_sftp_options server;
-	int inbox;
-	bool keep;
 	struct eg_thread *thread;
 
-	struct remote *remotes;
-	size_t n, cap;
+	struct remote *remotes; /* by name, but for those that the listing under way adds */
+	size_t n, n_sorted, cap;
 	int64_t now_us;
 	bool no_memory;
 
@@ -50,8 +49,6 @@ struct sftp_pull {
 	bool stop, waits;
 	enum eg_rc rc; /* of the last pass */
 	struct eg_err err;
-	struct sftp_pull_token *known; /* those from `told` on are not fetched by the agent yet */
-	size_t n_known, cap_known, told;
 };
 
 static bool stopped(struct sftp_pull *p)
@@ -62,92 +59,34 @@ static bool stopped(struct sftp_pull *p)
 	return stop;
 }
 
-/* ---- what is known ---- */
-
-static struct sftp_pull_token token_of(const struct eg_sftp_file *f)
-{
-	struct eg_buf b = {0};
-	uint8_t hash[EG_HASH_SIZE];
-	struct sftp_pull_token t;
-	eg_buf_printf(&b, "%" PRIu64 " %" PRIu32 " %s", f->size, f->changed, f->name);
-	struct eg_bytes bytes = eg_buf_bytes(&b);
-	eg_sha256(&bytes, 1, hash);
-	eg_buf_free(&b);
-	memcpy(t.bytes, hash, sizeof t.bytes);
-	return t;
-}
-
-static bool is_known(struct sftp_pull *p, const struct eg_sftp_file *f)
-{
-	struct sftp_pull_token t = token_of(f);
-	bool found = false;
-	pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; i < p->n_known && !found; i++)
-		found = memcmp(&p->known[i], &t, sizeof t) == 0;
-	pthread_mutex_unlock(&p->lock);
-	return found;
-}
-
-static enum eg_rc know(struct sftp_pull *p, const struct eg_sftp_file *f, struct eg_err *err)
-{
-	enum eg_rc rc = EG_OK;
-	pthread_mutex_lock(&p->lock);
-	if (p->n_known == p->cap_known) {
-		size_t cap = p->cap_known ? 2 * p->cap_known : 64;
-		void *known = realloc(p->known, cap * sizeof *p->known);
-		if (known) {
-			p->known = known;
-			p->cap_known = cap;
-		} else {
-			rc = eg_fail(err, EG_NO_MEMORY, "no memory for fetched files");
-		}
-	}
-	if (!rc)
-		p->known[p->n_known++] = token_of(f);
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-bool sftp_pull_fetched(struct sftp_pull *p, struct sftp_pull_token *out)
-{
-	pthread_mutex_lock(&p->lock);
-	bool any = p->told < p->n_known;
-	if (any)
-		*out = p->known[p->told++];
-	pthread_mutex_unlock(&p->lock);
-	return any;
-}
-
 /* ---- the listing ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct remote *)a)->file.name, ((const struct remote *)b)->file.name);
+}
 
 static struct remote *find(struct sftp_pull *p, const char *name)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->remotes[i].file.name, name) == 0)
-			return &p->remotes[i];
-	return NULL;
+	struct remote key = {0};
+	snprintf(key.file.name, sizeof key.file.name, "%s", name);
+	return p->n_sorted ? bsearch(&key, p->remotes, p->n_sorted, sizeof key, by_name) : NULL;
 }
 
-static bool wanted(const struct sftp_pull *p, const char *name)
-{
-	struct file_name parts;
-	char file[256];
-	size_t n = strlen(name), m = strlen(p->rules->control);
-	snprintf(file, sizeof file, "%s", name);
-	if (m && n > m && strcmp(name + n - m, p->rules->control) == 0)
-		file[n - m] = 0;
-	return file_pattern_match(&p->rules->pattern, file, &parts);
-}
-
+/* Known ones take no room: a folder where everything stays may hold any number of them. */
 static bool look(void *arg, const struct eg_sftp_file *f)
 {
 	struct sftp_pull *p = arg;
-	if (!f->regular || !wanted(p, f->name))
+	struct file_name parts;
+	if (!f->regular || !file_pattern_match(&p->rules->pattern, f->name, &parts) ||
+	    sftp_known_has(p->o.known, f))
 		return true;
 	struct remote *r = find(p, f->name);
 	if (r) {
-		if (r->file.size != f->size || r->file.changed != f->changed)
+		if (r->file.size != f->size || r->file.changed != f->changed) {
 			r->since_us = p->now_us;
+			r->not_before_us = 0; /* another one */
+		}
 		r->file = *f;
 		r->seen = true;
 		return true;
@@ -168,68 +107,166 @@ static bool look(void *arg, const struct eg_sftp_file *f)
 	return true;
 }
 
-static int by_name(const void *a, const void *b)
+/* Control files are looked for afterwards, so that those of known files take no room either. */
+static bool look_for_control(void *arg, const struct eg_sftp_file *f)
 {
-	return strcmp(((const struct remote *)a)->file.name, ((const struct remote *)b)->file.name);
+	struct sftp_pull *p = arg;
+	char file[256];
+	size_t n = strlen(f->name), m = strlen(p->rules->control);
+	if (!f->regular || n <= m || strcmp(f->name + n - m, p->rules->control) != 0)
+		return true;
+	snprintf(file, sizeof file, "%.*s", (int)(n - m), f->name);
+	struct remote *r = find(p, file);
+	if (r) {
+		r->control = *f;
+		r->has_control = true;
+	}
+	return true;
 }
 
 static enum eg_rc list(struct sftp_pull *p, struct eg_err *err)
 {
 	p->now_us = eg_mono_us();
 	p->no_memory = false;
+	p->n_sorted = p->n;
 	for (size_t i = 0; i < p->n; i++)
-		p->remotes[i].seen = false;
+		p->remotes[i].seen = p->remotes[i].has_control = false;
 	enum eg_rc rc = eg_sftp_each(p->sftp, look, p, err);
 	if (!rc && p->no_memory)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for a folder");
-	if (rc)
-		return rc;
 	size_t kept = 0;
 	for (size_t i = 0; i < p->n; i++)
-		if (p->remotes[i].seen)
+		if (rc || p->remotes[i].seen)
 			p->remotes[kept++] = p->remotes[i];
 	p->n = kept;
 	if (p->n)
 		qsort(p->remotes, p->n, sizeof *p->remotes, by_name);
-	return EG_OK;
+	p->n_sorted = p->n;
+	return rc || !p->n || !*p->rules->control ? rc : eg_sftp_each(p->sftp, look_for_control, p, err);
 }
 
 /* ---- fetching ---- */
 
-static enum eg_rc fetch_one(struct sftp_pull *p, const char *name, uint64_t max, struct eg_err *err)
+/* *ours: nothing is wrong with the file there. */
+static enum eg_rc fetch_one(struct sftp_pull *p, const char *name, uint64_t max, bool *ours,
+                            struct eg_err *err)
 {
 	char beside[NAME_CAP];
+	bool writing = false;
 	snprintf(beside, sizeof beside, ".%s.fetch", name);
-	int fd = openat(p->inbox, beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	*ours = true;
+	int fd = openat(p->o.inbox, beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return eg_fail_errno(err, "making a file in the inbox");
-	enum eg_rc rc = eg_sftp_fetch(p->sftp, name, max, fd, err);
+	enum eg_rc rc = eg_sftp_fetch(p->sftp, name, max, fd, &writing, err);
+	*ours = !rc || writing;
 	if (!rc)
 		rc = file_sync(fd, err);
 	if (close(fd) != 0 && !rc)
 		rc = eg_fail_errno(err, "closing a file in the inbox");
 	if (!rc)
-		rc = file_move(p->inbox, beside, p->inbox, name, err);
+		rc = file_move(p->o.inbox, beside, p->o.inbox, name, err);
 	if (rc)
-		unlinkat(p->inbox, beside, 0);
+		unlinkat(p->o.inbox, beside, 0);
 	return rc;
 }
 
-static enum eg_rc away(struct sftp_pull *p, const char *name, struct eg_err *err)
+/* Into a folder there, under a name that is free; new_name holds NAME_CAP. */
+static enum eg_rc move_there(struct sftp_pull *p, const char *name, const char *folder, char *new_name,
+                             struct eg_err *err)
+{
+	snprintf(new_name, NAME_CAP, "%s", name);
+	enum eg_rc rc = eg_sftp_move(p->sftp, name, folder, new_name, err);
+	for (unsigned i = 2; rc == EG_EXISTS && i < 1000; i++) {
+		snprintf(new_name, NAME_CAP, "%s.%u", name, i);
+		rc = eg_sftp_move(p->sftp, name, folder, new_name, err);
+	}
+	return rc;
+}
+
+/* Is it the server that failed, or the connection, and not what this file is? */
+static bool of_server(enum eg_rc rc)
+{
+	return rc == EG_UNAVAILABLE || rc == EG_UNAUTHENTICATED || rc == EG_NO_MEMORY || rc == EG_CLOSED;
+}
+
+static void told(const struct remote *r, const char *event, const struct eg_err *why)
+{
+	eg_log(EG_LOG_WARN, event, EG_T("file", r->file.name), EG_T("error", eg_rc_name(why->rc)),
+	       EG_T("text", why->text));
+}
+
+/* It will not be looked at again: moved, or remembered. One that cannot be moved would be fetched for ever.
+ */
+static enum eg_rc done_with(struct sftp_pull *p, const struct remote *r, const char *folder, char *new_name,
+                            struct eg_err *err)
 {
 	char other[NAME_CAP];
-	enum eg_rc rc = eg_sftp_move(p->sftp, name, p->rules->done, name, err);
-	for (unsigned i = 2; rc == EG_EXISTS && i < 1000; i++) {
-		snprintf(other, sizeof other, "%s.%u", name, i);
-		rc = eg_sftp_move(p->sftp, name, p->rules->done, other, err);
+	enum eg_rc rc = EG_DENIED;
+	if (!p->o.keep) {
+		rc = move_there(p, r->file.name, folder, new_name, err);
+		if (!rc && r->has_control)
+			rc = move_there(p, r->control.name, folder, other, err);
+		if (rc == EG_NOT_FOUND) /* somebody took it */
+			rc = EG_OK;
+		if (rc && of_server(rc))
+			return rc;
+		if (rc)
+			told(r, "file.stays_there", err);
 	}
+	return rc ? sftp_known_add(p->o.known, &r->file, err) : EG_OK;
+}
+
+/* What the report in our own folder says is told beside the file there, too. */
+static void report_there(struct sftp_pull *p, const struct remote *r, const char *report, const char *beside)
+{
+	char name[NAME_CAP];
+	struct eg_buf text = {0};
+	struct eg_err err = {0};
+	snprintf(name, sizeof name, "%.290s.report.csv", beside);
+	enum eg_rc rc = file_get(p->o.refused, report, REPORT_MAX, &text, &err);
+	if (!rc)
+		rc = eg_sftp_put(p->sftp, name, eg_buf_bytes(&text), &err);
+	if (!rc)
+		rc = eg_sftp_move(p->sftp, name, p->rules->refused, name, &err);
+	if (rc)
+		told(r, "file.report_not_there", &err);
+	eg_buf_free(&text);
+}
+
+/* Never fetched, so there is nothing to move here: only the report. */
+static enum eg_rc refuse_there(struct sftp_pull *p, const struct remote *r, enum file_reason reason,
+                               struct eg_err *err)
+{
+	const struct file_counts none = {0};
+	char name[256], there[NAME_CAP], published[NAME_CAP];
+	struct file_report *report = NULL;
+	eg_log(EG_LOG_WARN, "file.refused_there", EG_T("file", r->file.name),
+	       EG_T("reason", file_reason_code(reason)), EG_I("bytes", r->file.size));
+	if (p->o.refused < 0) /* dry: told, and not looked at again */
+		return sftp_known_add(p->o.known, &r->file, err);
+	enum eg_rc rc = file_free_name(p->o.refused, r->file.name, name, err);
+	if (!rc)
+		rc = file_report_open(&report, p->o.work, r->file.name, 0, err);
+	if (!rc)
+		rc = file_report_publish(report, p->o.refused, name, "refused", file_reason_code(reason),
+		                         file_reason_text(reason), none, err);
+	file_report_close(report);
+	if (rc)
+		return rc;
+	file_report_drop(p->o.work, r->file.name);
+	snprintf(there, sizeof there, "%s", r->file.name);
+	rc = done_with(p, r, p->rules->refused, there, err);
+	snprintf(published, sizeof published, "%s.report.csv", name);
+	if (!rc && !p->o.keep)
+		report_there(p, r, published, there);
 	return rc;
 }
 
 static bool in_inbox(const struct sftp_pull *p, const char *name)
 {
 	struct file_id id;
-	return file_stat(p->inbox, name, &id, NULL) != EG_NOT_FOUND;
+	return file_stat(p->o.inbox, name, &id, NULL) != EG_NOT_FOUND;
 }
 
 struct waiting {
@@ -245,48 +282,65 @@ static bool count(void *arg, const char *name)
 	return w->n < SFTP_PULL_AHEAD;
 }
 
-/* One file with its control file. *waits: it does not count as whole yet, or has no room. */
-static enum eg_rc take(struct sftp_pull *p, const struct remote *r, bool *waits, struct eg_err *err)
+/* Fetches both. *reason: what is wrong with it for good. */
+static enum eg_rc fetch_both(struct sftp_pull *p, const struct remote *r, enum file_reason *reason,
+                             bool *ours, struct eg_err *err)
 {
-	char control[NAME_CAP];
-	struct file_name parts;
-	const char *name = r->file.name;
-	const struct remote *c = NULL;
-	if (!file_pattern_match(&p->rules->pattern, name, &parts) || is_known(p, &r->file))
-		return EG_OK;
-	if (*p->rules->control) {
-		snprintf(control, sizeof control, "%s%s", name, p->rules->control);
-		c = find(p, control);
-		if (!c)
-			return EG_OK;
+	*reason = FILE_REASON_NONE;
+	*ours = false;
+	if (r->file.size > p->rules->max_bytes) {
+		*reason = FILE_REASON_TOO_LARGE;
+		return eg_fail(err, EG_LIMIT, "SFTP: a file is larger than max_size");
 	}
+	enum eg_rc rc = fetch_one(p, r->file.name, p->rules->max_bytes, ours, err);
+	if (rc == EG_LIMIT)
+		*reason = FILE_REASON_TOO_LARGE;
+	if (!rc && r->has_control) {
+		rc = fetch_one(p, r->control.name, FILE_CONTROL_MAX, ours, err);
+		if (rc == EG_LIMIT)
+			*reason = FILE_REASON_CONTROL_INVALID;
+		if (rc)
+			unlinkat(p->o.inbox, r->file.name, 0);
+	}
+	if (rc == EG_DENIED && !*ours)
+		*reason = FILE_REASON_UNREADABLE;
+	return rc;
+}
+
+/* One file with its control file. *waits: it does not count as whole yet, or has no room. */
+static enum eg_rc take(struct sftp_pull *p, struct remote *r, bool *waits, struct eg_err *err)
+{
+	const char *name = r->file.name;
+	char there[NAME_CAP];
+	enum file_reason reason;
+	bool ours = true;
+	if ((*p->rules->control && !r->has_control) || p->now_us < r->not_before_us)
+		return EG_OK;
 	*waits = true;
-	if (!c && p->now_us - r->since_us < p->rules->settle_us)
+	if (!r->has_control && p->now_us - r->since_us < p->rules->settle_us)
 		return EG_OK;
 	struct waiting w = {.pull = p};
-	enum eg_rc rc = file_each(p->inbox, count, &w, err);
+	enum eg_rc rc = file_each(p->o.inbox, count, &w, err);
 	/* A former fetch still waits to be read; afterwards this one is known as repeated. */
-	if (rc || w.n >= SFTP_PULL_AHEAD || in_inbox(p, name) || (c && in_inbox(p, control)))
+	if (rc || w.n >= SFTP_PULL_AHEAD || in_inbox(p, name) ||
+	    (r->has_control && in_inbox(p, r->control.name)))
 		return rc;
-	if (r->file.size > p->rules->max_bytes) {
-		eg_log(EG_LOG_WARN, "file.too_large_there", EG_T("file", name));
-		rc = EG_OK;
-	} else {
-		rc = fetch_one(p, name, p->rules->max_bytes, err);
-		if (!rc && c)
-			rc = fetch_one(p, control, FILE_CONTROL_MAX, err);
+	rc = fetch_both(p, r, &reason, &ours, err);
+	if (!rc) {
+		eg_log(EG_LOG_INFO, "file.fetched", EG_T("file", name), EG_I("bytes", r->file.size));
+		*waits = false;
+		return done_with(p, r, p->rules->done, there, err);
 	}
-	if (!rc)
-		rc = p->keep ? know(p, &r->file, err) : away(p, name, err);
-	if (!rc && !p->keep && c)
-		rc = away(p, control, err);
 	if (rc == EG_CONFLICT || rc == EG_NOT_FOUND)
 		return EG_OK; /* it is being written, or somebody took it: the next pass sees */
-	if (!rc) {
-		*waits = false;
-		eg_log(EG_LOG_INFO, "file.fetched", EG_T("file", name), EG_I("bytes", r->file.size));
-	}
-	return rc;
+	if (ours || of_server(rc))
+		return rc;
+	*waits = false;
+	if (reason)
+		return refuse_there(p, r, reason, err);
+	told(r, "file.not_fetched", err);
+	r->not_before_us = eg_mono_us() + p->rules->retry_us;
+	return EG_OK;
 }
 
 static enum eg_rc pass(struct sftp_pull *p, bool *waits, struct eg_err *err)
@@ -313,7 +367,7 @@ static void disconnect(struct sftp_pull *p)
 
 static enum eg_rc connect_again(struct sftp_pull *p, struct eg_err *err)
 {
-	struct eg_sftp *s = eg_sftp_new(&p->server);
+	struct eg_sftp *s = eg_sftp_new(&p->o.server);
 	if (!s)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a connection");
 	pthread_mutex_lock(&p->lock);
@@ -358,10 +412,8 @@ enum eg_rc sftp_pull_start(struct sftp_pull **out, const struct sftp_pull_option
 	struct sftp_pull *p = calloc(1, sizeof *p);
 	if (!p)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a connection");
+	p->o = *o;
 	p->rules = o->rules;
-	p->server = o->server;
-	p->inbox = o->inbox;
-	p->keep = o->keep;
 	p->rc = EG_EMPTY;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -369,17 +421,7 @@ enum eg_rc sftp_pull_start(struct sftp_pull **out, const struct sftp_pull_option
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	enum eg_rc rc = EG_OK;
-	if (o->n_known) {
-		p->known = malloc(o->n_known * sizeof *p->known);
-		if (!p->known)
-			rc = eg_fail(err, EG_NO_MEMORY, "no memory for fetched files");
-		else
-			memcpy(p->known, o->known, o->n_known * sizeof *p->known);
-		p->n_known = p->cap_known = p->told = p->known ? o->n_known : 0;
-	}
-	if (!rc)
-		rc = eg_thread_start(&p->thread, "sftp-pull", run, p, err);
+	enum eg_rc rc = eg_thread_start(&p->thread, "sftp-pull", run, p, err);
 	if (rc) {
 		sftp_pull_stop(p);
 		return rc;
@@ -413,6 +455,5 @@ void sftp_pull_stop(struct sftp_pull *p)
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 	free(p->remotes);
-	free(p->known);
 	free(p);
 }

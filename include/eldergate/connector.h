@@ -97,8 +97,9 @@ struct eg_connector_options {
 	const struct eg_settings *settings; /* of the mapping's `source` or `outbound.target` section */
 	struct eg_checkpoint *checkpoint;   /* names begin with prefix */
 	const char *prefix;
-	bool once; /* take what is there and hand out EG_IN_END, as a dry check does */
-	bool dry;  /* change nothing in the source: no claim, no mark, no file moved */
+	bool once;         /* take what is there and hand out EG_IN_END, as a dry check does */
+	bool dry;          /* change nothing in the source: no claim, no mark, no file moved */
+	uint32_t revision; /* of the mapping: with another one what was taken before may be taken anew */
 };
 
 struct eg_connector_type {

@@ -1,5 +1,7 @@
 /* The file connector against a real SFTP server: fetching, delivering, and what goes wrong on the way. */
 #include "../unit/adapters/file_world.h"
+#include "connectors/file_control.h"
+#include "connectors/sftp_pull.h"
 #include "server.h"
 
 #include <pwd.h>
@@ -149,6 +151,114 @@ static void fetched_and_kept(void **state)
 	assert_false(there(&w, "done/" A1 ".2")); /* it was not fetched again */
 	put_there(A1, HEAD "9,other\r\n");
 	assert_string_equal(taken(&w), "2=9 .");
+	world_close(&w);
+}
+
+/* Nothing was taken of it, so it is not done; and it stops no other. */
+static void too_large_is_refused(void **state)
+{
+	struct world w;
+	struct eg_err err = {0};
+	char large[256];
+	(void)state;
+	know("host_ed25519");
+	snprintf(large, sizeof large, HEAD "1,%0200d\r\n", 0);
+	put_whole_there(A1, large, 1);
+	put_whole_there(A2, TWO, 2);
+	open_world(&w, server.port, CTL "max_size: 100\n");
+	struct eg_connector_options dry = options_of(&w);
+	dry.dry = true;
+	assert_int_equal(take(&w, dry, &err), EG_OK);
+	assert_true(is_there(A1) && !is_there("refused/" A1));
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	assert_true(is_there("refused/" A1) && is_there("refused/" A1 ".ctl") && is_there("done/" A2));
+	assert_false(is_there(A1) || is_there(A1 ".ctl") || is_there("done/" A1));
+	assert_true(is_there("refused/" A1 ".report.csv"));
+	assert_non_null(strstr(text_of(&w, "refused/" A1 ".report.csv"), "\"refused\",\"TOO_LARGE\""));
+	assert_string_equal(taken(&w), ".");
+	/* Once more under its name: beside the first. */
+	put_whole_there(A1, large, 1);
+	assert_string_equal(taken(&w), ".");
+	assert_true(is_there("refused/" A1 ".2") && is_there("refused/" A1 ".2.report.csv"));
+	/* Where files stay, it is told once. */
+	put_whole_there(A1, large, 1);
+	settings_are(&w, sftp_yaml(server.port, "user", CTL "max_size: 100\nsftp_after: keep\n"));
+	assert_int_equal(unlinkat(w.inbox, "refused/" A1 ".report.csv", 0), 0);
+	assert_string_equal(taken(&w), ".");
+	assert_true(is_there(A1) && there(&w, "refused/" A1 ".report.csv"));
+	assert_int_equal(unlinkat(w.inbox, "refused/" A1 ".report.csv", 0), 0);
+	load_checkpoint(&w);
+	assert_string_equal(taken(&w), ".");
+	assert_false(there(&w, "refused/" A1 ".report.csv"));
+	world_close(&w);
+}
+
+static void one_bad_file_stops_no_other(void **state)
+{
+	struct world w;
+	char path[160];
+	static char control[FILE_CONTROL_MAX + 2];
+	(void)state;
+	know("host_ed25519");
+	/* Its control file is none; an inbox of ours cannot hold it. */
+	put_there(A1, TWO);
+	memset(control, '#', FILE_CONTROL_MAX + 1);
+	put_there(A1 ".ctl", control);
+	put_whole_there(A2, HEAD "7,x\r\n", 1);
+	open_world(&w, server.port, CTL);
+	assert_string_equal(taken(&w), "2=7 .");
+	assert_non_null(strstr(text_of(&w, "refused/" A1 ".report.csv"), "CONTROL_INVALID"));
+	assert_true(is_there("refused/" A1) && is_there("done/" A2));
+	assert_false(there(&w, A1)); /* half of it does not stay behind */
+	/* Reading it fails, and it cannot be moved either. */
+	put_there(A1, "");
+	put_there(A1 ".ctl", "");
+	put_whole_there(A2, HEAD "8,y\r\n", 1);
+	snprintf(path, sizeof path, "%s/files/" A1, server.place);
+	if (mount("/proc/self/mem", path, NULL, MS_BIND, NULL) == 0) {
+		assert_string_equal(taken(&w), "2=8 .");
+		assert_true(is_there(A1) && is_there("done/" A2 ".2"));
+		assert_false(there(&w, A1));
+		assert_int_equal(umount2(path, MNT_DETACH), 0);
+	} else {
+		print_message("nothing can be mounted here: the file that cannot be read is left out\n");
+	}
+	/* Well again, it is fetched. */
+	put_whole_there(A1, HEAD "9,z\r\n", 1);
+	assert_non_null(strstr(taken(&w), "2=9 "));
+	world_close(&w);
+}
+
+/* More files than one pass looks at stay there for ever, each of them known. */
+static void known_files_take_no_room(void **state)
+{
+	struct world w;
+	char name[64], key[64], hex[33];
+	static const uint8_t number[8] = {1};
+	enum { MANY = SFTP_PULL_LISTED + 10 };
+	(void)state;
+	know("host_ed25519");
+	open_world(&w, server.port, CTL "sftp_after: keep\n");
+	for (unsigned i = 1; i <= MANY; i++) {
+		struct stat st;
+		uint8_t hash[EG_HASH_SIZE];
+		struct eg_buf b = {0};
+		snprintf(name, sizeof name, "D_330302_20261101_%u_INC.csv", i);
+		int fd = openat(there_fd, name, O_WRONLY | O_CREAT, 0600);
+		assert_true(fd >= 0 && fstat(fd, &st) == 0);
+		close(fd);
+		eg_buf_printf(&b, "0 %u %s", (unsigned)st.st_mtime, name);
+		struct eg_bytes bytes = eg_buf_bytes(&b);
+		eg_sha256(&bytes, 1, hash);
+		eg_buf_free(&b);
+		eg_hex(hash, 16, hex);
+		snprintf(key, sizeof key, "t.pulled.%s", hex);
+		assert_int_equal(
+		        eg_checkpoint_put(w.checkpoint, key, (struct eg_bytes){number, sizeof number}, NULL),
+		        EG_OK);
+	}
+	put_whole_there("D_330302_20261102_1_INC.csv", TWO, 2);
+	assert_string_equal(taken(&w), "2=1 3=2 .");
 	world_close(&w);
 }
 
@@ -365,6 +475,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(fetched_and_moved, start, stop),
 	        cmocka_unit_test_setup_teardown(fetched_and_kept, start, stop),
+	        cmocka_unit_test_setup_teardown(too_large_is_refused, start, stop),
+	        cmocka_unit_test_setup_teardown(one_bad_file_stops_no_other, start, stop),
+	        cmocka_unit_test_setup_teardown(known_files_take_no_room, start, stop),
 	        cmocka_unit_test_setup_teardown(strangers_get_nothing, start, stop),
 	        cmocka_unit_test_setup_teardown(no_server, start, stop),
 	        cmocka_unit_test_setup_teardown(broken_in_the_middle, start, stop),

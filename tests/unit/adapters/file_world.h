@@ -41,6 +41,7 @@ struct world {
 	struct eg_checkpoint *checkpoint;
 	struct eg_connector *source;
 	struct eg_buf trace;
+	uint32_t revision; /* of the mapping */
 	/* What the agent does. NULL: everything is taken. */
 	void (*judge)(struct world *w, const struct eg_in *in, struct eg_verdict *v);
 	void (*before)(struct world *w, const struct eg_in *in); /* as soon as it is handed out */
@@ -113,8 +114,11 @@ static inline const char *text_of(const struct world *w, const char *name)
 
 static inline struct eg_connector_options options_of(const struct world *w)
 {
-	return (struct eg_connector_options){
-	        .settings = w->settings, .checkpoint = w->checkpoint, .prefix = "t.", .once = true};
+	return (struct eg_connector_options){.settings = w->settings,
+	                                     .checkpoint = w->checkpoint,
+	                                     .prefix = "t.",
+	                                     .once = true,
+	                                     .revision = w->revision};
 }
 
 static inline void load_checkpoint(struct world *w)

@@ -138,6 +138,35 @@ static void order_within_a_region(void **state)
 	world_close(&w);
 }
 
+static void second_again_once(struct world *w, const struct eg_in *in, struct eg_verdict *v);
+
+/* Under another revision of the mapping a file says something else: the gateway has not heard it. */
+static void another_mapping_is_another_file(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, CTL);
+	w.revision = 1;
+	put_whole(&w, A1, TWO, 2);
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	w.revision = 2;
+	put_whole(&w, A1, TWO, 2);
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	put_whole(&w, A1, TWO, 2);
+	assert_string_equal(taken(&w), ".");
+	w.revision = 1; /* what was done under each is known of each */
+	put_whole(&w, A1, TWO, 2);
+	assert_string_equal(taken(&w), ".");
+	/* One that was begun under the first begins anew under the second. */
+	w.judge = second_again_once;
+	put_whole(&w, A2, TWO, 2);
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	w.revision = 2;
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	assert_true(there(&w, "done/" A2));
+	world_close(&w);
+}
+
 static void repeated_files(void **state)
 {
 	struct world w;
@@ -455,6 +484,7 @@ int main(void)
 	        cmocka_unit_test(an_incomplete_file_holds_its_region),
 	        cmocka_unit_test(order_within_a_region),
 	        cmocka_unit_test(repeated_files),
+	        cmocka_unit_test(another_mapping_is_another_file),
 	        cmocka_unit_test(strange_entries),
 	        cmocka_unit_test(planted_folders),
 	        cmocka_unit_test(unreadable_file),
