@@ -1,6 +1,9 @@
 /* bus_lines: see bus_lines.h. */
 #include "edge/bus_lines.h"
 
+#include "edge/bus_refused.h"
+
+#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -14,7 +17,8 @@ enum { PLACES_MAX = 8 };
 struct line {
 	int fd;
 	uint64_t order;    /* of its coming */
-	bool said, moved;  /* a message ever; one since the last look */
+	bool greeted;      /* once: it is no stranger */
+	bool moved;        /* a message came since the last look */
 	uint64_t received; /* bytes when its last message was seen */
 };
 
@@ -54,14 +58,16 @@ enum eg_rc eg_bus_lines_listens(struct eg_bus_lines *l, const char *endpoint, st
 	return EG_OK;
 }
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+};
+
 static bool is_ours(const struct eg_bus_lines *l, int fd)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_un local;
-	} at = {0};
+	union address at = {0};
 	socklen_t len = sizeof at;
 	if (getsockname(fd, &at.any, &len) != 0)
 		return false;
@@ -76,10 +82,29 @@ static bool is_ours(const struct eg_bus_lines *l, int fd)
 	return false;
 }
 
-static void cut(struct eg_bus_lines *l, struct line *at)
+static void peer_address(int fd, char out[EG_BUS_ADDRESS_SIZE])
 {
-	if (is_ours(l, at->fd))
+	union address at = {0};
+	socklen_t len = sizeof at;
+	*out = 0;
+	if (getpeername(fd, &at.any, &len) != 0)
+		return;
+	if (at.any.sa_family == AF_INET)
+		inet_ntop(AF_INET, &at.v4.sin_addr, out, EG_BUS_ADDRESS_SIZE);
+	else if (at.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &at.v6.sin6_addr, out, EG_BUS_ADDRESS_SIZE);
+	else
+		strcpy(out, "local");
+}
+
+static void cut(struct eg_bus_lines *l, struct line *at, enum eg_bus_refusal reason, const char *why)
+{
+	if (is_ours(l, at->fd)) {
+		char address[EG_BUS_ADDRESS_SIZE];
+		peer_address(at->fd, address);
+		eg_bus_refused(reason, why, address, NULL);
 		shutdown(at->fd, SHUT_RDWR);
+	}
 	*at = l->lines[--l->n];
 }
 
@@ -106,17 +131,20 @@ bool eg_bus_lines_accepted(struct eg_bus_lines *l, int fd)
 	if (l->n <= l->max)
 		return true;
 	for (unsigned i = 0; i < l->n; i++)
-		if (!l->lines[i].said && (!oldest || l->lines[i].order < oldest->order))
+		if (!l->lines[i].greeted && (!oldest || l->lines[i].order < oldest->order))
 			oldest = &l->lines[i];
-	cut(l, oldest); /* the new one at least has said nothing */
+	/* The new one at least is a stranger. */
+	cut(l, oldest, EG_BUS_FULL_HOUSE, "too many connections: this one has not greeted");
 	return false;
 }
 
-void eg_bus_lines_spoke(struct eg_bus_lines *l, int fd)
+void eg_bus_lines_spoke(struct eg_bus_lines *l, int fd, bool greeted)
 {
 	struct line *at = find(l, fd);
-	if (at)
-		at->said = at->moved = true;
+	if (!at)
+		return;
+	at->moved = true;
+	at->greeted |= greeted;
 }
 
 /* 0: the kernel does not count them (a local socket). */
@@ -135,13 +163,16 @@ unsigned eg_bus_lines_look(struct eg_bus_lines *l)
 	for (unsigned i = l->n; i--;) {
 		struct line *at = &l->lines[i];
 		uint64_t now = received(at->fd);
-		bool hoards = !at->moved && now > at->received + l->hoard;
+		bool strange = !at->greeted && now > EG_BUS_STRANGER_BYTES;
+		bool hoards = at->greeted && !at->moved && now > at->received + l->hoard;
 		if (at->moved)
 			at->received = now;
 		at->moved = false;
-		if (hoards)
-			cut(l, at);
-		n += hoards;
+		if (strange)
+			cut(l, at, EG_BUS_MALFORMED, "more bytes than a greeting needs");
+		else if (hoards)
+			cut(l, at, EG_BUS_MALFORMED, "more bytes than messages may have");
+		n += strange || hoards;
 	}
 	return n;
 }

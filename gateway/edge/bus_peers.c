@@ -2,7 +2,6 @@
 #include "edge/bus_peers.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/metric.h"
 
 #include <stdlib.h>
@@ -11,16 +10,13 @@
 enum {
 	BUCKETS = 1024,
 	SILENT_BEATS = 3, /* a peer that missed so many heartbeats is gone */
-	DOUBTS = 10,
-	LOGS_PER_SECOND = 5 /* lines about peers at fault */
+	DOUBTS = 10
 };
 #define PATIENCE_MAX_US (60 * EG_SECOND) /* the longest heartbeat that a peer may ask for */
 
 struct peer {
 	struct peer *next_in_bucket, *next, *before;
-	uint32_t route;
-	int line;
-	uint8_t key[32];
+	struct eg_bus_from from;
 	int64_t heard, silent_after; /* monotonic; a time */
 	int64_t revoked;             /* 0: no */
 	uint64_t last_id;
@@ -37,22 +33,10 @@ struct eg_bus_peers {
 	struct peer *buckets[BUCKETS];
 	struct peer ends; /* of the ring of all */
 	unsigned n, n_blocked, n_revoked, n_doubted;
-	int64_t log_second;
-	unsigned log_lines;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	unsigned open; /* calls */
 };
-
-void eg_bus_count(enum eg_bus_refusal why)
-{
-	static const char *const names[] = {[EG_BUS_UNKNOWN_KEY] = "unknown_key",
-	                                    [EG_BUS_MALFORMED] = "malformed",
-	                                    [EG_BUS_FULL_HOUSE] = "too_many",
-	                                    [EG_BUS_VERSION_UNKNOWN] = "version",
-	                                    [EG_BUS_SILENT] = "silent"};
-	eg_metric_add(EG_M_BUS_REFUSED, names[why], 1);
-}
 
 enum eg_rc eg_bus_peers_new(struct eg_bus_peers **out, const struct eg_bus_peers_options *o,
                             struct eg_err *err)
@@ -81,7 +65,7 @@ static struct peer **bucket(struct eg_bus_peers *p, uint32_t route)
 static struct peer *find(const struct eg_bus_peers *p, uint32_t route)
 {
 	struct peer *e = p->buckets[route % BUCKETS];
-	while (e && e->route != route)
+	while (e && e->from.route != route)
 		e = e->next_in_bucket;
 	return e;
 }
@@ -99,15 +83,9 @@ static void goodbye(struct eg_bus_peers *p, uint32_t route, enum eg_rc rc, const
 	            .kind = EG_BUS_GOODBYE, .code = (uint32_t)eg_rc_grpc(rc), .text = eg_bytes_of(text)});
 }
 
-/* Peers cause these lines, so there are never many. */
-static void tell(struct eg_bus_peers *p, const char *why)
+static void tell(const struct eg_bus_from *from, enum eg_bus_refusal reason, const char *why)
 {
-	int64_t second = eg_mono_us() / EG_SECOND;
-	if (second != p->log_second)
-		p->log_lines = 0;
-	p->log_second = second;
-	if (p->log_lines++ < LOGS_PER_SECOND)
-		eg_log(EG_LOG_WARN, "bus.peer_refused", EG_T("why", why));
+	eg_bus_refused(reason, why, from->address, from->key);
 }
 
 /* ---- calls ---- */
@@ -172,7 +150,7 @@ void eg_bus_peers_work(struct eg_bus_peers *p)
 
 static void drop(struct eg_bus_peers *p, struct peer *e)
 {
-	struct peer **at = bucket(p, e->route);
+	struct peer **at = bucket(p, e->from.route);
 	while (e->n_calls)
 		close_call(p, e, e->calls[e->n_calls - 1]);
 	set_blocked(p, e, false);
@@ -193,13 +171,13 @@ static unsigned peers_of(const struct eg_bus_peers *p, const uint8_t key[32])
 {
 	unsigned n = 0;
 	for (const struct peer *e = p->ends.next; e != &p->ends; e = e->next)
-		n += memcmp(e->key, key, sizeof e->key) == 0;
+		n += memcmp(e->from.key, key, sizeof e->from.key) == 0;
 	return n;
 }
 
-static void add(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t key[32], int64_t beat,
-                size_t max_message)
+static void add(struct eg_bus_peers *p, const struct eg_bus_from *from, int64_t beat, size_t max_message)
 {
+	uint32_t route = from->route;
 	struct peer *e = calloc(1, sizeof *e);
 	struct eg_bus_call **calls = calloc(p->o.max_calls, sizeof(struct eg_bus_call *));
 	if (!e || !calls) {
@@ -208,12 +186,7 @@ static void add(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t 
 		goodbye(p, route, EG_NO_MEMORY, "the gateway has no memory for another peer now");
 		return;
 	}
-	*e = (struct peer){.route = route,
-	                   .line = line,
-	                   .calls = calls,
-	                   .heard = eg_mono_us(),
-	                   .max_message = max_message};
-	memcpy(e->key, key, sizeof e->key);
+	*e = (struct peer){.from = *from, .calls = calls, .heard = eg_mono_us(), .max_message = max_message};
 	e->silent_after = SILENT_BEATS * (beat > p->o.heartbeat_us ? beat : p->o.heartbeat_us);
 	e->next_in_bucket = *bucket(p, route);
 	*bucket(p, route) = e;
@@ -232,34 +205,32 @@ static void add(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t 
 	                           .max_calls = p->o.max_calls});
 }
 
-static void greet(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t key[32],
-                  const struct eg_bus_frame *f)
+static void greet(struct eg_bus_peers *p, const struct eg_bus_from *from, const struct eg_bus_frame *f)
 {
+	uint32_t route = from->route;
 	int64_t beat = (int64_t)f->heartbeat_ms * 1000;
-	if (!p->o.admits(p->o.owner, key)) { /* let in by a policy that is no more in force */
-		eg_bus_count(EG_BUS_UNKNOWN_KEY);
+	if (!p->o.admits(p->o.owner, from->key)) { /* let in by a policy that is no more in force */
+		tell(from, EG_BUS_UNKNOWN_KEY, "this key is not registered any more");
 		goodbye(p, route, EG_UNAUTHENTICATED, "this CURVE key is not registered any more");
 	} else if (f->first > EG_BUS_VERSION || f->last < EG_BUS_VERSION) {
-		eg_bus_count(EG_BUS_VERSION_UNKNOWN);
+		tell(from, EG_BUS_VERSION_UNKNOWN, "it does not speak version 1");
 		goodbye(p, route, EG_PRECONDITION, "this gateway speaks version 1 of the bus");
-	} else if (p->n >= p->o.max_peers || peers_of(p, key) >= EG_BUS_PEERS_OF_KEY) {
-		eg_bus_count(EG_BUS_FULL_HOUSE);
+	} else if (p->n >= p->o.max_peers || peers_of(p, from->key) >= EG_BUS_PEERS_OF_KEY) {
+		tell(from, EG_BUS_FULL_HOUSE, "too many peers, or too many with this key");
 		goodbye(p, route, EG_BUSY, "too many peers are connected: try again later");
 	} else {
-		add(p, route, line, key, beat < PATIENCE_MAX_US ? beat : PATIENCE_MAX_US, f->max_message);
+		add(p, from, beat < PATIENCE_MAX_US ? beat : PATIENCE_MAX_US, f->max_message);
 	}
 }
 
 /* A peer that breaks the protocol loses its calls; what it sends then is a stranger's. */
 static void at_fault(struct eg_bus_peers *p, struct peer *e, const char *why)
 {
-	uint8_t key[32];
-	memcpy(key, e->key, sizeof key);
-	eg_bus_count(EG_BUS_MALFORMED);
-	tell(p, why);
-	goodbye(p, e->route, EG_INVALID, why);
+	struct eg_bus_from from = e->from;
+	tell(&from, EG_BUS_MALFORMED, why);
+	goodbye(p, from.route, EG_INVALID, why);
 	drop(p, e);
-	p->o.refused(p->o.owner, key);
+	p->o.refused(p->o.owner, from.key);
 }
 
 /* ---- frames ---- */
@@ -271,7 +242,7 @@ static void refuse_call(struct eg_bus_peers *p, struct peer *e, uint64_t id, enu
 	                         .call = id,
 	                         .code = (uint32_t)eg_rc_grpc(rc),
 	                         .text = eg_bytes_of(text)};
-	if (!nothing || p->o.sink.send(p->o.sink.arg, e->route, &f, nothing) != EG_BUS_SENT) {
+	if (!nothing || p->o.sink.send(p->o.sink.arg, e->from.route, &f, nothing) != EG_BUS_SENT) {
 		/* It would wait for ever for this call. */
 		eg_out_free(nothing);
 		drop(p, e);
@@ -294,7 +265,7 @@ static void open_call(struct eg_bus_peers *p, struct peer *e, const struct eg_bu
 		refuse_call(p, e, f->call, EG_LIMIT, "too many calls are open: end one first");
 		return;
 	}
-	if (!(c = eg_bus_call_new(&p->work, m, p->o.owner, f, e->route, e->key, e->max_message))) {
+	if (!(c = eg_bus_call_new(&p->work, m, p->o.owner, f, e->from.route, e->from.key, e->max_message))) {
 		refuse_call(p, e, f->call, EG_NO_MEMORY, "the gateway has no memory for this call now");
 		return;
 	}
@@ -358,7 +329,7 @@ static void of_peer(struct eg_bus_peers *p, struct peer *e, const struct eg_bus_
 		fault = of_call(p, e, f, payload);
 		break;
 	case EG_BUS_PING:
-		if (say(p, e->route, &pong) == EG_BUS_GONE)
+		if (say(p, e->from.route, &pong) == EG_BUS_GONE)
 			drop(p, e);
 		break;
 	case EG_BUS_PONG:
@@ -374,32 +345,37 @@ static void of_peer(struct eg_bus_peers *p, struct peer *e, const struct eg_bus_
 		at_fault(p, e, fault);
 }
 
-void eg_bus_peers_take(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t key[32],
-                       struct eg_bytes header, struct eg_message *payload, bool whole)
+static bool greeted(const struct eg_bus_peers *p, const struct eg_bus_from *from)
+{
+	return find(p, from->route) != NULL;
+}
+
+bool eg_bus_peers_take(struct eg_bus_peers *p, const struct eg_bus_from *from, struct eg_bytes header,
+                       struct eg_message *payload, bool whole)
 {
 	struct eg_bus_frame f;
-	struct peer *e = find(p, route);
+	struct peer *e = find(p, from->route);
 	bool good = eg_bus_frame_read(header, &f) && eg_bus_has_payload(f.kind) == (payload != NULL) && whole;
-	if (e && memcmp(e->key, key, sizeof e->key) != 0) {
+	if (e && memcmp(e->from.key, from->key, sizeof e->from.key) != 0) {
 		drop(p, e); /* the route of a connection that is gone is somebody else's now */
 		e = NULL;
 	}
 	if (good && e) {
 		of_peer(p, e, &f, payload);
-		return;
+		return greeted(p, from);
 	}
 	eg_message_free(payload);
 	if (e) {
 		at_fault(p, e, "a frame that is none of this protocol");
 	} else if (good && f.kind == EG_BUS_HELLO) {
-		greet(p, route, line, key, &f);
+		greet(p, from, &f);
 	} else if (!good) {
-		eg_bus_count(EG_BUS_MALFORMED);
-		tell(p, "a stranger's frame that is none of this protocol");
-		goodbye(p, route, EG_INVALID, "a frame that is none of this protocol");
+		tell(from, EG_BUS_MALFORMED, "a stranger's frame that is none of this protocol");
+		goodbye(p, from->route, EG_INVALID, "a frame that is none of this protocol");
 	} else if (f.kind != EG_BUS_GOODBYE) {
-		goodbye(p, route, EG_CLOSED, "this session is not known: greet again");
+		goodbye(p, from->route, EG_CLOSED, "this session is not known: greet again");
 	}
+	return greeted(p, from);
 }
 
 /* ---- time ---- */
@@ -416,7 +392,7 @@ static bool is_gone(struct eg_bus_peers *p, struct peer *e)
 {
 	if (!--e->doubts)
 		p->n_doubted--;
-	return say(p, e->route, &(struct eg_bus_frame){.kind = EG_BUS_PING}) == EG_BUS_GONE;
+	return say(p, e->from.route, &(struct eg_bus_frame){.kind = EG_BUS_PING}) == EG_BUS_GONE;
 }
 
 int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
@@ -425,12 +401,12 @@ int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t now)
 	for (struct peer *e = p->ends.next; e != &p->ends; e = next) {
 		next = e->next;
 		if (now - e->heard > e->silent_after) {
-			eg_bus_count(EG_BUS_SILENT);
-			tell(p, "nothing was heard for three heartbeats");
-			goodbye(p, e->route, EG_CLOSED, "nothing was heard for three heartbeats");
+			tell(&e->from, EG_BUS_SILENT, "nothing was heard for three heartbeats");
+			goodbye(p, e->from.route, EG_CLOSED, "nothing was heard for three heartbeats");
 			drop(p, e);
 		} else if (e->revoked && (!e->n_calls || now - e->revoked > p->o.heartbeat_us)) {
-			goodbye(p, e->route, EG_UNAUTHENTICATED, "this CURVE key is not registered any more");
+			goodbye(p, e->from.route, EG_UNAUTHENTICATED,
+			        "this CURVE key is not registered any more");
 			drop(p, e);
 		} else if (e->doubts && is_gone(p, e)) {
 			drop(p, e);
@@ -451,7 +427,7 @@ bool eg_bus_peers_hurry(const struct eg_bus_peers *p)
 void eg_bus_peers_line_gone(struct eg_bus_peers *p, int line)
 {
 	for (struct peer *e = p->ends.next; e != &p->ends; e = e->next)
-		if (e->line == line) {
+		if (e->from.line == line) {
 			p->n_doubted += !e->doubts;
 			e->doubts = DOUBTS;
 		}
@@ -460,7 +436,7 @@ void eg_bus_peers_line_gone(struct eg_bus_peers *p, int line)
 void eg_bus_peers_review(struct eg_bus_peers *p)
 {
 	for (struct peer *e = p->ends.next; e != &p->ends; e = e->next) {
-		bool admitted = p->o.admits(p->o.owner, e->key);
+		bool admitted = p->o.admits(p->o.owner, e->from.key);
 		p->n_revoked -= e->revoked != 0;
 		/* Its services end its calls and say why; then it is gone. */
 		e->revoked = admitted ? 0 : eg_mono_us();
@@ -473,7 +449,7 @@ void eg_bus_peers_close(struct eg_bus_peers *p, const char *text)
 	struct peer *next;
 	for (struct peer *e = p->ends.next; e != &p->ends; e = next) {
 		next = e->next;
-		goodbye(p, e->route, EG_CLOSED, text);
+		goodbye(p, e->from.route, EG_CLOSED, text);
 		drop(p, e);
 	}
 }

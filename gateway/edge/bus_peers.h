@@ -10,19 +10,20 @@
 #define EG_EDGE_BUS_PEERS_H
 
 #include "edge/bus_call.h"
+#include "edge/bus_refused.h"
 
 struct eg_bus_peers;
 
 #define EG_BUS_RETRY_US     5000 /* libzmq does not tell when one peer of many takes messages again */
 #define EG_BUS_PEERS_OF_KEY 8    /* an adapter that comes back before its old connection was noticed dead */
 
-/* Why a peer or a connection was refused; labels of the metric. */
-enum eg_bus_refusal {
-	EG_BUS_UNKNOWN_KEY,
-	EG_BUS_MALFORMED,
-	EG_BUS_FULL_HOUSE,
-	EG_BUS_VERSION_UNKNOWN,
-	EG_BUS_SILENT
+/* Whom a message is from. */
+struct eg_bus_from {
+	uint32_t route;
+	int line; /* the descriptor of its connection */
+	bool proved;
+	uint8_t key[32]; /* that it proved to have */
+	char address[EG_BUS_ADDRESS_SIZE];
 };
 
 struct eg_bus_peers_options {
@@ -44,10 +45,10 @@ struct eg_bus_peers_options {
 enum eg_rc eg_bus_peers_new(struct eg_bus_peers **out, const struct eg_bus_peers_options *o,
                             struct eg_err *err);
 
-/* One message: header is NULL-less; payload NULL: it had no second part (taken over). whole: it had no
- * third. line: the descriptor of its connection. */
-void eg_bus_peers_take(struct eg_bus_peers *p, uint32_t route, int line, const uint8_t key[32],
-                       struct eg_bytes header, struct eg_message *payload, bool whole);
+/* One message; payload NULL: it had no second part (taken over). whole: it had no third. True: its sender
+ * has a session now. */
+bool eg_bus_peers_take(struct eg_bus_peers *p, const struct eg_bus_from *from, struct eg_bytes header,
+                       struct eg_message *payload, bool whole);
 void eg_bus_peers_work(struct eg_bus_peers *p); /* after wake */
 /* Silence, peers that were blocked, peers that were revoked. When it wants to be called next. */
 int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t mono_us);
@@ -59,7 +60,4 @@ void eg_bus_peers_close(struct eg_bus_peers *p, const char *text); /* GOODBYE to
 /* Waits until no call is open; false: the deadline passed. Any thread. */
 bool eg_bus_peers_wait(struct eg_bus_peers *p, int64_t mono_deadline_us);
 void eg_bus_peers_free(struct eg_bus_peers *p); /* after close, and after every call was released */
-
-void eg_bus_count(enum eg_bus_refusal why); /* in the metric; any thread */
-
 #endif

@@ -258,6 +258,26 @@ class Hostile(unittest.TestCase):
                 s.close()
         self.assertLess(self.grown(), 24)
 
+    def test_strangers_that_send_much(self):
+        """Whoever has not greeted is cut long before a whole message's worth of it is in memory for its time."""
+        port = int(self.gateway.tcp.rsplit(":", 1)[1])
+        before = self.refused("malformed")
+        greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\0" + bytes(31)
+        command = b"\x06" + struct.pack(">Q", MAX - 1)  # as long as a message may be, and it never ends
+        strangers = []
+        for n in range(100):
+            s = socket.create_connection(("127.0.0.1", port))
+            strangers.append(s)
+            s.sendall(greeting + command + bytes(65 << 10))
+        harness.until(lambda: self.refused("malformed") - before >= 100, "all of them to be counted")
+        for s in strangers:
+            s.settimeout(harness.PATIENCE)
+            with self.assertRaises((ConnectionError, EOFError)):  # a reset, or the end behind the greeting
+                while s.recv(4096):
+                    pass
+                raise EOFError
+            s.close()
+
     def test_bytes_that_are_no_handshake(self):
         rng = random.Random(SEED)
         port = int(self.gateway.tcp.rsplit(":", 1)[1])
@@ -324,6 +344,42 @@ class Hostile(unittest.TestCase):
         print(f"a subscriber that does not read: memory +{self.grown():.0f} MiB", flush=True)
         self.assertLess(self.grown(), 64)
         raw.close()
+
+
+class Told(unittest.TestCase):
+    """With a gateway of its own: it tells little in a second."""
+
+    def why(self, gateway, reason, key):
+        """The address in the next log line about such a refusal of this key."""
+        while True:
+            event = gateway.wait_event("bus.peer_refused")
+            if event["reason"] == reason and event["key"] == key.public[:12] + "...":
+                return event["address"]
+
+    def test_the_log_says_who(self):
+        """By the address and the beginning of the key, as it stands in the identity file; never the whole key."""
+        with bus.Gateway() as g:
+            police, unknown = g.adapter("police"), bus.Key(g.place, "unknown")
+            g.start()
+            stranger = g.raw(unknown, greet=False)
+            stranger.hello()
+            self.assertEqual(self.why(g, "unknown_key", unknown), "127.0.0.1")
+            stranger.close()
+            raw = g.raw(police, greet=False)
+            raw.hello(first=2, last=9)
+            self.assertEqual(self.why(g, "version", police), "127.0.0.1")
+            raw.hello()
+            raw.wait(bus.WELCOME)
+            raw.put(b"\x0c")
+            self.assertEqual(self.why(g, "malformed", police), "127.0.0.1")
+            raw.close()
+            local = g.raw(police, g.ipc)
+            local.put(b"\x0c")
+            self.assertRegex(self.why(g, "malformed", police), f":{os.getuid()}:{os.getgid()}:{os.getpid()}$")
+            local.close()
+            self.assertEqual(g.stop(), 0, g.log_tail())
+            for key in (unknown, police):
+                self.assertNotIn(key.public, g.log_text())
 
 
 if __name__ == "__main__":

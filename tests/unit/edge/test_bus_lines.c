@@ -1,5 +1,5 @@
-/* The connections of the bus: too many push out the oldest that says nothing, hoarders are cut, and no other
- * socket is ever touched. */
+/* The connections of the bus: too many push out the oldest stranger, strangers that send too much and
+ * hoarders are cut, and no other socket is ever touched. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX = 4, HOARD = 10000 };
+enum { MAX = 4, HOARD = 2 * (int)EG_BUS_STRANGER_BYTES };
 
 struct place {
 	int fd;
@@ -92,9 +92,11 @@ static void too_many(void **state)
 		join(&p, fds[i]);
 		assert_int_equal(eg_bus_lines_accepted(l, fds[i][1]), i < MAX);
 		if (i == 0 || i == 2)
-			eg_bus_lines_spoke(l, fds[i][1]);
+			eg_bus_lines_spoke(l, fds[i][1], true);
+		else
+			eg_bus_lines_spoke(l, fds[i][1], false); /* no greeting */
 	}
-	/* 0 and 2 have said something; 1, 3 and 4 were the oldest of the others. */
+	/* 0 and 2 have greeted; 1, 3 and 4 were the oldest of the others. */
 	static const bool cut[MAX + 3] = {[1] = true, [3] = true, [4] = true};
 	for (unsigned i = 0; i < MAX + 3; i++)
 		assert_int_equal(is_cut(fds[i]), cut[i]);
@@ -103,9 +105,9 @@ static void too_many(void **state)
 	part(fds[0]);
 	join(&p, fds[0]);
 	assert_true(eg_bus_lines_accepted(l, fds[0][1]));
-	/* When all have spoken it is the new one that goes. */
+	/* When all have greeted it is the new one that goes. */
 	for (unsigned i = 0; i < MAX + 3; i++)
-		eg_bus_lines_spoke(l, fds[i][1]);
+		eg_bus_lines_spoke(l, fds[i][1], true);
 	int late[2];
 	join(&p, late);
 	assert_false(eg_bus_lines_accepted(l, late[1]));
@@ -122,19 +124,19 @@ static void hoarders(void **state)
 	(void)state;
 	struct place p = listener();
 	struct eg_bus_lines *l = lines(&p);
-	int talks[2], hoards[2], never[2];
+	int talks[2], hoards[2];
 	join(&p, talks);
 	join(&p, hoards);
-	join(&p, never);
 	eg_bus_lines_accepted(l, talks[1]);
 	eg_bus_lines_accepted(l, hoards[1]);
-	eg_bus_lines_accepted(l, never[1]);
+	eg_bus_lines_spoke(l, talks[1], true);
+	eg_bus_lines_spoke(l, hoards[1], true);
 	for (unsigned i = 0; i < 20; i++) { /* much, but in messages */
 		send_bytes(talks, HOARD);
-		eg_bus_lines_spoke(l, talks[1]);
+		eg_bus_lines_spoke(l, talks[1], false); /* greeted once is greeted */
 		if (i < 5) {
 			send_bytes(hoards, HOARD);
-			eg_bus_lines_spoke(l, hoards[1]);
+			eg_bus_lines_spoke(l, hoards[1], true);
 		}
 		assert_int_equal(eg_bus_lines_look(l), 0);
 	}
@@ -143,13 +145,42 @@ static void hoarders(void **state)
 	send_bytes(hoards, 1);
 	assert_int_equal(eg_bus_lines_look(l), 1);
 	assert_true(is_cut(hoards));
-	send_bytes(never, HOARD + 1);
-	assert_int_equal(eg_bus_lines_look(l), 1);
-	assert_true(is_cut(never));
 	assert_false(is_cut(talks));
 	part(talks);
 	part(hoards);
-	part(never);
+	eg_bus_lines_free(l);
+	close(p.fd);
+}
+
+/* Whoever has not greeted yet has a small bound, whether its bytes become messages or not. */
+static void strangers(void **state)
+{
+	(void)state;
+	struct place p = listener();
+	struct eg_bus_lines *l = lines(&p);
+	int silent[2], talks[2], greets[2];
+	join(&p, silent);
+	join(&p, talks);
+	join(&p, greets);
+	eg_bus_lines_accepted(l, silent[1]);
+	eg_bus_lines_accepted(l, talks[1]);
+	eg_bus_lines_accepted(l, greets[1]);
+	send_bytes(silent, EG_BUS_STRANGER_BYTES);
+	send_bytes(talks, EG_BUS_STRANGER_BYTES);
+	send_bytes(greets, EG_BUS_STRANGER_BYTES);
+	assert_int_equal(eg_bus_lines_look(l), 0); /* as much as one may */
+	eg_bus_lines_spoke(l, talks[1], false);
+	eg_bus_lines_spoke(l, greets[1], true);
+	send_bytes(silent, 1);
+	send_bytes(talks, 1);
+	send_bytes(greets, 1);
+	assert_int_equal(eg_bus_lines_look(l), 2);
+	assert_true(is_cut(silent));
+	assert_true(is_cut(talks));
+	assert_false(is_cut(greets));
+	part(silent);
+	part(talks);
+	part(greets);
 	eg_bus_lines_free(l);
 	close(p.fd);
 }
@@ -171,7 +202,7 @@ static void others(void **state)
 	for (unsigned i = 0; i < MAX + 2; i++) {
 		join(&p, fds);
 		eg_bus_lines_accepted(l, fds[1]);
-		eg_bus_lines_spoke(l, fds[1]);
+		eg_bus_lines_spoke(l, fds[1], true);
 		part(fds);
 	}
 	assert_false(is_cut(pair));
@@ -188,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(too_many),
 	        cmocka_unit_test(hoarders),
+	        cmocka_unit_test(strangers),
 	        cmocka_unit_test(others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,14 +173,17 @@ static struct eg_message *note(const char *text)
 	return &n->message;
 }
 
+static bool session; /* what the last frame left its sender with */
+
 static void put_as(struct eg_bus_peers *p, uint32_t route, uint8_t who, struct eg_bus_frame f,
                    const char *payload)
 {
-	uint8_t header[EG_BUS_HEADER_MAX], key[32] = {who};
+	uint8_t header[EG_BUS_HEADER_MAX];
+	struct eg_bus_from from = {.route = route, .line = (int)route, .proved = true, .key = {who}};
 	size_t len = eg_bus_frame_write(&f, header);
 	assert_int_not_equal(len, 0);
-	eg_bus_peers_take(p, route, (int)route, key, (struct eg_bytes){header, len},
-	                  payload ? note(payload) : NULL, true);
+	session = eg_bus_peers_take(p, &from, (struct eg_bytes){header, len}, payload ? note(payload) : NULL,
+	                            true);
 	eg_bus_peers_work(p);
 }
 
@@ -253,7 +256,9 @@ static void greeting(void **state)
 	struct eg_bus_peers *p = peers(2, 4);
 	open_call(p, 1, 1, "/t/Echo", 1);
 	assert_int_equal(next_is(EG_BUS_GOODBYE).f.code, 14); /* no session */
+	assert_false(session);
 	hello(p, 1);
+	assert_true(session);
 	struct sent w = next_is(EG_BUS_WELCOME);
 	assert_int_equal(w.f.first, 1);
 	assert_int_equal(w.f.max_calls, 4);
@@ -262,6 +267,7 @@ static void greeting(void **state)
 	               .kind = EG_BUS_HELLO, .first = 1, .last = 1, .heartbeat_ms = 1, .max_message = 1},
 	       NULL);
 	assert_int_equal(next_is(EG_BUS_GOODBYE).f.code, 16); /* its key is not known any more */
+	assert_false(session);
 	hello(p, 3);
 	next_is(EG_BUS_WELCOME);
 	hello(p, 4);
@@ -271,6 +277,7 @@ static void greeting(void **state)
 	next_is(EG_BUS_WELCOME);
 	hello(p, 4); /* twice */
 	assert_int_equal(next_is(EG_BUS_GOODBYE).f.code, 3);
+	assert_false(session);
 	assert_int_equal(refused, 1);
 	end(p);
 }
