@@ -24,7 +24,7 @@ struct eg_bus_call {
 	uint32_t grants; /* credit to be given */
 	uint32_t credit; /* ours */
 	unsigned n_inbox;
-	struct eg_message *inbox[EG_BUS_WINDOW];
+	struct eg_message *inbox[EG_CALL_WINDOW];
 	struct eg_line line;
 	int code;
 	char *text; /* owned */
@@ -238,8 +238,8 @@ void eg_bus_call_begin(struct eg_bus_call *c)
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
-	c->given += EG_BUS_WINDOW - 1;
-	c->grants += EG_BUS_WINDOW - 1;
+	c->given += EG_CALL_WINDOW - 1;
+	c->grants += EG_CALL_WINDOW - 1;
 	pthread_mutex_unlock(&c->lock);
 	begin(c, NULL);
 	ask(c);

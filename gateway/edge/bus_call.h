@@ -4,7 +4,7 @@
  *
  * Services ask from any thread: read, send, finish note what is wanted and put the call on the list of work.
  * The bus's thread takes the list and acts, so every event of a call comes on that thread, one at a time.
- * Bounded: at most EG_BUS_WINDOW received messages wait for the service, EG_OUT_MAX wait for the peer's
+ * Bounded: at most EG_CALL_WINDOW received messages wait for the service, EG_OUT_MAX wait for the peer's
  * credit. Thread: the bus's, but for struct eg_bus_work. */
 #ifndef EG_EDGE_BUS_CALL_H
 #define EG_EDGE_BUS_CALL_H
@@ -13,9 +13,6 @@
 #include "edge/call.h"
 
 #include <pthread.h>
-
-/* Messages of an EG_BIDI call that its sender may have on the way; of other shapes it is the one request. */
-#define EG_BUS_WINDOW 4
 
 struct eg_bus_call;
 

@@ -16,6 +16,9 @@
 #include "eldergate/err.h"
 
 #define EG_OUT_MAX 1024
+/* Messages of one EG_BIDI call that its transport may hold for a service that does not ask: over the bus so
+ * many, over gRPC one message's worth of bytes. */
+#define EG_CALL_WINDOW 4
 
 enum eg_shape { EG_UNARY, EG_SERVER_STREAM, EG_BIDI };
 

@@ -2,17 +2,18 @@
  * lock. */
 #include "edge/quota.h"
 
+#include "edge/stream.h"
+
 #include "base/clock.h"
 #include "trust/policy.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	STREAMS_MAX = 1024, /* of the gateway: each may hold two messages that wait to be judged */
-	STREAMS_OF_ONE = 64 /* of an identity */
-};
+enum { STREAMS_MAX = EG_QUOTA_MESSAGES / EG_STREAM_MESSAGES };
+static_assert(EG_QUOTA_STREAMS_OF_ONE < STREAMS_MAX, "one identity could have all streams");
 
 struct row {
 	struct row *next;
@@ -57,7 +58,7 @@ enum eg_rc eg_quota_enter(struct eg_quota *q, const char *name, struct eg_err *e
 	struct row *r = row_of(q, name);
 	if (!r)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for another identity");
-	else if (r->streams >= STREAMS_OF_ONE)
+	else if (r->streams >= EG_QUOTA_STREAMS_OF_ONE)
 		rc = eg_fail(err, EG_BUSY, "%s has %u streams open, as many as one may", name, r->streams);
 	else if (q->streams >= STREAMS_MAX)
 		rc = eg_fail(err, EG_BUSY, "too many streams are open");

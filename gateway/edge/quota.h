@@ -1,12 +1,17 @@
-/* quota: what one identity may take at once: open Submit streams, and records a second.
+/* quota: what one identity may take at once: open Submit and Reconcile streams, records a second.
  *
- * One identity's greed must not be another's wait. Thread: any. */
+ * One identity's greed must not be another's wait, and all together must fit into memory: a stream may have
+ * EG_STREAM_MESSAGES that wait to be judged (edge/stream.h), each as large as its transport allows, so the
+ * number of streams follows from the messages. Thread: any. */
 #ifndef EG_EDGE_QUOTA_H
 #define EG_EDGE_QUOTA_H
 
 #include "eldergate/err.h"
 
 #include <stdint.h>
+
+#define EG_QUOTA_MESSAGES       5120 /* of all streams, that may wait to be judged */
+#define EG_QUOTA_STREAMS_OF_ONE 64   /* of an identity */
 
 struct eg_quota;
 

@@ -13,6 +13,9 @@
 
 #include "edge/edge_core.h"
 
+/* Messages of one stream that may wait to be judged: those with its transport, and the one that was read. */
+#define EG_STREAM_MESSAGES (EG_CALL_WINDOW + 1)
+
 struct eg_stream {
 	struct eg_edge *edge;
 	struct eg_call *call;

@@ -63,10 +63,10 @@ class Gateway(secure.Gateway):
             link.kill()
         super().__exit__(*failure)
 
-    def adapter(self, name, datasets=None, roles=("agency", "subscriber"), grants=None):
+    def adapter(self, name, datasets=None, roles=("agency", "subscriber"), grants=None, more=""):
         key = Key(self.place, name)
         self.identity(name, list(roles), datasets or {"household": "registration"}, grants or {"sync": []},
-                      more=f'curve: "{key.public}"\n')
+                      more=f'curve: "{key.public}"\n{more}')
         return key
 
     def link(self, key, address=None, **more):

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """The bus under hostile and broken peers: refused, counted, memory bounded, nobody else disturbed."""
-import random
+import glob
 import os
+import random
+import re
 import socket
 import struct
 import threading
@@ -31,6 +33,7 @@ def of(kind, call, more=b""):
 
 
 HELLO = struct.pack(">B5sHHII", bus.HELLO, b"EGBUS", 1, 1, 1000, MAX)
+WINDOW, STREAMS = 4, 64  # of one stream, messages that wait; of one identity, streams (edge/call.h, edge/quota.h)
 SUBMIT = open_frame(1, bus.SUBMIT.encode())
 UNARY = open_frame(1, bus.LIST_REJECTS.encode())
 # What a greeted peer sends, a list of messages each a list of parts: the last one is at fault.
@@ -113,6 +116,7 @@ class Hostile(unittest.TestCase):
         cls.gateway = g = bus.Gateway({"bus.max_message": str(MAX), "limits.batch_bytes": str(MAX // 2),
                                        "bus.handshake_timeout": "2s", "bus.max_peers": "16", "feed.window": "50", "store.cache": "1MiB"})
         cls.police, cls.home = g.adapter("police"), g.adapter("home")
+        cls.slow = g.adapter("slow", more="records_per_second: 1\n")
         g.start()
 
     @classmethod
@@ -278,6 +282,50 @@ class Hostile(unittest.TestCase):
                 raise EOFError
             s.close()
 
+    def stuff(self, raw, calls):
+        """Fills these Submit streams: a batch that spends the rate for minutes, then whatever credit there is."""
+        room = dict.fromkeys(calls, 1)
+        first = batch(300).SerializeToString()
+        for call in calls:
+            raw.open(call, bus.SUBMIT, 1)
+            raw.message(call, first)
+            room[call] -= 1
+        sent, full = dict.fromkeys(calls, 0), lambda call: sent[call] == WINDOW
+        while not all(map(full, calls)):
+            kind, call, rest, _ = raw.next()
+            self.assertNotIn(kind, (bus.GOODBYE, bus.STATUS))
+            if kind == bus.CREDIT:
+                room[call] += struct.unpack(">I", rest)[0]
+            while call and room[call]:
+                raw.message(call, bytes(MAX))
+                room[call] -= 1
+                sent[call] += 1
+
+    def test_streams_that_wait(self):
+        """All the streams that one identity may have, each with all that may wait: that much memory, and no more."""
+        calls = range(1, STREAMS // 8 + 1)
+        raws = [self.gateway.raw(self.slow) for _ in range(8)]
+        with self.watch:
+            for raw in raws:
+                self.stuff(raw, calls)
+            last = max(calls) + 1
+            raws[0].open(last, bus.SUBMIT, 1)
+            while (frame := raws[0].next())[0] != bus.STATUS or frame[1] != last:
+                self.assertNotIn(frame[0], (bus.GOODBYE, bus.STATUS))
+            self.assertEqual(bus.code_of(frame), 14)  # it has as many as one may
+            for raw in raws:  # heartbeats still come through, and give nothing more to send
+                raw.ping()
+                while (frame := raw.next())[0] != bus.PONG:
+                    self.assertNotIn(frame[0], (bus.CREDIT, bus.GOODBYE, bus.STATUS))
+        bound = STREAMS * (WINDOW + 1) * MAX / MIB
+        print(f"{STREAMS} streams that wait: memory +{self.grown():.0f} MiB of {bound:.0f}", flush=True)
+        self.assertGreater(self.grown(), STREAMS * WINDOW * MAX / MIB / 2)
+        self.assertLess(self.grown(), bound + 24)
+        raws[0].message(1, b"x")  # without credit
+        self.assertEqual(bus.code_of(raws[0].wait(bus.GOODBYE)), INVALID)
+        for raw in raws:
+            raw.close()
+
     def test_bytes_that_are_no_handshake(self):
         rng = random.Random(SEED)
         port = int(self.gateway.tcp.rsplit(":", 1)[1])
@@ -344,6 +392,25 @@ class Hostile(unittest.TestCase):
         print(f"a subscriber that does not read: memory +{self.grown():.0f} MiB", flush=True)
         self.assertLess(self.grown(), 64)
         raw.close()
+
+
+class Bounds(unittest.TestCase):
+    """What proto/BUS.md says of constants is what the source has."""
+
+    def test_the_page_and_the_source(self):
+        with open(os.path.join(harness.ROOT, "proto", "BUS.md"), encoding="utf-8") as f:
+            told = re.findall(r"`([A-Z][A-Z_]+)` \(([\d,]+)\)", f.read().split("## Bounds")[1])
+        source = ""
+        for name in glob.glob(os.path.join(harness.ROOT, "gateway", "edge", "*.[ch]")) + [
+                os.path.join(harness.ROOT, "gateway", "base", "bus_frame.h")]:
+            with open(name, encoding="utf-8") as f:
+                source += f.read()
+        self.assertGreater(len(told), 12)
+        for name, value in told:
+            with self.subTest(name):
+                is_ = set(re.findall(rf"(?:#define {name}\s+|\b{name} = )(\(\(size_t\)\d+ << \d+\)|\d+)", source))
+                self.assertEqual(len(is_), 1, is_)
+                self.assertEqual(eval(is_.pop().replace("(size_t)", "")), int(value.replace(",", "")))
 
 
 class Told(unittest.TestCase):

@@ -311,8 +311,8 @@ static void credit(void **state)
 	hello(p, 1);
 	next_is(EG_BUS_WELCOME);
 	open_call(p, 1, 1, "/t/Held", 1);
-	assert_int_equal(next_is(EG_BUS_CREDIT).f.credit, EG_BUS_WINDOW - 1);
-	for (unsigned i = 0; i < EG_BUS_WINDOW; i++)
+	assert_int_equal(next_is(EG_BUS_CREDIT).f.credit, EG_CALL_WINDOW - 1);
+	for (unsigned i = 0; i < EG_CALL_WINDOW; i++)
 		put(p, 1, FRAME(EG_BUS_MESSAGE, 1), "x");
 	assert_int_equal(next().f.kind, 0); /* the service takes none, so there is no more */
 	assert_int_equal(life.reads, 0);
