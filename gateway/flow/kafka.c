@@ -10,11 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 10000, POLL_MS = 100, MAX_PARTITIONS = 1000 };
+enum {
+	DEFAULT_TIMEOUT_MS = 10000,
+	POLL_MS = 100,
+	ASK_MS = 1000,      /* a request that cannot be taken up again: longer with each try, */
+	ASK_MOST_MS = 4000, /* up to this */
+	MAX_PARTITIONS = 1000,
+	TAIL_MIN = 64, /* offsets from a partition's end that are read for its newest message, at first */
+	TAIL_GROWTH = 8
+};
 
 struct waiting {
 	int timeout_ms;
-	bool (*ended)(void *arg);
+	int64_t (*give_up)(void *arg);
 	void *arg;
 };
 
@@ -35,6 +43,9 @@ static enum eg_rc rc_of(rd_kafka_resp_err_t e)
 	case RD_KAFKA_RESP_ERR__TIMED_OUT:
 	case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
 		return EG_DEADLINE;
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		return EG_NOT_FOUND;
 	default:
 		return EG_UNAVAILABLE;
 	}
@@ -55,12 +66,43 @@ static enum eg_rc fail_error(struct eg_err *err, rd_kafka_error_t *e, const char
 
 static struct waiting waiting_of(const struct eg_kafka_options *o)
 {
-	return (struct waiting){o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS, o->ended, o->ended_arg};
+	return (struct waiting){o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS, o->give_up,
+	                        o->give_up_arg};
+}
+
+static int64_t give_up_at(const struct waiting *w)
+{
+	return w->give_up ? w->give_up(w->arg) : INT64_MAX;
 }
 
 static bool ended(const struct waiting *w)
 {
-	return w->ended && w->ended(w->arg);
+	return eg_mono_us() >= give_up_at(w);
+}
+
+/* One call of many that make up a longer wait. */
+struct slice {
+	const struct waiting *w;
+	int64_t deadline;
+};
+
+static struct slice slices(const struct waiting *w)
+{
+	return (struct slice){w, eg_mono_us() + (int64_t)w->timeout_ms * 1000};
+}
+
+/* The ms that the next call may take, of at most this many. */
+static int slice_ms(const struct slice *s, int most_ms)
+{
+	int64_t until = give_up_at(s->w), us;
+	until = until < s->deadline ? until : s->deadline;
+	us = until - eg_mono_us();
+	return us <= 0 ? 0 : us / 1000 + 1 < most_ms ? (int)(us / 1000 + 1) : most_ms;
+}
+
+static bool once_more(const struct slice *s)
+{
+	return slice_ms(s, POLL_MS) > 0;
 }
 
 static enum eg_rc gave_up(struct eg_err *err)
@@ -163,10 +205,48 @@ void eg_kafka_close(struct eg_kafka *k)
 	free(k);
 }
 
+/* These go on by themselves when their time is over, and a further call takes them up again. So they are
+ * called for short whiles, and a stop need not wait for a broker that does not answer. */
+static enum eg_rc in_slices(struct eg_kafka *k, rd_kafka_error_t *(*call)(rd_kafka_t *, int),
+                            const char *what, struct eg_err *err)
+{
+	struct slice s = slices(&k->waiting);
+	for (;;) {
+		rd_kafka_error_t *e = call(k->rk, slice_ms(&s, POLL_MS));
+		if (!e)
+			return EG_OK;
+		bool under_way = rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR__TIMED_OUT &&
+		                 rd_kafka_error_is_retriable(e);
+		if (!under_way || !once_more(&s)) {
+			enum eg_rc rc = fail_error(err, e, what);
+			return under_way && ended(&k->waiting) ? gave_up(err) : rc;
+		}
+		rd_kafka_error_destroy(e);
+	}
+}
+
 enum eg_rc eg_kafka_init(struct eg_kafka *k, struct eg_err *err)
 {
-	rd_kafka_error_t *e = rd_kafka_init_transactions(k->rk, k->waiting.timeout_ms);
-	return e ? fail_error(err, e, "init_transactions") : EG_OK;
+	return in_slices(k, rd_kafka_init_transactions, "init_transactions", err);
+}
+
+/* The broker did not answer: worth another try. */
+static bool unanswered(rd_kafka_resp_err_t e)
+{
+	return e == RD_KAFKA_RESP_ERR__TIMED_OUT || e == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+static rd_kafka_resp_err_t ask_metadata(rd_kafka_t *rk, rd_kafka_topic_t *t, const struct waiting *w,
+                                        const struct rd_kafka_metadata **md)
+{
+	struct slice s = slices(w);
+	rd_kafka_resp_err_t e;
+	int ms = ASK_MS;
+	do {
+		e = rd_kafka_metadata(rk, 0, t, md, slice_ms(&s, ms));
+		ms = 2 * ms < ASK_MOST_MS ? 2 * ms : ASK_MOST_MS;
+	} while (unanswered(e) && once_more(&s));
+	return e;
 }
 
 static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, const struct waiting *w, unsigned *n,
@@ -174,7 +254,7 @@ static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, const struct 
 {
 	const struct rd_kafka_metadata *md;
 	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
-	rd_kafka_resp_err_t e = t ? rd_kafka_metadata(rk, 0, t, &md, w->timeout_ms) : rd_kafka_last_error();
+	rd_kafka_resp_err_t e = t ? ask_metadata(rk, t, w, &md) : rd_kafka_last_error();
 	*n = 0;
 	if (!e) {
 		e = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -184,7 +264,7 @@ static enum eg_rc partitions_of(rd_kafka_t *rk, const char *topic, const struct 
 	if (t)
 		rd_kafka_topic_destroy(t);
 	if (e)
-		return fail(err, e, topic);
+		return unanswered(e) && ended(w) ? gave_up(err) : fail(err, e, topic);
 	return *n > MAX_PARTITIONS ? eg_fail(err, EG_LIMIT, "topic %s has too many partitions", topic)
 	                           : EG_OK;
 }
@@ -251,14 +331,12 @@ enum eg_rc eg_kafka_flush(struct eg_kafka *k, struct eg_err *err)
 
 enum eg_rc eg_kafka_commit(struct eg_kafka *k, struct eg_err *err)
 {
-	rd_kafka_error_t *e = rd_kafka_commit_transaction(k->rk, -1);
-	return e ? fail_error(err, e, "commit_transaction") : EG_OK;
+	return in_slices(k, rd_kafka_commit_transaction, "commit_transaction", err);
 }
 
 enum eg_rc eg_kafka_abort(struct eg_kafka *k, struct eg_err *err)
 {
-	rd_kafka_error_t *e = rd_kafka_abort_transaction(k->rk, -1);
-	return e ? fail_error(err, e, "abort_transaction") : EG_OK;
+	return in_slices(k, rd_kafka_abort_transaction, "abort_transaction", err);
 }
 
 unsigned eg_kafka_partition_of(struct eg_bytes key, unsigned n)
@@ -268,10 +346,16 @@ unsigned eg_kafka_partition_of(struct eg_bytes key, unsigned n)
 
 /* ---- topics ---- */
 
-static enum eg_rc created(rd_kafka_queue_t *q, int timeout_ms, struct eg_err *err)
+static enum eg_rc created(rd_kafka_queue_t *q, const struct waiting *w, struct eg_err *err)
 {
-	rd_kafka_event_t *ev = rd_kafka_queue_poll(q, timeout_ms);
+	struct slice s = slices(w);
+	rd_kafka_event_t *ev;
 	enum eg_rc rc = EG_OK;
+	do
+		ev = rd_kafka_queue_poll(q, slice_ms(&s, POLL_MS));
+	while (!ev && once_more(&s));
+	if (!ev && ended(w))
+		return gave_up(err);
 	if (!ev)
 		return eg_fail(err, EG_DEADLINE, "kafka: no answer to create topics");
 	if (rd_kafka_event_error(ev)) {
@@ -316,7 +400,7 @@ enum eg_rc eg_kafka_make_topics(struct eg_kafka *k, const struct eg_kafka_topic 
 		rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(k->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 		rd_kafka_AdminOptions_set_operation_timeout(o, k->waiting.timeout_ms, why, sizeof why);
 		rd_kafka_CreateTopics(k->rk, topics, n, o, q);
-		rc = created(q, 2 * k->waiting.timeout_ms, err);
+		rc = created(q, &k->waiting, err);
 		rd_kafka_AdminOptions_destroy(o);
 	}
 	rd_kafka_NewTopic_destroy_array(topics, made);
@@ -399,12 +483,21 @@ static enum eg_rc offsets(struct eg_kafka_reader *r, struct eg_kafka_place *plac
 {
 	if (ended(&r->waiting))
 		return gave_up(err);
+	struct slice s = slices(&r->waiting);
+	rd_kafka_topic_partition_list_t *list = NULL;
+	rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR_NO_ERROR;
+	int ms = ASK_MS;
 	for (unsigned i = 0; i < n; i++)
 		places[i].offset = which;
-	rd_kafka_topic_partition_list_t *list = list_of(places, n);
-	rd_kafka_resp_err_t e = n ? rd_kafka_offsets_for_times(r->rk, list, r->waiting.timeout_ms)
-	                          : RD_KAFKA_RESP_ERR_NO_ERROR;
-	enum eg_rc rc = e ? fail(err, e, "offsets") : EG_OK;
+	do {
+		if (list)
+			rd_kafka_topic_partition_list_destroy(list);
+		list = list_of(places, n);
+		if (n)
+			e = rd_kafka_offsets_for_times(r->rk, list, slice_ms(&s, ms));
+		ms = 2 * ms < ASK_MOST_MS ? 2 * ms : ASK_MOST_MS;
+	} while (unanswered(e) && once_more(&s));
+	enum eg_rc rc = e && ended(&r->waiting) ? gave_up(err) : e ? fail(err, e, "offsets") : EG_OK;
 	for (unsigned i = 0; i < n && !rc; i++) {
 		const rd_kafka_topic_partition_t *p =
 		        rd_kafka_topic_partition_list_find(list, places[i].topic, places[i].partition);
@@ -529,6 +622,27 @@ enum eg_rc eg_kafka_last(struct eg_kafka_reader *r, const char *topic, const cha
                          struct eg_err *err)
 {
 	struct wanted w = {.key = key, .value = value};
-	enum eg_rc rc = eg_kafka_read(r, topic, keep_newest, &w, err);
+	unsigned n = 0;
+	enum eg_rc rc = eg_kafka_partitions(r, topic, &n, err);
+	if (rc || n == 0)
+		return rc ? rc : EG_EMPTY;
+	struct eg_kafka_place *from = calloc(3 * (size_t)n, sizeof *from), *low = from + n, *end = low + n;
+	if (!from)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to read a topic");
+	for (unsigned i = 0; i < 3 * n; i++)
+		from[i] = (struct eg_kafka_place){topic, (int)(i % n), 0};
+	if (!(rc = eg_kafka_begins(r, low, n, err)))
+		rc = eg_kafka_ends(r, end, n, err);
+	bool whole = false;
+	for (int64_t step = TAIL_MIN; !rc && !w.found && !whole; step *= TAIL_GROWTH) {
+		whole = true;
+		for (unsigned i = 0; i < n; i++) {
+			bool all = end[i].offset - low[i].offset <= step;
+			from[i].offset = all ? low[i].offset : end[i].offset - step;
+			whole &= all;
+		}
+		rc = eg_kafka_scan(r, from, n, keep_newest, &w, err);
+	}
+	free(from);
 	return !rc && !w.found ? EG_EMPTY : rc;
 }

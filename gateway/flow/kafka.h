@@ -17,9 +17,11 @@ struct eg_kafka_options {
 	const char *transactional_id;
 	const char *const *settings; /* name, value, ..., NULL; they win over ours */
 	int timeout_ms;              /* of messages and transactions; default 10000 */
-	/* Asked while it waits; true: it gives up with EG_CLOSED. NULL: never. */
-	bool (*ended)(void *arg);
-	void *ended_arg;
+	/* Asked while it waits: mono time from which on it gives up with EG_CLOSED; INT64_MAX: not at all.
+	 * NULL: never. A request for metadata or offsets that is under way then is not broken off: it may
+	 * outlast that by 4 s. */
+	int64_t (*give_up)(void *arg);
+	void *give_up_arg;
 };
 
 enum { EG_KAFKA_BY_KEY = -1 }; /* a partition by the key's hash, as eg_kafka_partition_of has it */
@@ -104,7 +106,7 @@ enum eg_rc eg_kafka_scan(struct eg_kafka_reader *r, const struct eg_kafka_place 
 /* The same for a whole topic. */
 enum eg_rc eg_kafka_read(struct eg_kafka_reader *r, const char *topic, eg_kafka_each *each, void *arg,
                          struct eg_err *err);
-/* The newest message of this key, reading the whole topic. EG_EMPTY: none. */
+/* The newest message of this key, reading from ever further back. EG_EMPTY: none. */
 enum eg_rc eg_kafka_last(struct eg_kafka_reader *r, const char *topic, const char *key, struct eg_buf *value,
                          struct eg_err *err);
 

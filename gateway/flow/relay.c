@@ -1,6 +1,7 @@
 /* relay: see relay.h.
  *
  *   waiting --open session--> running --error or unknown outcome--> waiting (backoff) ...
+ *      \--topics and log do not belong together--> halted, until the gateway is started anew
  *   running: read entries → transaction on producer a → on producer b → a ...; the next begins only after the
  * last one's commit returned OK, so the order holds.
  *
@@ -44,13 +45,13 @@ struct eg_relay {
 	int64_t stop_by;               /* guarded */
 };
 
-static bool out_of_time(void *arg)
+static int64_t give_up(void *arg)
 {
 	struct eg_relay *r = arg;
 	pthread_mutex_lock(&r->lock);
-	bool s = r->stopping && eg_mono_us() >= r->stop_by;
+	int64_t at = r->stopping ? r->stop_by : INT64_MAX;
 	pthread_mutex_unlock(&r->lock);
-	return s;
+	return at;
 }
 
 static bool asked_to_stop(struct eg_relay *r)
@@ -67,7 +68,7 @@ static void set_status(struct eg_relay *r, bool connected, const struct eg_err *
 	r->status.connected = connected;
 	r->status.mark = r->mark;
 	if (err)
-		snprintf(r->status.last_error, sizeof r->status.last_error, "%.255s", err->text);
+		snprintf(r->status.last_error, sizeof r->status.last_error, "%s", err->text);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -191,7 +192,7 @@ static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 			return rc;
 		if (n || more) {
 			set_status(r, true, NULL);
-			if (out_of_time(r))
+			if (eg_mono_us() >= give_up(r))
 				return EG_CLOSED;
 			continue;
 		}
@@ -204,23 +205,25 @@ static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 
 /* ---- a session ---- */
 
-static enum eg_rc log_head(struct eg_relay *r, uint64_t *head, struct eg_err *err)
+static enum eg_rc leaf_of(void *arg, uint64_t seq, uint8_t leaf[32], struct eg_err *err)
 {
+	struct eg_relay *r = arg;
 	struct eg_conn *c = eg_exlog_conn(r->log);
+	uint64_t head;
 	enum eg_rc rc = eg_read_begin(c, err);
 	if (rc)
 		return rc;
-	rc = eg_get_head(c, head, err);
+	rc = eg_get_head(c, &head, err);
+	if (!rc)
+		rc = seq > head ? EG_EMPTY : eg_get_leaves(c, seq, 1, leaf, err);
 	eg_read_end(c);
 	return rc;
 }
 
 static enum eg_rc open_session(struct eg_relay *r, struct eg_err *err)
 {
-	uint64_t head = 0;
-	enum eg_rc rc = log_head(r, &head, err);
-	if (!rc)
-		rc = eg_relay_topics_open(&r->topics, &r->o, head, out_of_time, r, err);
+	const struct eg_relay_around around = {.arg = r, .leaf = leaf_of, .give_up = give_up};
+	enum eg_rc rc = eg_relay_topics_open(&r->topics, &r->o, &around, err);
 	if (rc)
 		return rc;
 	r->mark = eg_relay_topics_mark(r->topics);
@@ -235,15 +238,14 @@ static void close_session(struct eg_relay *r)
 	r->topics = NULL;
 }
 
-/* While there is no session: how old is what waits. */
-static void look_at_backlog(struct eg_relay *r)
+/* From where the log stands. */
+static bool find_unpublished(struct eg_relay *r)
 {
 	struct eg_event event;
 	struct eg_entry *entries;
 	struct eg_err err;
 	unsigned n;
 	bool found = false;
-	eg_exlog_seek(r->log, r->mark);
 	while (!asked_to_stop(r)) {
 		eg_arena_reset(r->arena);
 		if (eg_exlog_next(r->log, 100, false, r->arena, &entries, &n, &err))
@@ -253,10 +255,32 @@ static void look_at_backlog(struct eg_relay *r)
 			                    NULL, 0, r->arena, &event, &err) == EG_OK;
 		if (found) {
 			set_oldest(r, event.time);
-			return;
+			return true;
 		}
 	}
+	return false;
+}
+
+/* While there is no session: how old is what waits. */
+static void look_at_backlog(struct eg_relay *r)
+{
+	eg_exlog_seek(r->log, r->mark);
+	if (!find_unpublished(r))
+		set_oldest(r, 0);
+}
+
+/* Topics and log do not belong together, which only a person can mend. Trying on would be dangerous: an older
+ * copy of the store looks like the right one to an old mark as soon as it has grown past it. */
+static void halt(struct eg_relay *r)
+{
+	bool found = false;
+	eg_exlog_seek(r->log, r->mark);
 	set_oldest(r, 0);
+	while (!asked_to_stop(r)) {
+		uint64_t seen = eg_wake_seen(r->wake);
+		found = found || find_unpublished(r);
+		eg_wake_wait(r->wake, seen, eg_mono_us() + POLL_US);
+	}
 }
 
 static void wait_backoff(struct eg_relay *r, int64_t us)
@@ -275,6 +299,7 @@ static void run(void *arg)
 	while (!asked_to_stop(r)) {
 		struct eg_err err = {0};
 		enum eg_rc rc = open_session(r, &err);
+		bool whose = rc == EG_PRECONDITION;
 		if (!rc) {
 			backoff = BACKOFF_MIN_US;
 			rc = run_session(r, &err);
@@ -283,8 +308,13 @@ static void run(void *arg)
 		if (rc == EG_CLOSED)
 			break;
 		eg_metric_add(EG_M_RELAY_RESTARTS, eg_rc_label(rc), 1);
-		eg_log_err(EG_LOG_WARN, "relay.disconnected", &err);
 		set_status(r, false, &err);
+		if (whose) {
+			eg_log_err(EG_LOG_ERROR, "relay.halted", &err);
+			halt(r);
+			break;
+		}
+		eg_log_err(EG_LOG_WARN, "relay.disconnected", &err);
 		look_at_backlog(r);
 		wait_backoff(r, backoff);
 		backoff = backoff * 2 < BACKOFF_MAX_US ? backoff * 2 : BACKOFF_MAX_US;

@@ -11,6 +11,9 @@
  * believed the old mark published them twice. So what is in limbo is ended first (relay_limbo.h), what a
  * partition has lost is published again, and what it has kept is left out (relay_mark.h).
  *
+ * Where the topics do not belong to this log, or to a later state of it than the store that was put back, the
+ * relay halts: what to publish, and where, is then for a person to say (deploy/README.md).
+ *
  * Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in metrics. */
 #ifndef EG_FLOW_RELAY_H
 #define EG_FLOW_RELAY_H
@@ -40,9 +43,9 @@ struct eg_relay_options {
 };
 
 enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *o, struct eg_err *err);
-/* Publishes what it can until the deadline, joins. The deadline ends every wait of ours; a call of
- * librdkafka's that is under way then (a commit, an init, metadata) may take its own timeout, 10 s. The
- * status stays readable. */
+/* Publishes what it can until the deadline, joins. The deadline ends every wait, but for a request for
+ * metadata or offsets that began before the stop and that no broker answers: up to 4 s. The status stays
+ * readable. */
 void eg_relay_drain(struct eg_relay *r, int64_t mono_deadline_us);
 void eg_relay_stop(struct eg_relay *r,
                    int64_t mono_deadline_us); /* drains if that was not done, then frees */
@@ -51,7 +54,7 @@ struct eg_relay_status {
 	bool connected;
 	uint64_t mark;                 /* last seq committed to the topic */
 	int64_t oldest_unpublished_us; /* time of the oldest entry not yet published; 0: none */
-	char last_error[256];
+	char last_error[320];          /* a person has to act where it says "nothing is published until" */
 };
 void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out);
 /* Is the oldest unpublished change older than a second? Bulk waits then; when the broker cannot be reached at

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* gateway/FORMAT.md, Kafka. */
-enum { T_LOG_ID = 1, T_SEQ = 2, T_CHANGES = 3, T_STATE = 4, T_BEFORE = 5 };
+enum { T_LOG_ID = 1, T_SEQ = 2, T_CHANGES = 3, T_STATE = 4, T_BEFORE = 5, T_LEAF = 6 };
 enum { P_PARTITION = 1, P_SEQ = 2, P_OFFSET = 3 };
 
 void eg_relay_mark_free(struct eg_relay_mark *m)
@@ -30,6 +30,8 @@ void eg_relay_mark_write(const struct eg_relay_mark *m, const uint8_t log_id[16]
 			eg_canon_close(out, item);
 		}
 	eg_canon_int(out, T_BEFORE, (int64_t)m->before);
+	if (m->has_leaf)
+		eg_canon_bytes(out, T_LEAF, (struct eg_bytes){m->leaf, sizeof m->leaf});
 }
 
 enum eg_rc eg_relay_mark_spread(struct eg_relay_mark *m, unsigned topic, unsigned n, struct eg_err *err)
@@ -72,6 +74,14 @@ static enum eg_rc read_place(struct eg_relay_mark *m, unsigned topic, struct eg_
 	return rc;
 }
 
+static bool read_leaf(struct eg_relay_mark *m, struct eg_bytes value)
+{
+	if (value.len != sizeof m->leaf)
+		return false;
+	memcpy(m->leaf, value.p, sizeof m->leaf);
+	return m->has_leaf = true;
+}
+
 enum eg_rc eg_relay_mark_read(struct eg_relay_mark *m, const uint8_t log_id[16], struct eg_bytes text,
                               struct eg_err *err)
 {
@@ -88,9 +98,12 @@ enum eg_rc eg_relay_mark_read(struct eg_relay_mark *m, const uint8_t log_id[16],
 			rc = read_place(m, c.tag - T_CHANGES, c.value, &bad, err);
 		else if (c.tag == T_BEFORE)
 			m->before = (uint64_t)eg_canon_as_int(&c);
+		else if (c.tag == T_LEAF)
+			bad = !read_leaf(m, c.value);
 	}
 	if (!rc && (c.bad || bad || !ours))
-		rc = eg_fail(err, EG_PRECONDITION, "the relay's topic holds the mark of another log");
+		rc = eg_fail(err, EG_PRECONDITION,
+		             "the relay's topic holds the mark of another log" EG_RELAY_WAY_OUT);
 	if (rc)
 		eg_relay_mark_free(m);
 	return rc;
@@ -114,8 +127,9 @@ void eg_relay_mark_compare(struct eg_relay_mark *m, unsigned topic, const struct
 	struct eg_relay_partitions *t = &m->topics[topic];
 	for (unsigned p = 0; p < t->n; p++) {
 		struct eg_relay_place place = kept(m, &t->at[p], &shown[p]);
-		if (place.seq < t->at[p].seq && place.seq < m->seq)
-			m->seq = place.seq;
+		uint64_t from = place.seq > m->before ? place.seq : m->before;
+		if (place.seq < t->at[p].seq && from < m->seq)
+			m->seq = from;
 		t->at[p] = place;
 	}
 }

@@ -10,7 +10,13 @@
 #include "base/buf.h"
 #include "eldergate/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* What a person can do where the topics and the log do not belong together; the end of an error's text. */
+#define EG_RELAY_WAY_OUT                                                                                     \
+	"; nothing is published until it is started with the right store, or other topics "                  \
+	"(kafka.topic_prefix): deploy/README.md, Kafka: when the relay has halted"
 
 enum { EG_RELAY_CHANGES, EG_RELAY_STATE, EG_RELAY_TOPICS }; /* the topics that a mark speaks of */
 
@@ -21,8 +27,14 @@ struct eg_relay_place {
 };
 
 struct eg_relay_mark {
-	uint64_t seq;    /* the log is read on from here */
-	uint64_t before; /* seq of the mark before this one: only what came after it can be missing */
+	uint64_t seq; /* the log is read on from here */
+	/* From where the log was read for the newest transaction. It was committed only after all that was
+	 * sent up to here had settled, so no partition can have lost anything of that. 0: not known. */
+	uint64_t before;
+	/* Leaf data of entry seq as it was marked: the same seq of a log that went another way has another.
+	 * Older marks, and those at seq 0, have none. */
+	bool has_leaf;
+	uint8_t leaf[32];
 	struct eg_relay_partitions {
 		unsigned n;                /* by so many the keys are spread; 0: the mark does not say */
 		struct eg_relay_place *at; /* owned; by partition */
@@ -44,7 +56,8 @@ enum eg_rc eg_relay_mark_read(struct eg_relay_mark *m, const uint8_t log_id[16],
 /* Spreads a topic's keys over n partitions from now on; new ones hold nothing. EG_NO_MEMORY. */
 enum eg_rc eg_relay_mark_spread(struct eg_relay_mark *m, unsigned topic, unsigned n, struct eg_err *err);
 /* Takes what the topic's partitions show for the truth: shown has one for each that m names. Moves m->seq
- * back to where the first loss begins. */
+ * back to where the first loss can begin, never behind m->before: what came earlier stands, maybe in another
+ * partition, since keys move when partitions are added. */
 void eg_relay_mark_compare(struct eg_relay_mark *m, unsigned topic, const struct eg_relay_shown *shown);
 /* The partition holds the event of this entry already. Events come in log order, so it can only do so after a
  * loss. */

@@ -30,6 +30,7 @@ static const char mark_key[] = "relay";
 
 struct eg_relay_topics {
 	const struct eg_relay_options *o;
+	struct eg_relay_around around;
 	const uint8_t *log_id;
 	char names[TOPICS][NAME_BYTES], ids[2][NAME_BYTES];
 	struct eg_kafka *producers[2];
@@ -85,7 +86,7 @@ static enum eg_rc produce_event(struct eg_relay_topics *t, const struct eg_event
 	        .partition = (int)partition,
 	        .key = eg_bytes_of(key),
 	        .value = eg_buf_bytes(value),
-	        .time_us = e->time,
+	        .time_us = eg_now_us(), /* not the entry's: retention must not take a backlog at once */
 	        .n_headers = (unsigned)(sizeof headers / sizeof *headers) - (e->traceparent.len ? 0 : 1),
 	        .headers = headers,
 	        .offset = &t->now[slot].offset,
@@ -100,8 +101,14 @@ static enum eg_rc produce_mark(struct eg_relay_topics *t, struct eg_err *err)
 {
 	struct eg_buf value = {0};
 	struct eg_relay_mark mark = t->mark;
-	if (eg_unsafe("relay_mark_ahead"))
+	mark.has_leaf = mark.seq != 0;
+	enum eg_rc rc = mark.has_leaf ? t->around.leaf(t->around.arg, mark.seq, mark.leaf, err) : EG_OK;
+	if (rc)
+		return rc;
+	if (eg_unsafe("relay_mark_ahead")) {
 		mark.seq += 3;
+		mark.has_leaf = false;
+	}
 	eg_relay_mark_write(&mark, t->log_id, &value);
 	unsigned partition = eg_kafka_partition_of(eg_bytes_of(mark_key), t->n[MARKS]);
 	const struct eg_kafka_message m = {.topic = t->names[MARKS],
@@ -110,8 +117,8 @@ static enum eg_rc produce_mark(struct eg_relay_topics *t, struct eg_err *err)
 	                                   .value = eg_buf_bytes(&value),
 	                                   .time_us = eg_now_us(),
 	                                   .offset = &t->now[t->first[MARKS] + partition].offset};
-	enum eg_rc rc = value.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for a mark")
-	                             : eg_kafka_produce(t->producers[t->turn], &m, err);
+	rc = value.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for a mark")
+	                  : eg_kafka_produce(t->producers[t->turn], &m, err);
 	eg_buf_free(&value);
 	return rc;
 }
@@ -245,7 +252,7 @@ static enum eg_rc take_newest(void *arg, const struct eg_kafka_found *m, struct 
 	}
 	if (!ours)
 		return eg_fail(err, EG_PRECONDITION,
-		               "%s or %s has messages that are not of this gateway's log",
+		               "%s or %s has messages that are not of this gateway's log" EG_RELAY_WAY_OUT,
 		               s->t->names[EG_RELAY_CHANGES], s->t->names[EG_RELAY_STATE]);
 	s->tails[s->slots[m->place]].shown.newest = (struct eg_relay_place){seq, m->offset};
 	return EG_OK;
@@ -309,9 +316,10 @@ static enum eg_rc compare(struct eg_relay_topics *t, struct eg_err *err)
 		if (t->mark.topics[topic].n == 0)
 			rc = eg_relay_mark_spread(&t->mark, topic, t->n[topic], err);
 		if (!rc && t->mark.topics[topic].n > t->n[topic])
-			rc = eg_fail(err, EG_PRECONDITION,
-			             "%s has %u partitions, and had %u: it is not this gateway's",
-			             t->names[topic], t->n[topic], t->mark.topics[topic].n);
+			rc = eg_fail(
+			        err, EG_PRECONDITION,
+			        "%s has %u partitions, and had %u: it is not this gateway's" EG_RELAY_WAY_OUT,
+			        t->names[topic], t->n[topic], t->mark.topics[topic].n);
 		if (!rc)
 			eg_relay_mark_compare(&t->mark, topic, shown);
 	}
@@ -384,7 +392,7 @@ static enum eg_rc read_mark(struct eg_relay_topics *t, struct eg_kafka_reader *a
 			if (t->scratch[p].offset > 0) /* deleted ones count too */
 				rc = eg_fail(err, EG_PRECONDITION,
 				             "%s has events but %s has no mark: one of the topics is not "
-				             "this gateway's",
+				             "this gateway's" EG_RELAY_WAY_OUT,
 				             t->names[EG_RELAY_CHANGES], t->names[MARKS]);
 	} else if (!rc) {
 		rc = eg_relay_mark_read(&t->mark, t->log_id, eg_buf_bytes(&value), err);
@@ -393,23 +401,50 @@ static enum eg_rc read_mark(struct eg_relay_topics *t, struct eg_kafka_reader *a
 	return rc;
 }
 
-static enum eg_rc check_head(const struct eg_relay_topics *t, uint64_t head, struct eg_err *err)
+/* Was this entry, with this leaf if there is one, published from the log as it is? A copy of the store that
+ * was put back lacks what came after it, or has other entries there once it has grown. */
+static enum eg_rc is_of_log(const struct eg_relay_topics *t, uint64_t seq, const uint8_t *leaf,
+                            struct eg_err *err)
 {
-	if (t->spread_at <= head)
-		return EG_OK;
-	return eg_fail(err, EG_PRECONDITION,
-	               "the topics have seen entry %" PRIu64 ", the log's head is only %" PRIu64
-	               ": this store is older than what was published",
-	               t->spread_at, head);
+	uint8_t ours[32];
+	enum eg_rc rc = seq ? t->around.leaf(t->around.arg, seq, ours, err) : EG_OK;
+	if (rc == EG_EMPTY || (rc == EG_OK && seq && leaf && memcmp(ours, leaf, sizeof ours) != 0))
+		rc = eg_fail(err, EG_PRECONDITION,
+		             "%s.* had entry %" PRIu64 " of this log, which %s: an older copy of the store "
+		             "was put back" EG_RELAY_WAY_OUT,
+		             t->o->topic_prefix, seq, rc == EG_EMPTY ? "is not in it" : "is another now");
+	return rc;
 }
 
-static enum eg_rc begin(struct eg_relay_topics *t, const struct eg_kafka_options *k, uint64_t head,
-                        struct eg_err *err)
+/* Before anybody is fenced out: a gateway that the topics do not belong to is told, and the one that they
+ * belong to goes on. What the mark does not tell is told later: no topic yet, no mark yet, one in limbo. */
+static enum eg_rc look_whose(const struct eg_relay_topics *t, const struct eg_kafka_options *k,
+                             struct eg_err *err)
+{
+	struct eg_kafka_reader *reader = NULL;
+	struct eg_relay_mark mark = {0};
+	struct eg_buf value = {0};
+	enum eg_rc rc = eg_kafka_reader_open(&reader, k, true, err);
+	if (!rc)
+		rc = eg_kafka_last(reader, t->names[MARKS], mark_key, &value, err);
+	if (!rc)
+		rc = eg_relay_mark_read(&mark, t->log_id, eg_buf_bytes(&value), err);
+	if (!rc)
+		rc = is_of_log(t, mark.seq, mark.has_leaf ? mark.leaf : NULL, err);
+	eg_kafka_reader_close(reader);
+	eg_relay_mark_free(&mark);
+	eg_buf_free(&value);
+	return rc == EG_EMPTY || rc == EG_NOT_FOUND ? EG_OK : rc;
+}
+
+static enum eg_rc begin(struct eg_relay_topics *t, const struct eg_kafka_options *k, struct eg_err *err)
 {
 	struct eg_kafka_reader *all = NULL;
 	bool none = false;
 	unsigned sent;
-	enum eg_rc rc = fence(t, k, err);
+	enum eg_rc rc = look_whose(t, k, err);
+	if (!rc)
+		rc = fence(t, k, err);
 	if (!rc)
 		rc = eg_kafka_reader_open(&t->committed, k, true, err);
 	if (!rc)
@@ -425,9 +460,11 @@ static enum eg_rc begin(struct eg_relay_topics *t, const struct eg_kafka_options
 	eg_kafka_reader_close(all);
 	uint64_t said = t->mark.seq;
 	if (!rc)
+		rc = is_of_log(t, t->mark.seq, t->mark.has_leaf ? t->mark.leaf : NULL, err);
+	if (!rc)
 		rc = compare(t, err);
 	if (!rc)
-		rc = check_head(t, head, err);
+		rc = is_of_log(t, t->spread_at, NULL, err);
 	/* A mark before the first event: the topics hold what an aborted transaction sent as well, and beside
 	 * no mark that could not be told from another gateway's events. */
 	if (!rc && none)
@@ -439,22 +476,25 @@ static enum eg_rc begin(struct eg_relay_topics *t, const struct eg_kafka_options
 	return rc;
 }
 
-enum eg_rc eg_relay_topics_open(struct eg_relay_topics **out, const struct eg_relay_options *o, uint64_t head,
-                                bool (*ended)(void *arg), void *arg, struct eg_err *err)
+enum eg_rc eg_relay_topics_open(struct eg_relay_topics **out, const struct eg_relay_options *o,
+                                const struct eg_relay_around *around, struct eg_err *err)
 {
-	const struct eg_kafka_options k = {
-	        .bootstrap = o->bootstrap, .settings = o->settings, .ended = ended, .ended_arg = arg};
+	const struct eg_kafka_options k = {.bootstrap = o->bootstrap,
+	                                   .settings = o->settings,
+	                                   .give_up = around->give_up,
+	                                   .give_up_arg = around->arg};
 	struct eg_relay_topics *t = calloc(1, sizeof *t);
 	if (!t)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the relay's topics");
 	t->o = o;
+	t->around = *around;
 	t->log_id = eg_writer_log_id(o->writer);
 	snprintf(t->names[EG_RELAY_CHANGES], NAME_BYTES, "%s.changes.v1", o->topic_prefix);
 	snprintf(t->names[EG_RELAY_STATE], NAME_BYTES, "%s.state.v1", o->topic_prefix);
 	snprintf(t->names[MARKS], NAME_BYTES, "%s.relay.v1", o->topic_prefix);
 	snprintf(t->ids[0], NAME_BYTES, "%.120s-a", o->transactional_id);
 	snprintf(t->ids[1], NAME_BYTES, "%.120s-b", o->transactional_id);
-	enum eg_rc rc = begin(t, &k, head, err);
+	enum eg_rc rc = begin(t, &k, err);
 	if (rc) {
 		eg_relay_topics_close(t);
 		return rc;

@@ -1,7 +1,8 @@
 /* relay_topics: one session of the relay with its three topics, from the fencing to the last transaction.
  *
- *   open: both producers fence every older one → nothing stays in limbo (relay_limbo.h) → the mark → the
- *   newest message of each partition → where to read the log on (relay_mark.h)
+ *   open: the mark is of this log → both producers fence every older one → nothing stays in limbo
+ *   (relay_limbo.h) → the mark → the newest message of each partition → where to read the log on
+ *   (relay_mark.h)
  *   publish: events and the new mark in one transaction, by the two producers in turn; an event that its
  *   partition holds already is left out
  *
@@ -21,10 +22,17 @@ struct eg_relay_outgoing {
 	const struct eg_event *state;
 };
 
-/* Borrows o. head: seq of the log's newest entry; EG_PRECONDITION if the topics have seen more than that, or
- * belong to another log. ended(arg): asked while it waits; true ends the call with EG_CLOSED. */
-enum eg_rc eg_relay_topics_open(struct eg_relay_topics **out, const struct eg_relay_options *o, uint64_t head,
-                                bool (*ended)(void *arg), void *arg, struct eg_err *err);
+struct eg_relay_around {
+	void *arg;
+	/* Leaf data of the log's entry; EG_EMPTY: the log does not reach so far. */
+	enum eg_rc (*leaf)(void *arg, uint64_t seq, uint8_t leaf[32], struct eg_err *err);
+	int64_t (*give_up)(void *arg); /* kafka.h */
+};
+
+/* Borrows o and the arg. EG_PRECONDITION: the topics belong to another log, or to this one as it went on from
+ * an older copy of the store. Where the mark tells so, the gateway that publishes there is not thrown out. */
+enum eg_rc eg_relay_topics_open(struct eg_relay_topics **out, const struct eg_relay_options *o,
+                                const struct eg_relay_around *around, struct eg_err *err);
 void eg_relay_topics_close(struct eg_relay_topics *t);          /* NULL is fine */
 uint64_t eg_relay_topics_mark(const struct eg_relay_topics *t); /* the log is to be read on from here */
 /* All events of the log behind the mark and up to seq, in its order. *sent: those that were not there yet. */

@@ -151,13 +151,78 @@ class Real(unittest.TestCase):
         self.published()
         self.judge()
 
+    # ---- topics and logs that do not belong together ----
+
+    def test_a_store_that_was_put_back(self):
+        """An older copy of the store, grown past what the topics had of the lost one, does not publish there. What a person
+        does then (deploy/README.md) gives other topics the whole of it."""
+        g, copy = self.gateway, os.path.join(self.gateway.place, "copy")
+        self.submit(5)
+        self.published()
+        self.assertEqual(g.stop(), 0, g.log_tail())
+        shutil.copytree(g.data, copy)
+        kept = list(self.client.history)
+        g.start()
+        self.submit(2)  # of what comes now only the topics will know
+        self.published()
+        self.assertEqual(g.stop(), 0, g.log_tail())
+        had = len(topics.changes(BROKER.address, self.prefix))
+
+        shutil.rmtree(g.data)
+        shutil.copytree(copy, g.data)
+        self.client.history[:] = kept
+        g.settings["kafka.bootstrap"] = ""
+        g.start()
+        self.submit(10)
+        self.assertEqual(g.stop(), 0, g.log_tail())
+        g.settings["kafka.bootstrap"] = BROKER.address
+        for _ in range(2):  # starting it again changes nothing
+            g.start()
+            self.assertRegex(g.wait_event("relay.halted")["reason"],
+                             r"is another now: an older copy of the store was put back.*kafka\.topic_prefix.*deploy/README\.md")
+            self.submit(2)
+            harness.until(lambda: self.metric("eldergate_oldest_unpublished_seconds") > 0, "the backlog to show")
+            self.assertEqual(g.stop(), 0, g.log_tail())
+        self.assertEqual(len(topics.changes(BROKER.address, self.prefix)), had)
+
+        self.prefix += "-2"
+        g.settings["kafka.topic_prefix"] = self.prefix
+        g.start()
+        g.wait_event("relay.connected")
+        self.submit(2)
+        self.published()
+        self.judge()
+
+    def test_a_second_gateway(self):
+        """It is told that the topics are another's, and the other goes on."""
+        self.submit(3)
+        self.published()
+        before = self.gateway.log_text().count("relay.disconnected")
+        second = harness.Gateway({**self.gateway.settings, "data": "", "listen.metrics": ""})
+        second.settings["data"] = second.data
+        self.addCleanup(second.__exit__)
+        second.start()
+        self.assertRegex(second.wait_event("relay.halted")["reason"], "the mark of another log")
+        self.assertEqual(second.stop(), 0, second.log_tail())
+        self.submit(3)
+        self.published()
+        self.assertEqual(self.gateway.log_text().count("relay.disconnected"), before)
+        self.judge()
+
     # ---- a broker that was killed and skipped markers (gateway/flow/relay_limbo.h) ----
 
-    def one_transaction(self):
-        """Its last transaction has messages in every partition, since they had to wait for the broker."""
+    def spread(self, partitions):
+        for topic in ("changes", "state"):
+            BROKER.call("topics", "--alter", "--topic", f"{self.prefix}.{topic}.v1", "--partitions", str(partitions))
+
+    def one_transaction(self, partitions=0):
+        """Its last transaction has messages in every partition, since they had to wait for the broker; of new ones, if there
+        are to be more, it is the only one."""
         self.submit(3)
         self.published()
         self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())
+        if partitions:
+            self.spread(partitions)
         BROKER.call("stop")
         self.gateway.start()
         self.submit(5)
@@ -219,11 +284,16 @@ class Real(unittest.TestCase):
     def test_the_marker_of_the_mark_lost_and_more_partitions(self):
         """What stands in the partition that its key had is not sent again to the one that it has now."""
         self.one_transaction()
-        for topic in ("changes", "state"):
-            BROKER.call("topics", "--alter", "--topic", f"{self.prefix}.{topic}.v1", "--partitions", "7")
+        self.spread(7)
         self.lose(("relay", 0))
         self.go_on(1, moved=True)
         self.assertEqual({m["partition"] for m in topics.changes(BROKER.address, self.prefix)}, set(range(7)))
+
+    def test_markers_lost_after_more_partitions(self):
+        """Of a partition that is new only its one transaction is lost, not what its keys had in others before."""
+        self.one_transaction(partitions=7)
+        self.lose(("changes", 5), ("changes", 6), ("state", 5))
+        self.go_on(3, moved=True)
 
     def test_the_marker_of_an_abort_lost(self):
         """What was aborted must not appear by the producer's next commit."""

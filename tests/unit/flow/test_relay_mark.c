@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -29,10 +30,14 @@ static void what_is_written_is_read(void **state)
 	struct eg_buf b = {0};
 	m.topics[EG_RELAY_CHANGES].at[1] = (struct eg_relay_place){699, 12};
 	m.topics[EG_RELAY_STATE].at[2] = (struct eg_relay_place){698, 0};
+	m.has_leaf = true;
+	memset(m.leaf, 0x5a, sizeof m.leaf);
 	eg_relay_mark_write(&m, log_id, &b);
 	assert_int_equal(eg_relay_mark_read(&back, log_id, eg_buf_bytes(&b), NULL), EG_OK);
 	assert_int_equal(back.seq, 700);
 	assert_int_equal(back.before, 650);
+	assert_true(back.has_leaf);
+	assert_memory_equal(back.leaf, m.leaf, sizeof m.leaf);
 	for (unsigned t = 0; t < EG_RELAY_TOPICS; t++) {
 		assert_int_equal(back.topics[t].n, 3);
 		for (unsigned p = 0; p < 3; p++) {
@@ -45,7 +50,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(eg_relay_mark_read(&back, other_id, eg_buf_bytes(&b), NULL), EG_PRECONDITION);
 	for (size_t cut = 1; cut < b.len; cut++) { /* no prefix is taken for more than it says */
 		enum eg_rc rc = eg_relay_mark_read(&back, log_id, (struct eg_bytes){b.p, cut}, NULL);
-		assert_true(rc == EG_PRECONDITION || back.before == 0);
+		assert_true(rc == EG_PRECONDITION || !back.has_leaf);
 		eg_relay_mark_free(&back);
 	}
 	eg_buf_free(&b);
@@ -62,8 +67,26 @@ static void a_mark_without_partitions_is_read(void **state)
 	assert_int_equal(eg_relay_mark_read(&m, log_id, eg_buf_bytes(&b), NULL), EG_OK);
 	assert_int_equal(m.seq, 41);
 	assert_int_equal(m.topics[EG_RELAY_CHANGES].n, 0);
+	assert_false(m.has_leaf);
 	eg_relay_mark_free(&m);
 	eg_buf_free(&b);
+}
+
+static void a_leaf_has_its_length(void **state)
+{
+	(void)state;
+	static const uint8_t leaf[33] = {1};
+	for (size_t len = 31; len <= sizeof leaf; len++) {
+		struct eg_relay_mark m;
+		struct eg_buf b = {0};
+		eg_canon_bytes(&b, 1, (struct eg_bytes){log_id, 16});
+		eg_canon_int(&b, 2, 41);
+		eg_canon_bytes(&b, 6, (struct eg_bytes){leaf, len});
+		enum eg_rc rc = eg_relay_mark_read(&m, log_id, eg_buf_bytes(&b), NULL);
+		assert_int_equal(rc, len == 32 ? EG_OK : EG_PRECONDITION);
+		eg_relay_mark_free(&m);
+		eg_buf_free(&b);
+	}
 }
 
 static void partitions_out_of_order_are_refused(void **state)
@@ -91,9 +114,10 @@ static void what_a_partition_shows_is_the_truth(void **state)
 	(void)state;
 	static const struct judged cases[] = {
 	        {100, {90, 20}, {{90, 20}, 0}, 100, 90},   /* as it should be */
-	        {100, {90, 20}, {{40, 11}, 0}, 40, 40},    /* it lost its last transaction */
+	        {100, {90, 20}, {{60, 11}, 0}, 60, 60},    /* it lost its last transaction */
+	        {100, {90, 20}, {{40, 11}, 0}, 50, 40},    /* so it did, and what came before stands */
 	        {100, {90, 20}, {{120, 31}, 0}, 100, 120}, /* the mark was lost, this was not */
-	        {100, {90, 20}, {{0, 0}, 0}, 0, 0},        /* it lost its first transaction */
+	        {100, {90, 20}, {{0, 0}, 0}, 50, 0},       /* it lost its first transaction */
 	        {100, {90, 20}, {{0, 0}, 21}, 100, 90},    /* retention took all */
 	        {100, {90, 20}, {{0, 0}, 15}, 50, 50},     /* retention took some, the rest was lost */
 	        {100, {40, 20}, {{0, 0}, 15}, 100, 40},    /* before the last transaction all had settled */
@@ -167,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_written_is_read),
 	        cmocka_unit_test(a_mark_without_partitions_is_read),
+	        cmocka_unit_test(a_leaf_has_its_length),
 	        cmocka_unit_test(partitions_out_of_order_are_refused),
 	        cmocka_unit_test(what_a_partition_shows_is_the_truth),
 	        cmocka_unit_test(the_first_loss_says_where_to_read),
