@@ -446,7 +446,7 @@ enum eg_rc eg_bus_start(struct eg_bus **out, const struct eg_bus_options *o, str
 	if (!rc)
 		rc = eg_thread_start(&b->thread, "edge-bus", run, b, err);
 	if (rc) {
-		eg_bus_stop(b, 0);
+		eg_bus_stop(b);
 		eg_bus_free(b);
 		return rc;
 	}
@@ -462,12 +462,17 @@ void eg_bus_review(struct eg_bus *b)
 
 /* ---- stop ---- */
 
-void eg_bus_stop(struct eg_bus *b, int64_t mono_deadline_us)
+void eg_bus_wait(struct eg_bus *b, int64_t mono_deadline_us)
+{
+	if (b && b->thread)
+		eg_bus_peers_wait(b->peers, mono_deadline_us);
+}
+
+void eg_bus_stop(struct eg_bus *b)
 {
 	if (!b)
 		return;
 	if (b->thread) {
-		eg_bus_peers_wait(b->peers, mono_deadline_us);
 		atomic_store(&b->stopping, true);
 		wake(b);
 		eg_thread_join(b->thread); /* it has closed its sockets */

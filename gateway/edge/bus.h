@@ -29,8 +29,8 @@ struct eg_bus_options {
 
 enum eg_rc eg_bus_start(struct eg_bus **out, const struct eg_bus_options *o, struct eg_err *err);
 void eg_bus_review(struct eg_bus *b); /* the policy has changed: peers that it does not know have to go */
-/* Waits until no call is open; at the deadline ends those that are. Every peer is told. NULL is fine. */
-void eg_bus_stop(struct eg_bus *b, int64_t mono_deadline_us);
+void eg_bus_wait(struct eg_bus *b, int64_t mono_deadline_us); /* until no call is open; NULL is fine */
+void eg_bus_stop(struct eg_bus *b); /* ends the calls that are open; every peer is told; NULL is fine */
 void eg_bus_free(struct eg_bus *b); /* after stop, and after every call was released; NULL is fine */
 
 #endif

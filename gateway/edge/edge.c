@@ -169,8 +169,11 @@ void eg_edge_stop(struct eg_edge *e, int64_t mono_deadline_us)
 	eg_probe_stop(e->probe);
 	eg_streams_kick(e->streams); /* they end by themselves, Submit once its receipts are out */
 	eg_grpc_refuse(e->grpc);
-	eg_grpc_stop(e->grpc, mono_deadline_us);
-	eg_bus_stop(e->bus, mono_deadline_us);
+	/* While either has calls to finish both go on answering, be it with a refusal; then both end. */
+	eg_bus_wait(e->bus, mono_deadline_us);
+	eg_grpc_wait(e->grpc, mono_deadline_us);
+	eg_bus_stop(e->bus);
+	eg_grpc_stop(e->grpc);
 	eg_refusals_flush(e->refusals);
 }
 

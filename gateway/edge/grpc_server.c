@@ -294,7 +294,7 @@ enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, 
 	*out = g;
 	return EG_OK;
 fail:
-	eg_grpc_stop(g, 0);
+	eg_grpc_stop(g);
 	eg_grpc_free(g);
 	return rc;
 }
@@ -316,10 +316,9 @@ static bool polled(const struct eg_grpc *g)
 	return g->pollers[0] != NULL;
 }
 
-void eg_grpc_stop(struct eg_grpc *g, int64_t mono_deadline_us)
+void eg_grpc_wait(struct eg_grpc *g, int64_t mono_deadline_us)
 {
 	struct timespec until = eg_mono_deadline(mono_deadline_us);
-	eg_grpc_refuse(g);
 	/* The server goes down only after this: told to, the core closes a connection with its last call, and
 	 * a peer that is still writing would find it broken before it reads the status that says why. */
 	pthread_mutex_lock(&g->lock);
@@ -329,6 +328,13 @@ void eg_grpc_stop(struct eg_grpc *g, int64_t mono_deadline_us)
 	while (polled(g) && eg_mono_us() < mono_deadline_us &&
 	       pthread_cond_timedwait(&g->moved, &g->lock, &until) != ETIMEDOUT)
 		;
+	pthread_mutex_unlock(&g->lock);
+}
+
+void eg_grpc_stop(struct eg_grpc *g)
+{
+	eg_grpc_refuse(g);
+	pthread_mutex_lock(&g->lock);
 	g->refusing = true;
 	pthread_mutex_unlock(&g->lock);
 	grpc_server_shutdown_and_notify(g->server, g->queue, &g->shutdown_tag);

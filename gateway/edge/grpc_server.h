@@ -30,9 +30,10 @@ enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, 
 int eg_grpc_tls_port(const struct eg_grpc *g);
 /* No new local connections. Calls still come, for services to refuse with a reason; those begun go on. */
 void eg_grpc_refuse(struct eg_grpc *g);
-/* Waits until no call is on the wire; at the deadline cancels those that are. Then takes the server down;
- * what services still hold of calls stays valid. */
-void eg_grpc_stop(struct eg_grpc *g, int64_t mono_deadline_us);
+void eg_grpc_wait(struct eg_grpc *g, int64_t mono_deadline_us); /* until no call is on the wire */
+/* Cancels the calls that are on the wire, then takes the server down; what services still hold of calls stays
+ * valid. */
+void eg_grpc_stop(struct eg_grpc *g);
 void eg_grpc_free(struct eg_grpc *g); /* after stop, and after every call was released; NULL is fine */
 
 #endif

@@ -11,6 +11,7 @@ import unittest
 
 import bus
 import cli
+import grpc
 import harness
 import observe
 import secure
@@ -24,6 +25,8 @@ from client import Client  # noqa: E402
 
 OK, CANCELLED, INVALID, DENIED, EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 0, 1, 3, 7, 8, 12, 14, 16
 NOTHING = empty_pb2.Empty()
+SERVING = b"\x08\x01"  # grpc.health.v1.HealthCheckResponse
+GRACE_S = 4
 SNAPSHOT = f.FeedStart(snapshot=f.SnapshotStart())
 SERIAL = iter(range(1, 1 << 30))
 
@@ -329,6 +332,34 @@ class Apart(unittest.TestCase):
         link.wait("down")
         g.start()
         link.wait("up")
+
+    def test_a_drain_that_waits_for_the_bus(self):
+        """As long as a call of the bus is not done gRPC answers, too; the deadline ends both."""
+        g = self.gateway(**{"shutdown.grace": f"{GRACE_S}s"}).start()
+        check = g.to(g.stranger()).unary_unary(bus.HEALTH)
+        self.assertEqual(check(b"", timeout=5), SERVING)
+
+        def refused():
+            try:
+                return not check(b"", timeout=5)
+            except grpc.RpcError as error:
+                self.assertEqual(error.details(), "the gateway is shutting down")
+                return True
+        peer = g.raw(self.police)
+        peer.open(1, bus.SUBMIT, 1)
+        for _ in range(2):
+            peer.wait(bus.CREDIT)
+            peer.message(1, batch(1).SerializeToString())
+        peer.wait(bus.MESSAGE)  # its one credit is spent, and there is another receipt for it
+        harness.until(lambda: g.metric("eldergate_records_total", outcome="applied") == 2, "both batches")
+        stopped = time.monotonic()
+        g.process.send_signal(signal.SIGTERM)
+        harness.until(refused, "a refusal")
+        while time.monotonic() < stopped + GRACE_S - 1:
+            self.assertTrue(refused())
+        self.assertEqual(g.process.wait(harness.PATIENCE), 0, g.log_tail())
+        self.assertTrue(GRACE_S - 0.5 < time.monotonic() - stopped < GRACE_S + 3)
+        peer.close()
 
     def test_nobody_is_there(self):
         g = self.gateway().start()
