@@ -104,6 +104,9 @@ enum eg_rc eg_caller_renew(struct eg_caller *c, const struct eg_policy *policy, 
 		return EG_OK;
 	if (!(who = find(c, policy)))
 		return unknown(c, f);
+	if (strcmp(who->name, c->who->name) != 0) /* what is under way is the other's */
+		return eg_refuse(f, EG_UNAUTHENTICATED, EG_REASON_IDENTITY_MOVED, "",
+		                 "the call was begun by an identity that has this key no more");
 	const struct eg_policy *old = c->policy;
 	c->policy = eg_policy_ref(policy);
 	c->who = who;

@@ -24,7 +24,8 @@ enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const str
 /* Who has this CURVE key; as eg_caller_open. */
 enum eg_rc eg_caller_of_curve(struct eg_caller *out, const uint8_t curve[EG_CURVE_SIZE],
                               const struct eg_policy *policy, struct eg_fault *f);
-/* The same peer under another policy. EG_UNAUTHENTICATED: it is gone; the caller stays as it was. */
+/* The same peer under another policy. EG_UNAUTHENTICATED: it is gone, or has another name; the caller stays
+ * as it was. */
 enum eg_rc eg_caller_renew(struct eg_caller *c, const struct eg_policy *policy, struct eg_fault *f);
 void eg_caller_close(struct eg_caller *c);
 

@@ -295,6 +295,44 @@ class Policy(unittest.TestCase):
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAUTHENTICATED)
             stop.set()
 
+    def test_a_key_that_moves_to_another_agency(self):
+        """What is under way was begun as one agency, and must not go on as another."""
+        with secure.Gateway() as gateway:
+            police = gateway.agency("police")
+            gateway.start()
+            stub = exchange_pb2_grpc.ExchangeServiceStub(gateway.to(police))
+            stop = threading.Event()
+            self.addCleanup(stop.set)
+
+            def batches():
+                yield exchange_pb2.SubmitRequest(batch_id="b", dataset="household",
+                                                 records=[secure.registration(1)])
+                stop.wait(20)
+
+            def steps():
+                yield exchange_pb2.ReconcileRequest(begin=exchange_pb2.ReconcileBegin(
+                    list_id="l", dataset="household", as_of=5))
+                stop.wait(20)
+
+            stream, listing = stub.Submit(batches()), stub.Reconcile(steps())
+            self.assertEqual(next(stream).receipt.batch_id, "b")
+            folder = os.path.join(gateway.data, "lists")
+            harness.until(lambda: os.listdir(folder), "the list to begin")
+            with open(gateway.path("identities.d/police.yaml"), encoding="utf-8") as f:
+                text = f.read()
+            gateway.forget("police")
+            gateway.write("identities.d/customs.yaml", text.replace("name: police", "name: customs").encode())
+            gateway.reload()
+            for call in (stream, listing):
+                with self.assertRaises(grpc.RpcError) as caught:
+                    next(call)
+                self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAUTHENTICATED, caught.exception)
+                self.assertIn("IDENTITY_MOVED", str(caught.exception.trailing_metadata()))
+            harness.until(lambda: not os.listdir(folder), "the list to go")
+            again = next(stub.Submit(iter([exchange_pb2.SubmitRequest(batch_id="c", dataset="household", records=[
+                secure.registration(2)])]), timeout=10))
+            self.assertEqual((again.receipt.batch_id, again.receipt.status.code), ("c", 0))
+
     def test_a_new_certificate_without_a_restart(self):
         with secure.Gateway() as gateway:
             police = gateway.agency("police")
