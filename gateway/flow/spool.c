@@ -255,6 +255,8 @@ enum eg_rc eg_spool_finish(struct eg_spool *s, struct eg_err *err)
 	s->rows = NULL;
 	s->places = s->sorted = NULL;
 	s->cap = 0;
+	eg_buf_free(&s->clear);
+	eg_buf_free(&s->sealed);
 	return rc;
 }
 
@@ -273,20 +275,26 @@ void eg_spool_close(struct eg_spool *s)
 	free(s);
 }
 
+static bool is_own(const char *name, bool all)
+{
+	return strncmp(name, "run-", 4) == 0 || (all && strcmp(name, "absent") == 0);
+}
+
+/* Somebody else's files are left, and what a link leads to above all: this runs as whoever the daemon is. */
 void eg_spool_remove(const char *dir, const uint8_t id[16], bool all)
 {
-	char path[512], file[1024];
+	char path[512];
 	eg_spool_path(dir, id, path, sizeof path);
-	DIR *d = opendir(path);
-	if (!d)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
 		return;
-	for (struct dirent *e; (e = readdir(d));) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		    (!all && strncmp(e->d_name, "run-", 4) != 0))
-			continue;
-		snprintf(file, sizeof file, "%s/%s", path, e->d_name);
-		unlink(file);
 	}
+	for (struct dirent *e; (e = readdir(d));)
+		if (is_own(e->d_name, all))
+			unlinkat(fd, e->d_name, 0);
 	closedir(d);
 	if (all)
 		rmdir(path);

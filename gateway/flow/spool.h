@@ -42,7 +42,7 @@ struct eg_spool_options {
 enum eg_rc eg_spool_new(struct eg_spool **out, const struct eg_spool_options *o, struct eg_err *err);
 /* EG_NO_SPACE: the quota or the disk is full. */
 enum eg_rc eg_spool_add(struct eg_spool *s, const struct eg_spool_row *row, struct eg_err *err);
-/* Writes what is left; durable when it returns EG_OK. */
+/* Writes what is left; durable when it returns EG_OK. Whatever it returns, no row is in memory any more. */
 enum eg_rc eg_spool_finish(struct eg_spool *s, struct eg_err *err);
 /* A whole spool of before. */
 enum eg_rc eg_spool_open(struct eg_spool **out, const struct eg_spool_options *o, const uint8_t id[16],
@@ -54,7 +54,8 @@ enum eg_rc eg_spool_rewind(struct eg_spool *s, struct eg_err *err);
 /* The next row in the order of (token, index); its slices live until the next call. EG_EMPTY: no more. */
 enum eg_rc eg_spool_next(struct eg_spool *s, struct eg_spool_row *row, struct eg_err *err);
 void eg_spool_close(struct eg_spool *s); /* leaves the files; NULL is fine */
-/* Removes the runs (all: the folder and whatever else is in it). */
+/* Removes the runs (all: the absent keys and the folder too, unless somebody else's files are in it). A link
+ * is not followed. */
 void eg_spool_remove(const char *dir, const uint8_t id[16], bool all);
 
 #endif

@@ -376,6 +376,54 @@ static void absent_keys_that_are_gone(void **state)
 	eg_spool_close(s);
 }
 
+/* What is not the spool's is not removed with it; what a link leads to least of all. */
+static void removing_keeps_to_its_own(void **state)
+{
+	struct eg_err err = {0};
+	struct eg_spool_options o = options();
+	struct eg_spool *s = fill(1, &o);
+	struct eg_absent *a;
+	uint8_t id[16], link_id[16] = {5};
+	char hex[33], path[256], victim[256], file[300], link[300];
+	(void)state;
+	memcpy(id, eg_spool_id(s), sizeof id);
+	assert_ok(eg_spool_finish(s, &err), err);
+	assert_ok(eg_absent_new(&a, dir, id, &err), err);
+	assert_ok(eg_absent_finish(a, &err), err);
+	eg_absent_close(a);
+	eg_spool_close(s);
+	eg_hex(id, 16, hex);
+	snprintf(path, sizeof path, "%s/%s", dir, hex);
+	/* A link in the place of a folder, to one that holds what could be a spool's. */
+	snprintf(victim, sizeof victim, "%s/victim", r->dir);
+	snprintf(file, sizeof file, "%s/run-0000", victim);
+	assert_int_equal(mkdir(victim, 0700), 0);
+	int fd = open(file, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	eg_hex(link_id, 16, hex);
+	snprintf(link, sizeof link, "%s/%s", dir, hex);
+	assert_int_equal(symlink(victim, link), 0);
+	eg_spool_remove(dir, link_id, true);
+	assert_int_equal(access(file, F_OK), 0);
+	/* Another's file in a folder of ours; a run that is a link. */
+	snprintf(link, sizeof link, "%s/run-0009", path);
+	assert_int_equal(symlink(file, link), 0);
+	snprintf(link, sizeof link, "%s/notes", path);
+	assert_int_equal(symlink(file, link), 0);
+	eg_spool_remove(dir, id, true);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(access(link, F_OK), 0);
+	snprintf(link, sizeof link, "%s/run-0000", path);
+	assert_int_equal(access(link, F_OK), -1);
+	snprintf(link, sizeof link, "%s/absent", path);
+	assert_int_equal(access(link, F_OK), -1);
+	snprintf(link, sizeof link, "%s/notes", path);
+	assert_int_equal(unlink(link), 0);
+	eg_spool_remove(dir, id, true);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -386,6 +434,7 @@ int main(void)
 	        T(absent_keys),
 	        T(absent_keys_stay_in_their_folder),
 	        T(absent_keys_that_are_gone),
+	        T(removing_keeps_to_its_own),
 	};
 	return cmocka_run_group_tests_name("spool", tests, road_read_seed, NULL);
 }
