@@ -53,7 +53,7 @@ static void show_list(const Eldergate__V1__ListStatus *l)
 	if (p)
 		printf(", %" PRIu64 " received, %" PRIu64 " compared, %" PRIu64 " applied, of %" PRIu64,
 		       p->received, p->compared, p->applied, p->of);
-	puts(l->dry_run ? ", dry run" : "");
+	printf("%s%s%s\n", l->dry_run ? ", dry run" : "", *l->reason ? ": " : "", l->reason);
 }
 
 static void show(const struct cli *c, const Eldergate__V1__GetStatusResponse *s)

@@ -177,7 +177,8 @@ static void add_lanes(struct eg_ask *a, struct eg_maker *k, Eldergate__V1__GetSt
 
 /* ---- full lists ---- */
 
-static void add_list(struct eg_maker *k, const struct eg_list_sight *s, Eldergate__V1__GetStatusResponse *r)
+static void add_list(struct eg_maker *k, const struct eg_list_sight *s, const char *reason,
+                     Eldergate__V1__GetStatusResponse *r)
 {
 	Eldergate__V1__ListStatus *m =
 	        EG_MAKE(k, Eldergate__V1__ListStatus, eldergate__v1__list_status__init);
@@ -187,6 +188,7 @@ static void add_list(struct eg_maker *k, const struct eg_list_sight *s, Eldergat
 	m->source = eg_make_source(k, eg_bytes_of(s->agency), eg_bytes_of(s->dataset), 0);
 	m->list_id = eg_make_text(k, eg_bytes_of(s->list_id));
 	m->dry_run = s->dry_run;
+	m->reason = eg_make_text(k, eg_bytes_of(reason));
 	m->progress->phase = (Eldergate__V1__ListPhase)s->phase;
 	m->progress->received = s->received;
 	m->progress->compared = s->compared;
@@ -195,32 +197,41 @@ static void add_list(struct eg_maker *k, const struct eg_list_sight *s, Eldergat
 	r->lists[r->n_lists++] = m;
 }
 
-/* Those under way, and those that wait for a reviewer. */
+static void add_stored(struct eg_maker *k, const struct eg_list_info *l, Eldergate__V1__GetStatusResponse *r)
+{
+	struct eg_list_sight s = {.phase = l->phase, .received = l->rows, .of = l->counts.missing};
+	s.compared = l->phase == EG_LIST_HELD ? l->rows : 0;
+	snprintf(s.agency, sizeof s.agency, "%s", l->agency);
+	snprintf(s.dataset, sizeof s.dataset, "%s", l->dataset);
+	snprintf(s.list_id, sizeof s.list_id, "%s", l->list_id);
+	add_list(k, &s, l->why, r);
+}
+
+/* Those under way, those that wait for a reviewer, and those that failed. */
 static enum eg_rc add_lists(struct eg_ask *a, struct eg_maker *k, Eldergate__V1__GetStatusResponse *r,
                             struct eg_fault *f)
 {
 	struct eg_list_sight *seen = eg_make(k, LISTS_SHOWN * sizeof *seen);
 	struct eg_list_row *rows = NULL;
-	unsigned n = 0;
-	r->lists = EG_MAKE_LIST(k, 2 * LISTS_SHOWN);
-	if (!seen || !r->lists || !a->edge->o.lists)
+	struct eg_list_info *failed = eg_make(k, LISTS_SHOWN * sizeof *failed);
+	unsigned n = 0, n_failed = 0;
+	r->lists = EG_MAKE_LIST(k, 3 * LISTS_SHOWN);
+	if (!seen || !failed || !r->lists || !a->edge->o.lists)
 		return EG_OK;
 	unsigned n_seen = eg_lists_see(a->edge->o.lists, seen, LISTS_SHOWN);
 	for (unsigned i = 0; i < n_seen; i++)
-		add_list(k, &seen[i], r);
+		add_list(k, &seen[i], "", r);
 	enum eg_rc rc = eg_list_lists(a->conn, 0, EG_LIST_HELD, LISTS_SHOWN, a->arena, &rows, &n, &f->err);
 	for (unsigned i = 0; i < n && !rc; i++) {
 		struct eg_list_info l;
-		struct eg_list_sight s = {.phase = EG_LIST_HELD};
 		if ((rc = eg_list_info_read(&rows[i], a->arena, &l, &f->err)))
 			break;
-		snprintf(s.agency, sizeof s.agency, "%s", l.agency);
-		snprintf(s.dataset, sizeof s.dataset, "%s", l.dataset);
-		snprintf(s.list_id, sizeof s.list_id, "%s", l.list_id);
-		s.received = s.compared = l.rows;
-		s.of = l.counts.missing;
-		add_list(k, &s, r);
+		add_stored(k, &l, r);
 	}
+	if (!rc)
+		rc = eg_lists_failed(a->conn, a->arena, failed, LISTS_SHOWN, &n_failed, &f->err);
+	for (unsigned i = 0; i < n_failed && !rc; i++)
+		add_stored(k, &failed[i], r);
 	return rc;
 }
 

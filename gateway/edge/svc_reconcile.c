@@ -244,7 +244,9 @@ static void watch(struct reconcile *s, struct eg_worker *w)
 	if (look.over && look.rc) {
 		struct eg_fault f = {.err = look.err};
 		f.err.rc = look.rc;
-		if (look.rc == EG_NO_SPACE || look.rc == EG_BUSY)
+		if (look.phase == EG_LIST_FAILED)
+			eg_refuse(&f, look.rc, EG_REASON_LIST_FAILED, "", "%s", look.err.text);
+		else if (look.rc == EG_NO_SPACE || look.rc == EG_BUSY)
 			eg_refuse(&f, EG_BUSY, EG_REASON_LISTS_FULL, "", "%s", look.err.text);
 		end_with(s, &f);
 	} else if (look.over) {

@@ -29,6 +29,7 @@ struct flight {
 	struct flight *next;
 	struct applying *of;
 	struct eg_ticket *ticket;
+	unsigned tries; /* that failed */
 	uint64_t index[TICKET_ITEMS];
 	uint8_t class[TICKET_ITEMS];
 };
@@ -173,8 +174,9 @@ static void count_flight(struct applying *x, struct flight *f)
 	pthread_mutex_unlock(&x->ls->lock);
 }
 
-/* Takes back what the writer has answered; waits until at most `most` are under way. A ticket that failed is
- * put again: nothing of it was stored. */
+/* Takes back what the writer has answered; waits until at most `most` are under way. A ticket that failed for
+ * a reason that may pass is put again: nothing of it was stored. No deadline: the writer answers every ticket
+ * that it was given, and at its end drains its queue. */
 static enum eg_rc land(struct applying *x, unsigned most, struct eg_err *err)
 {
 	enum eg_rc rc = EG_OK;
@@ -188,8 +190,7 @@ static enum eg_rc land(struct applying *x, unsigned most, struct eg_err *err)
 		struct eg_ticket *t = f->ticket;
 		if (t->rc == EG_OK) {
 			count_flight(x, f);
-		} else if (rc == EG_OK && t->rc != EG_CLOSED && t->rc != EG_CORRUPT &&
-		           !atomic_load(&x->ls->stopping)) {
+		} else if (rc == EG_OK && eg_list_again(t->rc, &f->tries) && !atomic_load(&x->ls->stopping)) {
 			eg_log_err(EG_LOG_ERROR, "list.ticket_failed", &t->err);
 			eg_wake_wait(x->ls->wake, eg_wake_seen(x->ls->wake), eg_mono_us() + TURN_US);
 			rc = put_flight(x, f, err);
@@ -367,12 +368,13 @@ static enum eg_rc withdrawn_lately(struct applying *x, uint64_t *out, struct eg_
 	while (rc == EG_OK && n) {
 		struct eg_list_row *rows = NULL;
 		eg_arena_reset(x->side);
-		rc = eg_list_lists(x->conn, after, EG_LIST_DONE, 64, x->side, &rows, &n, err);
+		rc = eg_list_lists(x->conn, after, 0, 64, x->side, &rows, &n, err);
 		for (unsigned i = 0; i < n && rc == EG_OK; i++) {
 			struct eg_list_info l;
 			after = rows[i].row;
 			rc = eg_list_info_read(&rows[i], x->side, &l, err);
-			if (rc == EG_OK && !l.held && l.ended_us >= since &&
+			bool ended = l.phase == EG_LIST_DONE || l.phase == EG_LIST_FAILED;
+			if (rc == EG_OK && ended && !l.held && l.ended_us >= since &&
 			    strcmp(l.agency, mine->agency) == 0 && strcmp(l.dataset, mine->dataset) == 0 &&
 			    eg_list_overlap(&l, mine))
 				*out += l.counts.withdrawn;

@@ -15,6 +15,8 @@ enum {
 	B_WITHDRAWN_BEFORE,
 	B_HELD,
 	B_CASE,
+	B_FAILURE,
+	B_WHY,
 	B_ROWS = 16,
 	B_KEYLESS,
 	B_UNCHANGED,
@@ -89,6 +91,10 @@ enum eg_rc eg_list_info_row(const struct eg_list_info *l, struct eg_arena *a, st
 	eg_canon_int(&b, B_HELD, l->held);
 	if (l->held)
 		eg_canon_bytes(&b, B_CASE, (struct eg_bytes){l->case_id, sizeof l->case_id});
+	if (l->phase == EG_LIST_FAILED) {
+		eg_canon_int(&b, B_FAILURE, l->failure);
+		eg_canon_bytes(&b, B_WHY, eg_bytes_of(l->why));
+	}
 	put_counts(l, &b);
 	if (b.failed)
 		rc = eg_fail(err, EG_NO_MEMORY, "a list's row could not be written");
@@ -148,6 +154,12 @@ static bool read_item(struct eg_canon_reader *r, struct eg_arena *a, struct eg_l
 			return false;
 		memcpy(l->case_id, r->value.p, sizeof l->case_id);
 		return true;
+	case B_FAILURE:
+		l->failure = (enum eg_rc)eg_canon_as_int(r);
+		return true;
+	case B_WHY:
+		l->why = eg_arena_text(a, (const char *)r->value.p, r->value.len);
+		return l->why != NULL;
 	}
 	return true; /* a later format's */
 }
@@ -162,6 +174,7 @@ enum eg_rc eg_list_info_read(const struct eg_list_row *row, struct eg_arena *a, 
 	        .dataset = row->dataset,
 	        .list_id = row->list_id,
 	        .operator_name = "",
+	        .why = "",
 	        .as_of = row->as_of,
 	        .phase = (enum eg_list_phase)row->phase,
 	        .pinned = row->pinned,
@@ -175,7 +188,8 @@ enum eg_rc eg_list_info_read(const struct eg_list_row *row, struct eg_arena *a, 
 	while (eg_canon_next(&r))
 		if (!read_item(&r, a, out))
 			r.bad = true;
-	if (r.bad || row->phase < EG_LIST_RECEIVED || row->phase > EG_LIST_REFUSED)
+	if (r.bad || row->phase < EG_LIST_RECEIVED || row->phase > EG_LIST_FAILED ||
+	    row->phase == EG_LIST_RECEIVING)
 		return eg_fail(err, EG_CORRUPT, "the row of list %lld is not canonical", (long long)row->row);
 	return EG_OK;
 }
@@ -188,8 +202,10 @@ enum eg_rc eg_list_info_copy(const struct eg_list_info *l, struct eg_arena *a, s
 	out->dataset = eg_arena_text(a, l->dataset, strlen(l->dataset));
 	out->list_id = eg_arena_text(a, l->list_id, strlen(l->list_id));
 	out->operator_name = eg_arena_text(a, l->operator_name, strlen(l->operator_name));
+	out->why = l->why ? eg_arena_text(a, l->why, strlen(l->why)) : "";
 	out->regions = eg_arena_alloc(a, (l->n_regions + 1) * sizeof(const char *));
-	if (!out->agency || !out->dataset || !out->list_id || !out->operator_name || !out->regions)
+	if (!out->agency || !out->dataset || !out->list_id || !out->operator_name || !out->why ||
+	    !out->regions)
 		return no_room(err);
 	for (unsigned i = 0; i < l->n_regions; i++)
 		if (!(out->regions[i] = eg_arena_text(a, l->regions[i], strlen(l->regions[i]))))
@@ -211,6 +227,34 @@ bool eg_list_overlap(const struct eg_list_info *a, const struct eg_list_info *b)
 			if (begins(a->regions[i], b->regions[k]) || begins(b->regions[k], a->regions[i]))
 				return true;
 	return false;
+}
+
+static bool has_region(const struct eg_list_info *l, const char *region)
+{
+	for (unsigned i = 0; i < l->n_regions; i++)
+		if (strcmp(l->regions[i], region) == 0)
+			return true;
+	return false;
+}
+
+/* In any order, a region twice as good as once. */
+static bool same_regions(const struct eg_list_info *a, const struct eg_list_info *b)
+{
+	for (unsigned i = 0; i < a->n_regions; i++)
+		if (!has_region(b, a->regions[i]))
+			return false;
+	for (unsigned i = 0; i < b->n_regions; i++)
+		if (!has_region(a, b->regions[i]))
+			return false;
+	return true;
+}
+
+bool eg_list_same(const struct eg_list_info *a, const struct eg_list_info *b)
+{
+	return a->phase != EG_LIST_FAILED && b->phase != EG_LIST_FAILED && a->as_of == b->as_of &&
+	       a->mapping_revision == b->mapping_revision && memcmp(a->digest, b->digest, 32) == 0 &&
+	       strcmp(a->agency, b->agency) == 0 && strcmp(a->dataset, b->dataset) == 0 &&
+	       strcmp(a->list_id, b->list_id) == 0 && same_regions(a, b);
 }
 
 bool eg_list_includes(const struct eg_list_info *a, const struct eg_list_info *b)

@@ -5,9 +5,11 @@
  *                        → HELD → WITHDRAWING → DONE
  *                               → REFUSED
  *
- * RECEIVED: durable. COMPARING: its pinned seq is fixed; what is new or changed is applied. Its LIST entry is
- * appended with the step that ends COMPARING. HELD: the shrink guard waits for a reviewer. Each step is one
- * commit; whatever lies between may be done again. Pure. */
+ * Any that is no end may end as FAILED instead. RECEIVED: durable. COMPARING: its pinned seq is fixed; what
+ * is new or changed is applied. Its LIST entry is appended with the step that ends COMPARING. HELD: the
+ * shrink guard waits for a reviewer. FAILED: it could not go on: what was committed of it stands, it says
+ * nothing of other keys, and its sender may send it again. Each step is one commit; whatever lies between may
+ * be done again. Pure. */
 #ifndef EG_FLOW_LIST_INFO_H
 #define EG_FLOW_LIST_INFO_H
 
@@ -21,7 +23,8 @@ enum eg_list_phase {
 	EG_LIST_WITHDRAWING = 4,
 	EG_LIST_DONE = 5,
 	EG_LIST_REFUSED = 6,
-	EG_LIST_RECEIVING = 7 /* in no row: its end has not come */
+	EG_LIST_RECEIVING = 7, /* in no row: its end has not come */
+	EG_LIST_FAILED = 8
 };
 
 #define EG_LIST_REGIONS_MAX 100
@@ -49,6 +52,8 @@ struct eg_list_info {
 	uint64_t withdrawn_before; /* in the guard's window */
 	bool held;
 	uint8_t case_id[16]; /* if held */
+	enum eg_rc failure;  /* if failed: why; */
+	const char *why;     /* a sentence without record values; "" if not */
 };
 
 /* The row of a list; its body is put into the arena. */
@@ -65,6 +70,9 @@ enum eg_rc eg_list_info_copy(const struct eg_list_info *l, struct eg_arena *a, s
                              struct eg_err *err);
 /* Do two lists of one dataset cover a common region? */
 bool eg_list_overlap(const struct eg_list_info *a, const struct eg_list_info *b);
+/* Is it sent again? The same name, content, position, coverage and mapping revision; one that failed is none.
+ */
+bool eg_list_same(const struct eg_list_info *a, const struct eg_list_info *b);
 /* Does a cover every region that b covers? */
 bool eg_list_includes(const struct eg_list_info *a, const struct eg_list_info *b);
 bool eg_list_covers_region(const struct eg_list_info *l, struct eg_bytes region);

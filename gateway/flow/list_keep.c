@@ -6,23 +6,40 @@
 #include "base/fault.h"
 #include "base/log.h"
 
-#include <string.h>
+#define ROW_MEMORY ((size_t)1 << 20)
+
+/* The stored list that it is, if it was sent before: EG_EMPTY if not. */
+static enum eg_rc find_row(struct eg_list *l, struct eg_conn *conn, struct eg_list_info *out,
+                           struct eg_err *err)
+{
+	const struct eg_list_info *mine = &l->info;
+	struct eg_arena *a = eg_arena_new(ROW_MEMORY);
+	struct eg_list_row row = {0};
+	struct eg_list_info known;
+	enum eg_rc rc = a ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for a list");
+	for (bool same = false; rc == EG_OK && !same;) {
+		eg_arena_reset(a);
+		rc = eg_get_list_by_digest(conn, mine->agency, mine->dataset, mine->list_id, mine->digest,
+		                           row.row, a, &row, err);
+		if (rc == EG_OK)
+			rc = eg_list_info_read(&row, a, &known, err);
+		same = rc == EG_OK && eg_list_same(mine, &known);
+	}
+	if (rc == EG_OK)
+		rc = eg_list_info_copy(&known, l->arena, out, err);
+	eg_arena_free(a);
+	return rc;
+}
 
 /* Is it a list of before? Then it is that one. */
 static enum eg_rc find_twin(struct eg_list *l, struct eg_conn *conn, bool *found, struct eg_err *err)
 {
 	struct eg_lists *ls = l->of;
-	struct eg_list_info *mine = &l->info, known;
-	struct eg_list_row row;
+	struct eg_list_info known;
+	enum eg_rc rc = find_row(l, conn, &known, err);
 	*found = false;
-	enum eg_rc rc = eg_get_list_by_digest(conn, mine->agency, mine->dataset, mine->list_id, mine->digest,
-	                                      l->arena, &row, err);
-	if (rc == EG_EMPTY)
-		return EG_OK;
-	if (rc == EG_OK)
-		rc = eg_list_info_read(&row, l->arena, &known, err);
-	if (rc || known.as_of != mine->as_of)
-		return rc;
+	if (rc)
+		return rc == EG_EMPTY ? EG_OK : rc;
 	*found = true;
 	eg_list_forget_spool(l);
 	if (known.phase == EG_LIST_HELD || known.phase == EG_LIST_DONE || known.phase == EG_LIST_REFUSED) {
@@ -48,6 +65,7 @@ static enum eg_rc keep(struct eg_list *l, struct eg_conn *conn, struct eg_err *e
 	struct eg_lists *ls = l->of;
 	bool found = false;
 	enum eg_rc rc = eg_spool_finish(l->spool, err);
+	eg_list_spooled(l);
 	if (rc == EG_OK)
 		eg_kill_point("list.spooled");
 	if (rc == EG_OK && !l->dry_run)
@@ -67,6 +85,7 @@ static enum eg_rc keep(struct eg_list *l, struct eg_conn *conn, struct eg_err *e
 	return EG_OK;
 }
 
+/* No deadline: what it waits for, and its end too, is told under the lock that it waits with. */
 static struct eg_list *next_to_keep(struct eg_lists *ls)
 {
 	pthread_mutex_lock(&ls->lock);

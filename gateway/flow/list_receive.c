@@ -42,7 +42,7 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 		pthread_mutex_unlock(&ls->lock);
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a list");
 	}
-	l->receiving = true;
+	l->receiving = l->open = true;
 	l->dry_run = b->dry_run;
 	l->declared = b->count;
 	l->hash = eg_hash_new(EG_HASH_SHA256);
@@ -157,7 +157,6 @@ enum eg_rc eg_list_end(struct eg_list *l, uint64_t count, struct eg_bytes digest
 	pthread_mutex_lock(&ls->lock);
 	l->refs++;
 	l->receiving = false;
-	ls->open--;
 	l->total = l->info.rows;
 	l->told = l->info;
 	pthread_mutex_unlock(&ls->lock);

@@ -6,26 +6,31 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <string.h>
+
 #define LOOK_US EG_SECOND /* how often the engine looks for lists whose case was decided */
+
+static enum eg_rc open_spool(struct eg_list *l, struct eg_err *err)
+{
+	struct eg_spool_options so = eg_lists_spool(l->of);
+	return eg_spool_open(&l->spool, &so, l->info.spool, err);
+}
 
 static enum eg_rc resume(struct eg_lists *ls, const struct eg_list_info *info, struct eg_list **out,
                          struct eg_err *err)
 {
-	struct eg_spool_options so = eg_lists_spool(ls);
 	struct eg_list *l = eg_list_new(ls);
 	*out = NULL;
 	if (!l)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a list");
 	enum eg_rc rc = eg_list_info_copy(info, l->arena, &l->info, err);
-	if (rc == EG_OK && info->phase <= EG_LIST_COMPARING)
-		rc = eg_spool_open(&l->spool, &so, info->spool, err);
 	if (rc) {
 		eg_list_release(l);
 		return rc;
 	}
 	l->received = l->total = info->rows;
-	if (l->spool)
-		eg_lists_room(ls, eg_spool_bytes(l->spool));
+	if (info->phase <= EG_LIST_COMPARING && open_spool(l, NULL) == EG_OK)
+		eg_lists_room(ls, eg_spool_bytes(l->spool)); /* counted before others come */
 	eg_list_tell(l, info->phase);
 	*out = l;
 	return EG_OK;
@@ -71,31 +76,62 @@ enum eg_rc eg_lists_resume(struct eg_lists *ls, struct eg_conn *conn, enum eg_li
 	return rc;
 }
 
-static bool again(enum eg_rc rc)
+/* It cannot go on: its row says so, its name is free again, and what it took of the disk too. */
+static void end_failed(struct eg_list *l, enum eg_rc failure, const struct eg_err *why)
 {
-	return rc == EG_NO_SPACE || rc == EG_IO || rc == EG_BUSY || rc == EG_NO_MEMORY || rc == EG_DEADLINE;
+	struct eg_lists *ls = l->of;
+	struct eg_list_info before = l->info;
+	struct eg_err err = {0};
+	l->info.phase = EG_LIST_FAILED;
+	l->info.ended_us = eg_now_us();
+	l->info.failure = failure;
+	l->info.why = eg_arena_text(l->arena, why->text, strlen(why->text));
+	if (!l->info.why)
+		l->info.why = eg_rc_text(failure);
+	if (!l->dry_run && eg_list_step(ls, &l->info, false, false, &err)) {
+		eg_log_err(EG_LOG_ERROR, "list.not_ended", &err);
+		l->info = before; /* taken up again at the next start */
+		return;
+	}
+	eg_list_tell(l, EG_LIST_FAILED);
+	eg_list_forget_spool(l);
+}
+
+static void end_well(struct eg_list *l)
+{
+	eg_log(EG_LOG_INFO, "list.ended", EG_T("agency", l->info.agency), EG_T("dataset", l->info.dataset),
+	       EG_T("list", l->info.list_id), EG_I("phase", l->info.phase), EG_I("seq", l->info.seq));
+	if (l->dry_run)
+		eg_list_forget_spool(l);
+}
+
+static enum eg_rc attempt(struct eg_list *l, struct eg_conn *conn, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	if (!l->spool && l->info.phase <= EG_LIST_COMPARING)
+		rc = open_spool(l, err);
+	return rc ? rc : eg_list_apply(l, conn, err);
 }
 
 static void apply(struct eg_lists *ls, struct eg_list *l, struct eg_conn *conn)
 {
 	struct eg_err err = {0};
+	unsigned tries = 0;
 	enum eg_rc rc;
 	eg_log(EG_LOG_INFO, "list.begun", EG_T("agency", l->info.agency), EG_T("dataset", l->info.dataset),
 	       EG_T("list", l->info.list_id), EG_I("rows", l->info.rows), EG_I("dry_run", l->dry_run));
-	while ((rc = eg_list_apply(l, conn, &err)) && again(rc) && !atomic_load(&ls->stopping)) {
+	while ((rc = attempt(l, conn, &err)) && eg_list_again(rc, &tries) && !atomic_load(&ls->stopping)) {
 		eg_log_err(EG_LOG_ERROR, "list.interrupted", &err);
 		eg_wake_wait(ls->wake, eg_wake_seen(ls->wake), eg_mono_us() + EG_LISTS_PAUSE_US);
 	}
 	if (rc)
 		eg_log_err(EG_LOG_ERROR, "list.stopped", &err);
-	else
-		eg_log(EG_LOG_INFO, "list.ended", EG_T("agency", l->info.agency),
-		       EG_T("dataset", l->info.dataset), EG_T("list", l->info.list_id),
-		       EG_I("phase", l->info.phase), EG_I("seq", l->info.seq));
-	if (l->dry_run)
-		eg_list_forget_spool(l);
+	if (rc && rc != EG_CLOSED && !atomic_load(&ls->stopping))
+		end_failed(l, rc, &err);
+	else if (!rc)
+		end_well(l);
 	eg_list_over(l, rc, &err);
-	if (rc == EG_OK && !l->dry_run && eg_lists_tidy(ls, conn, false, &err))
+	if (!l->dry_run && !atomic_load(&ls->stopping) && eg_lists_tidy(ls, conn, false, &err))
 		eg_log_err(EG_LOG_WARN, "list.not_tidied", &err);
 }
 

@@ -33,6 +33,7 @@ static void tidy_list(struct eg_lists *ls, const struct eg_listed *listed, const
 		return;
 	case EG_LIST_DONE:
 	case EG_LIST_REFUSED:
+	case EG_LIST_FAILED:
 		eg_spool_remove(ls->dir, l->spool, !is_listed(listed, l) || !l->counts.missing);
 		return;
 	}

@@ -26,7 +26,7 @@ static enum eg_rc add(struct eg_listed *l, const struct eg_list_row *row, struct
 {
 	struct eg_list_info info;
 	enum eg_rc rc = eg_list_info_read(row, l->arena, &info, err);
-	if (rc || !info.seq)
+	if (rc || !info.seq || info.phase == EG_LIST_FAILED)
 		return rc;
 	unsigned n = 0;
 	for (unsigned i = 0; i < l->n; i++)

@@ -5,7 +5,8 @@
  * what the list said is confirmed at the list's position first: the late record is STALE, as it would have
  * been in the other order. That holds for a key that nothing reached since the list was compared, that the
  * list covers and did not reject; a key that the list lacks was not found unchanged; absences count only if
- * no reviewer refused them. Thread: one at a time. */
+ * no reviewer refused them. A list that failed says nothing: what it lacked may be what was lost. Thread: one
+ * at a time. */
 #ifndef EG_FLOW_LISTED_H
 #define EG_FLOW_LISTED_H
 

@@ -41,6 +41,14 @@ struct eg_list *eg_list_new(struct eg_lists *ls)
 	return l;
 }
 
+void eg_list_spooled(struct eg_list *l)
+{
+	pthread_mutex_lock(&l->of->lock);
+	l->of->open -= l->open;
+	l->open = false;
+	pthread_mutex_unlock(&l->of->lock);
+}
+
 void eg_list_forget_spool(struct eg_list *l)
 {
 	if (!l->spool)
@@ -66,7 +74,8 @@ void eg_list_release(struct eg_list *l)
 			*at = l->next;
 			break;
 		}
-	ls->open -= last && l->receiving;
+	if (last && l->open)
+		ls->open--;
 	pthread_mutex_unlock(&ls->lock);
 	if (!last)
 		return;
@@ -129,28 +138,6 @@ void eg_list_look(struct eg_list *l, struct eg_list_look *out)
 	pthread_mutex_unlock(&ls->lock);
 }
 
-unsigned eg_lists_see(struct eg_lists *ls, struct eg_list_sight *out, unsigned max)
-{
-	unsigned n = 0;
-	pthread_mutex_lock(&ls->lock);
-	for (const struct eg_list *l = ls->all; l && n < max; l = l->next) {
-		if (l->over || l->twin || !l->told.agency)
-			continue;
-		struct eg_list_sight *s = &out[n++];
-		*s = (struct eg_list_sight){.phase = l->phase,
-		                            .dry_run = l->dry_run,
-		                            .received = l->received,
-		                            .compared = l->compared,
-		                            .applied = l->applied,
-		                            .of = l->total};
-		snprintf(s->agency, sizeof s->agency, "%s", l->told.agency);
-		snprintf(s->dataset, sizeof s->dataset, "%s", l->told.dataset);
-		snprintf(s->list_id, sizeof s->list_id, "%s", l->told.list_id);
-	}
-	pthread_mutex_unlock(&ls->lock);
-	return n;
-}
-
 /* ---- the disk ---- */
 
 bool eg_lists_room(void *arg, size_t bytes)
@@ -207,6 +194,15 @@ struct eg_list *eg_lists_take(struct eg_lists *ls, struct eg_list_queue *q)
 
 /* ---- for the threads ---- */
 
+bool eg_list_again(enum eg_rc rc, unsigned *tries)
+{
+	if (rc == EG_NO_SPACE)
+		return true;
+	return eg_rc_retryable(rc) && rc != EG_CLOSED && ++*tries < EG_LISTS_TRIES;
+}
+
+/* A step that fails for a reason that may pass is put until it is through: a list that could not say how it
+ * ended would be taken up again, and no other list's steps could pass either. */
 enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fresh, bool append,
                         struct eg_err *err)
 {
@@ -222,7 +218,7 @@ enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fre
 		t->list.append = append;
 		rc = eg_intake_put_and_wait(ls->o.intake, t, eg_mono_us() + STEP_US, err);
 		eg_ticket_free(t);
-		if (rc == EG_OK || rc == EG_CLOSED || rc == EG_CORRUPT || atomic_load(&ls->stopping))
+		if (rc == EG_OK || !eg_rc_retryable(rc) || rc == EG_CLOSED || atomic_load(&ls->stopping))
 			return rc;
 		eg_log_err(EG_LOG_ERROR, "list.step_failed", err);
 		eg_wake_wait(ls->wake, eg_wake_seen(ls->wake), eg_mono_us() + EG_LISTS_PAUSE_US);

@@ -28,7 +28,7 @@ struct eg_lists_options {
 	const char *dir;         /* DATA/lists; made if it is not there */
 	size_t memory;           /* of one list that is received */
 	uint64_t disk;           /* of all spools */
-	unsigned open;           /* lists received at once */
+	unsigned open;           /* lists at once whose rows come, or are in memory still */
 	size_t max_record_bytes; /* as of intake */
 	int64_t shrink_bp;       /* hundredths of a percent of the covered keys */
 	int64_t shrink_floor;    /* keys that may be missing whatever the share */
@@ -86,7 +86,7 @@ struct eg_list_look {
 	enum eg_rc rc;
 	struct eg_err err;
 	struct eg_list_info info;             /* texts live as long as the list */
-	const struct eg_list_reject *rejects; /* when over; the first ones, by index */
+	const struct eg_list_reject *rejects; /* when over; in no order */
 };
 void eg_list_look(struct eg_list *l, struct eg_list_look *out);
 
@@ -98,5 +98,9 @@ struct eg_list_sight {
 	uint64_t received, compared, applied, of;
 };
 unsigned eg_lists_see(struct eg_lists *ls, struct eg_list_sight *out, unsigned max);
+/* Lists that failed and that no later list of theirs made good; at most max, the newest ones. Texts are the
+ * arena's. Thread: of the connection. */
+enum eg_rc eg_lists_failed(struct eg_conn *conn, struct eg_arena *a, struct eg_list_info *out, unsigned max,
+                           unsigned *n, struct eg_err *err);
 
 #endif

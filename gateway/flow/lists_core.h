@@ -25,6 +25,7 @@ struct eg_list {
 	/* guarded by the engine's lock */
 	unsigned refs;
 	bool receiving, over, repeated;
+	bool open; /* its rows are in memory, or may come: it counts in the engine's open */
 	enum eg_list_phase phase;
 	uint64_t received, compared, applied, total;
 	enum eg_rc rc;
@@ -48,21 +49,27 @@ struct eg_lists {
 	pthread_cond_t some; /* in the keeper's queue */
 	struct eg_list *all;
 	struct eg_list_queue to_keep, to_apply;
-	unsigned open;
+	unsigned open; /* lists with rows in memory */
 	uint64_t disk; /* bytes of all spools */
 };
 
 #define EG_LISTS_PAUSE_US EG_SECOND /* before what failed is tried again */
+#define EG_LISTS_TRIES    30        /* of what fails for a reason that may pass, but for a full disk's */
 
 /* ---- lists.c ---- */
 
 /* With one reference. NULL: no memory. */
 struct eg_list *eg_list_new(struct eg_lists *ls);
+/* None of its rows is in memory any more. */
+void eg_list_spooled(struct eg_list *l);
 /* Its folder goes, and with it what it took of the disk. */
 void eg_list_forget_spool(struct eg_list *l);
 /* Tells where the list stands, for whoever looks. */
 void eg_list_tell(struct eg_list *l, enum eg_list_phase phase);
 void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
+/* Is it worth another try? Not what fails by its own fault, and what may pass not for ever, since other lists
+ * wait behind it. On a full disk none of them could do better: that is waited out. */
+bool eg_list_again(enum eg_rc rc, unsigned *tries);
 /* Puts one step of the list through the writer. EG_CLOSED: the gateway stops. */
 enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fresh, bool append,
                         struct eg_err *err);

@@ -38,14 +38,15 @@ enum eg_rc eg_get_list_by_seq(struct eg_conn *c, uint64_t seq, struct eg_arena *
 }
 
 enum eg_rc eg_get_list_by_digest(struct eg_conn *c, const char *agency, const char *dataset,
-                                 const char *list_id, const uint8_t digest[32], struct eg_arena *a,
-                                 struct eg_list_row *out, struct eg_err *err)
+                                 const char *list_id, const uint8_t digest[32], int64_t before,
+                                 struct eg_arena *a, struct eg_list_row *out, struct eg_err *err)
 {
 	struct eg_query q = eg_query_ask(c, EG_ST_LIST_BY_DIGEST, a, err);
 	eg_query_blob(&q, digest, 32);
 	eg_query_text(&q, agency);
 	eg_query_text(&q, dataset);
 	eg_query_text(&q, list_id);
+	eg_query_int(&q, before);
 	if (eg_query_next(&q))
 		take_list(&q, out);
 	return eg_query_end_one(&q);

@@ -215,10 +215,10 @@ enum eg_rc eg_list_lists(struct eg_conn *c, int64_t after, int phase, unsigned m
                          struct eg_list_row **out, unsigned *n, struct eg_err *err);
 enum eg_rc eg_get_list_by_seq(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_list_row *out,
                               struct eg_err *err);
-/* The newest with this name and content. */
+/* The newest with this name and content, of the rows before this one (0: of all). */
 enum eg_rc eg_get_list_by_digest(struct eg_conn *c, const char *agency, const char *dataset,
-                                 const char *list_id, const uint8_t digest[32], struct eg_arena *a,
-                                 struct eg_list_row *out, struct eg_err *err);
+                                 const char *list_id, const uint8_t digest[32], int64_t before,
+                                 struct eg_arena *a, struct eg_list_row *out, struct eg_err *err);
 struct eg_lag_row {
 	int64_t person, since_us;
 };

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import os
 import random
+import shutil
 import sqlite3
 import sys
 import threading
@@ -527,6 +528,93 @@ class Guard(Case):
                          [("short", x.LIST_PHASE_HELD, 100)])
         shown = cli.User(self.g)("status")
         self.assertIn("tester/registration short: HELD", shown.out)
+
+
+class Lost(Case):
+    """Folders of lists that are gone, or hold what they should not: what deploy/README.md says of a backup without them."""
+    settings = {"lists.shrink_basis_points": 200, "writer.checkpoint": "50ms"}
+
+    def again(self, between):
+        """Stops the daemon, does that, starts it again."""
+        self.channel.close()
+        self.assertEqual(self.g.stop(), 0, self.g.log_tail())
+        between(os.path.join(self.g.data, "lists"))
+        self.g.start()
+        self.channel = self.g.channel()
+
+    def status(self):
+        return admin_pb2_grpc.AdminServiceStub(self.channel).GetStatus(admin_pb2.GetStatusRequest()).lists
+
+    def late(self, row, version):
+        r = changed(row, "迟到者")
+        r.version = version
+        return self.submit([r])
+
+    def test_a_backup_without_lists(self):
+        base = rows(self.people)
+        self.report(base, 100)
+        self.report(base[:195], 200)
+        held = self.report(base[:150], 300, list_id="short")
+        self.assertTrue(held.held)
+        self.again(shutil.rmtree)
+        # What was applied stands, and newer records go their way.
+        self.assertEqual(len(self.standing()), 195)
+        self.assertEqual(self.late(base[0], 400), ["APPLIED"])
+        # A record from before a list that lacked keys cannot be judged.
+        client = Client()
+        r = changed(base[1], "迟到者")
+        r.version = 150
+        client.add(R, [r])
+        with self.assertRaises(Exception) as raised:
+            client.run(self.channel)
+        self.assertIn("A fault of the gateway itself", str(raised.exception))
+        # What a reviewer approves now fails, and is told.
+        self.resolve(held.case_id, approve=cases_pb2.ApproveDecision())
+        self.until_phase("short", 8)
+        (shown,) = self.status()
+        self.assertEqual((shown.list_id, shown.progress.phase), ("short", x.LIST_PHASE_FAILED))
+        self.assertIn("No such file or directory", shown.reason)
+        said = cli.User(self.g)("status")
+        self.assertIn("tester/registration short: FAILED", said.out)
+        self.assertIn(": opening the keys that a list lacks: No such file or directory\n", said.out)
+        self.assertEqual(len(self.standing()), 195)
+        # The next list knows all again.
+        report = self.report(base[:194], 500)
+        self.assertEqual((report.phase, report.withdrawn), (x.LIST_PHASE_DONE, 1))
+        self.assertEqual(self.late(base[1], 150), ["STALE"])
+        self.assertEqual(list(self.status()), [])
+
+    def test_garbage_among_the_lists(self):
+        base = rows(self.people)
+        self.report(base, 100)
+        self.report(base[:196], 200)
+
+        # Whatever stands there, nothing outside of this test's own place may be reached from it.
+        victim = os.path.join(self.g.place, "victim")
+        os.mkdir(victim)
+        for name in ("run-0000", "absent", "precious"):
+            with open(os.path.join(victim, name), "wb") as f:
+                f.write(b"not the gateway's")
+
+        def litter(folder):
+            (known,) = os.listdir(folder)
+            for name in ("run-0000", "run-0001", "core", "absent.bak"):
+                with open(os.path.join(folder, known, name), "wb") as f:
+                    f.write(os.urandom(5000))
+            for name in ("README", "0" * 32, "g" * 32):
+                with open(os.path.join(folder, name), "wb") as f:
+                    f.write(b"\0" * 100)
+            for name in ("1" * 32, "2" * 32, "lost+found"):
+                os.makedirs(os.path.join(folder, name, "deep"))
+            os.symlink(victim, os.path.join(folder, "3" * 32))
+            os.symlink(os.path.join(folder, known), os.path.join(folder, "4" * 32))
+
+        self.again(litter)
+        self.assertEqual(sorted(os.listdir(victim)), ["absent", "precious", "run-0000"])
+        self.assertEqual(self.late(base[0], 150), ["STALE"])
+        self.assertEqual(self.report(base[:194], 300).withdrawn, 2)
+        self.again(lambda folder: None)
+        self.assertEqual(self.late(base[1], 250), ["STALE"])
 
 
 class Window(Case):

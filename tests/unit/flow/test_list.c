@@ -7,40 +7,9 @@
  * record behind it, must say what stands of each key.
  *
  *   EG_LIST_HISTORIES   how many (60)       EG_SEED   of the first */
-#include "road_check.h"
+#include "road_lists.h"
 
-#include "flow/compare.h"
-#include "flow/listed.h"
-#include "flow/lists.h"
-
-enum { NAME = 3, STATUS = 15 };
 enum { KEYS = 8, POSITIONS = 60, LISTS = 5, HISTORIES = 60, FIRST = 10 };
-
-static struct road *r;
-static struct eg_lists *ls;
-
-static void start_lists(void)
-{
-	struct eg_err err = {0};
-	const struct eg_lists_options o = {.store = r->store,
-	                                   .vault = r->vault,
-	                                   .intake = r->intake,
-	                                   .writer = r->writer,
-	                                   .dir = r->lists_dir,
-	                                   .memory = 1 << 20,
-	                                   .disk = 1 << 30,
-	                                   .open = 4,
-	                                   .max_record_bytes = 16 << 10,
-	                                   .shrink_bp = 10000,
-	                                   .shrink_floor = 1000000};
-	assert_ok(eg_lists_start(&ls, &o, &err), err);
-}
-
-static void stop_lists(void)
-{
-	eg_lists_stop(ls);
-	eg_lists_free(ls);
-}
 
 static int set_up(void **state)
 {
@@ -60,98 +29,6 @@ static int tear_down(void **state)
 	stop_lists();
 	road_close(r, true);
 	return 0;
-}
-
-/* ---- lists ---- */
-
-struct row {
-	char key[8], name[24];
-	int64_t version; /* 0: none of its own */
-};
-
-static struct eg_list *put_list(const char *id, int64_t as_of, const struct row *rows, unsigned n,
-                                bool dry_run, struct eg_list_begin *more)
-{
-	struct eg_err err = {0};
-	struct eg_list_begin b = {.agency = "police",
-	                          .operator_name = "police",
-	                          .dataset = "hukou",
-	                          .list_id = id,
-	                          .as_of = as_of};
-	struct eg_list *l;
-	struct eg_hash *h = eg_hash_new(EG_HASH_SHA256);
-	uint8_t digest[32];
-	if (more) {
-		b.n_regions = more->n_regions;
-		b.regions = more->regions;
-	}
-	b.dry_run = dry_run;
-	assert_ok(eg_list_begin(ls, &b, &l, &err), err);
-	struct eg_ticket *t = road_batch(r, "police", "hukou", n + 1);
-	for (unsigned i = 0; i < n; i++) {
-		struct eg_item *item = road_add(t, rows[i].key, rows[i].version, EG_ASSERT);
-		struct eg_bytes bytes = {(const uint8_t *)&rows[i], sizeof rows[i]};
-		road_text(t, item, NAME, rows[i].name);
-		road_int(item, STATUS, 1);
-		eg_list_digest(l, bytes);
-		const uint8_t len[4] = {0, 0, 0, sizeof rows[i]};
-		const struct eg_bytes parts[] = {{len, 4}, bytes};
-		eg_hash_add(h, parts, 2);
-	}
-	assert_ok(eg_list_add(l, t, 0, &err), err);
-	eg_ticket_free(t);
-	eg_hash_end(h, digest);
-	eg_hash_free(h);
-	assert_ok(eg_list_end(l, n, (struct eg_bytes){digest, sizeof digest}, &err), err);
-	return l;
-}
-
-static struct eg_list_look wait_for(struct eg_list *l)
-{
-	struct eg_list_look look;
-	int64_t deadline = eg_mono_us() + 30 * EG_SECOND;
-	for (eg_list_look(l, &look); !look.over; eg_list_look(l, &look)) {
-		assert_true(eg_mono_us() < deadline);
-		eg_wake_wait(eg_writer_lists(r->writer), eg_wake_seen(eg_writer_lists(r->writer)),
-		             eg_mono_us() + 1000);
-	}
-	if (look.rc)
-		fail_msg("the list failed: %s", look.err.text);
-	return look;
-}
-
-static struct eg_list_counts send_list(const char *id, int64_t as_of, const struct row *rows, unsigned n)
-{
-	struct eg_list *l = put_list(id, as_of, rows, n, false, NULL);
-	struct eg_list_counts counts = wait_for(l).info.counts;
-	eg_list_release(l);
-	return counts;
-}
-
-static enum eg_outcome send_record(const char *key, const char *name, int64_t version)
-{
-	struct eg_ticket *t = road_batch(r, "police", "hukou", 1);
-	struct eg_item *item = road_add(t, key, version, EG_ASSERT);
-	road_text(t, item, NAME, name);
-	road_int(item, STATUS, 1);
-	road_send(r, t);
-	return road_outcome(t, NULL);
-}
-
-/* What stands of a key: its name; "": nothing. */
-static void stands(const char *key, char name[24])
-{
-	struct eg_person p;
-	uint8_t token[16];
-	name[0] = 0;
-	road_token(r, "police", "hukou", key, token);
-	if (!road_person(r, "police", "hukou", key, &p))
-		return;
-	for (unsigned i = 0; i < p.n_held; i++)
-		if (memcmp(p.held[i].token, token, 16) == 0) {
-			struct eg_bytes text = eg_claim_text(&p.held[i].claim, NAME);
-			snprintf(name, 24, "%.*s", (int)text.len, (const char *)text.p);
-		}
 }
 
 /* ---- histories ---- */
@@ -292,8 +169,6 @@ static void any_order_ends_in_the_same(void **state)
 
 /* ---- stories ---- */
 
-static const struct row three[] = {{"a", "王一", 0}, {"b", "王二", 0}, {"c", "王三", 0}};
-
 static void a_list_without_news_writes_one_entry(void **state)
 {
 	(void)state;
@@ -324,105 +199,6 @@ static void dry_runs_write_nothing(void **state)
 	assert_int_equal(look.info.seq, 0);
 	assert_int_equal(road_head(r), head);
 	eg_list_release(l);
-}
-
-/* A spool that lost a run is no list: nothing is withdrawn for it. */
-static void a_spool_that_is_gone_withdraws_nobody(void **state)
-{
-	(void)state;
-	struct eg_err err = {0};
-	struct eg_list_row *rows;
-	unsigned n;
-	send_list("one", 100, three, 3);
-	/* A list that is durable, and not yet looked at: the engine stands still. */
-	eg_intake_close(r->intake);
-	eg_writer_drain(r->writer);
-	stop_lists();
-	road_stop(r);
-	road_start(r);
-	struct eg_list_info info = {.agency = "police",
-	                            .dataset = "hukou",
-	                            .list_id = "two",
-	                            .operator_name = "police",
-	                            .as_of = 200,
-	                            .phase = EG_LIST_RECEIVED,
-	                            .rows = 2,
-	                            .versionless = true};
-	struct eg_ticket *t = eg_ticket_new(EG_TICKET_LIST, 1 << 16, NULL, NULL);
-	t->list.info = &info;
-	t->list.fresh = true;
-	eg_random(info.spool, sizeof info.spool);
-	road_send(r, t);
-	eg_ticket_free(t);
-	start_lists();
-	assert_ok(eg_list_lists(r->reader, 0, EG_LIST_RECEIVED, 10, r->arena, &rows, &n, &err), err);
-	assert_int_equal(n, 1); /* kept, and told in the log; whoever runs the gateway has to look */
-	char name[24];
-	stands("c", name);
-	assert_string_equal(name, "王三");
-	/* Other lists go on. */
-	assert_int_equal(send_list("three", 300, three, 3).unchanged, 3);
-}
-
-static void keep_ticket(struct eg_ticket *t)
-{
-	(void)t;
-}
-
-static void stop_all(void)
-{
-	eg_intake_close(r->intake);
-	eg_writer_drain(r->writer);
-	stop_lists();
-	road_stop(r);
-}
-
-/* Puts a record of a version that may be late; nobody waits for it. */
-static struct eg_ticket *put_record(const char *key, int64_t version)
-{
-	struct eg_err err = {0};
-	struct eg_ticket *t = road_batch(r, "police", "hukou", 1);
-	struct eg_item *item = road_add(t, key, version, EG_ASSERT);
-	road_text(t, item, NAME, "王晚");
-	road_int(item, STATUS, 1);
-	t->done = keep_ticket;
-	assert_ok(eg_intake_put(r->intake, t, eg_mono_us() + EG_SECOND, &err), err);
-	return t;
-}
-
-/* What a list lacked cannot be told any more: that is the trouble of the records that ask for it. */
-static void absent_keys_that_are_gone_hit_only_who_asks(void **state)
-{
-	(void)state;
-	struct eg_listed listed = {0};
-	struct eg_err err = {0};
-	send_list("one", 100, three, 3);
-	assert_int_equal(send_list("two", 200, three, 2).withdrawn, 1);
-	assert_ok(eg_listed_load(&listed, r->reader, &err), err);
-	assert_int_equal(listed.n, 1);
-	char hex[33], path[512];
-	eg_hex(listed.v[0].spool, 16, hex);
-	snprintf(path, sizeof path, "%s/%s/absent", r->lists_dir, hex);
-	eg_listed_free(&listed);
-	assert_int_equal(unlink(path), 0);
-	stop_all();
-	road_start_intake(r); /* all of them into one commit */
-	struct eg_ticket *first = put_record("x", 150), *late = put_record("a", 150),
-	                 *last = put_record("b", 250);
-	road_start_writer(r);
-	start_lists();
-	assert_int_equal(send_record("z", "王末", 1), EG_APPLIED); /* behind them */
-	assert_int_equal(first->rc, EG_OK);
-	assert_int_equal(first->submission.items[0].outcome, EG_APPLIED);
-	assert_int_equal(late->rc, EG_CORRUPT);
-	assert_int_equal(last->rc, EG_OK);
-	assert_int_equal(last->submission.items[0].outcome, EG_APPLIED);
-	eg_ticket_free(first);
-	eg_ticket_free(late);
-	eg_ticket_free(last);
-	/* A newer list knows better, and the record is decided. */
-	send_list("three", 300, three, 3);
-	assert_int_equal(send_record("a", "王晚", 150), EG_STALE);
 }
 
 static void limits(void **state)
@@ -541,8 +317,6 @@ int main(void)
 	        cmocka_unit_test(any_order_ends_in_the_same),
 	        T(a_list_without_news_writes_one_entry),
 	        T(dry_runs_write_nothing),
-	        T(a_spool_that_is_gone_withdraws_nobody),
-	        T(absent_keys_that_are_gone_hit_only_who_asks),
 	        T(limits),
 	        T(regions),
 	        T(rows_of_lists),
