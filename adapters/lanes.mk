@@ -8,7 +8,7 @@ TEST_LANES += kit-test adapters-crash
 kit-test: $(KIT_FILES) ## an outsider builds the template against the installed kit and runs it
 	$(Q)B=$(B) tests/kit
 
-adapters-crash: ## adapter and daemon killed at named points; unit tests of what only a fault build has
+adapters-crash: ## adapters, daemon and the agencies' servers killed at named points; unit tests of what only a fault build has
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs $(B)-fault/tests/unit/adapters/test_checkpoint
 	$(Q)tests/run-unit $(B)-fault/tests/unit/adapters/test_checkpoint
 	$(Q)B=$(B)-fault tests/crash/adapters.py --cycles $(CRASH_ADAPTER_CYCLES)

@@ -199,6 +199,7 @@ enum eg_rc eg_full_list_begin(struct eg_full_list *l, const struct eg_in *in,
 	m.step_case = ELDERGATE__V1__RECONCILE_REQUEST__STEP_BEGIN;
 	m.begin = &begin;
 	eg_log(EG_LOG_INFO, "agent.list_begun", EG_T("list", l->id));
+	eg_kill_point("agent.list_begun");
 	return post(l, &m, err);
 }
 
@@ -306,6 +307,7 @@ enum eg_rc eg_full_list_end(struct eg_full_list *l, const struct eg_in *in, stru
 		rc = post(l, &m, err);
 	l->end_ref = in->ref;
 	l->state = WAITING;
+	eg_kill_point("agent.list_read");
 	return rc;
 }
 
@@ -339,6 +341,7 @@ static void send(struct eg_full_list *l)
 	if (!rc && l->call && l->state == WAITING && !l->n_outbox && !l->half_closed) {
 		l->half_closed = true;
 		rc = eg_link_half_close(l->call, &err);
+		eg_kill_point("agent.list_ended");
 	}
 	if (rc && rc != EG_BUSY && rc != EG_CLOSED) /* credit, or the call's end, comes as an event */
 		l->o.failed(l->o.arg, &err);
@@ -495,6 +498,7 @@ static void settle_slice(struct eg_full_list *l)
 			verdict(l, ref, l->at - 1, true, &l->verdicts[n++]);
 	}
 	bool over = l->at > rows + 1;
+	eg_kill_point("agent.list_settling");
 	if (n && !l->o.settle(l->o.arg, l->verdicts, n))
 		return;
 	if (over)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "connectors/file_moving.h"
 #include "connectors/file_report.h"
 #include "connectors/file_work.h"
 #include "connectors/sftp_pull.h"
@@ -38,6 +39,8 @@ static enum eg_rc open_folders(struct file_source *s, struct eg_err *err)
 		rc = file_dir_sub(&p->work, inbox, WORK_FOLDER, true, true, err);
 	if (!rc)
 		rc = file_memory_tidy(&p->memory, &s->rules.pattern, inbox, err);
+	if (!rc)
+		rc = file_moving_finish(p, err);
 	if (!rc)
 		file_report_tidy(p->work, inbox);
 	return rc;

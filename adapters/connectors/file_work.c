@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "connectors/file_check.h"
+#include "connectors/file_moving.h"
 #include "connectors/file_report.h"
 
 #include <errno.h>
@@ -90,14 +91,20 @@ static enum eg_rc move_both(const struct file_place *place, const struct file_ca
                             const char *name, struct eg_err *err)
 {
 	char from[NAME_CAP], free_name[256];
-	enum eg_rc rc = move_away(place, c->entry, &c->id, to, name, err);
+	bool two = c->has_control && !c->orphan && control_name(place, c->entry, from);
+	enum eg_rc rc = two ? file_moving_begin(place, c->entry, to == place->refused, err) : EG_OK;
+	if (!rc)
+		rc = move_away(place, c->entry, &c->id, to, name, err);
 	if (rc == EG_CONFLICT)
 		file_report_withdraw(to, name);
-	if (rc || !c->has_control || c->orphan || !control_name(place, c->entry, from))
+	if (rc || !two)
 		return rc;
+	eg_kill_point("file.between_moves");
 	rc = file_free_name(to, from, free_name, err);
 	if (!rc)
 		rc = move_away(place, from, &c->control_id, to, free_name, err);
+	if (!rc || rc == EG_CONFLICT)
+		file_moving_end(place);
 	return rc == EG_CONFLICT ? EG_OK : rc; /* the next file's: this one is away */
 }
 
@@ -168,6 +175,7 @@ enum eg_rc file_work_open(struct file_work **out, const struct file_place *place
 		return rc;
 	}
 	*out = w;
+	eg_kill_point("file.taken");
 	return EG_OK;
 }
 
@@ -223,6 +231,7 @@ static enum eg_rc begin_rows(struct file_work *w, struct eg_err *err)
 		return eg_fail_errno(err, "reading a file again");
 	rc = file_reader_open(&w->reader, place->rules, w->fd, w->control.kind, err);
 	w->phase = w->c.name.full ? BEGIN : ROWS;
+	eg_kill_point("file.checked");
 	return rc;
 }
 
@@ -316,6 +325,7 @@ static enum eg_rc good_row(struct file_work *w, const struct file_row *row, stru
 		w->columns_set = true;
 	}
 	enum eg_rc rc = hand_out(w, EG_IN_ROW, FILE_ROW, row->line, out, err);
+	eg_kill_point("file.parsed");
 	out->columns = file_columns(w->place->columns);
 	out->values = file_columns_row(w->place->columns, row->values);
 	return rc;
@@ -354,6 +364,7 @@ static enum eg_rc save(struct file_work *w, uint64_t line, struct eg_err *err)
 	struct file_progress p = {.line = line, .counts = file_lines_counts(w->lines)};
 	memcpy(p.digest, w->digest, sizeof p.digest);
 	enum eg_rc rc = file_report_sync(w->report, err);
+	eg_kill_point("file.before_progress");
 	if (!rc)
 		rc = file_memory_put_progress(&w->place->memory, w->c.entry, &p, err);
 	w->unsaved = rc ? w->unsaved : 0;

@@ -8,6 +8,7 @@
 #include "connectors/sftp_pull.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "connectors/file_control.h"
@@ -164,6 +165,7 @@ static enum eg_rc fetch_one(struct sftp_pull *p, const char *name, uint64_t max,
 		rc = file_sync(fd, err);
 	if (close(fd) != 0 && !rc)
 		rc = eg_fail_errno(err, "closing a file in the inbox");
+	eg_kill_point("sftp.fetched");
 	if (!rc)
 		rc = file_move(p->o.inbox, beside, p->o.inbox, name, err);
 	if (rc)
@@ -203,8 +205,10 @@ static enum eg_rc done_with(struct sftp_pull *p, const struct remote *r, const c
 {
 	char other[NAME_CAP];
 	enum eg_rc rc = EG_DENIED;
+	eg_kill_point("sftp.before_away");
 	if (!p->o.keep) {
 		rc = move_there(p, r->file.name, folder, new_name, err);
+		eg_kill_point("sftp.between_aways");
 		if (!rc && r->has_control)
 			rc = move_there(p, r->control.name, folder, other, err);
 		if (rc == EG_NOT_FOUND) /* somebody took it */
@@ -321,9 +325,15 @@ static enum eg_rc take(struct sftp_pull *p, struct remote *r, bool *waits, struc
 		return EG_OK;
 	struct waiting w = {.pull = p};
 	enum eg_rc rc = file_each(p->o.inbox, count, &w, err);
+	bool file = in_inbox(p, name), control = r->has_control && in_inbox(p, r->control.name);
+	/* A fetch that was cut off between the two: as long as its control file is missing nobody reads it.
+	 */
+	if (!rc && file && r->has_control && !control) {
+		unlinkat(p->o.inbox, name, 0);
+		file = false;
+	}
 	/* A former fetch still waits to be read; afterwards this one is known as repeated. */
-	if (rc || w.n >= SFTP_PULL_AHEAD || in_inbox(p, name) ||
-	    (r->has_control && in_inbox(p, r->control.name)))
+	if (rc || w.n >= SFTP_PULL_AHEAD || file || control)
 		return rc;
 	rc = fetch_both(p, r, &reason, &ours, err);
 	if (!rc) {

@@ -10,6 +10,7 @@
 #include "connectors/table_source.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "connectors/table_flight.h"
 #include "connectors/table_list.h"
@@ -313,6 +314,7 @@ static enum eg_rc take_page(struct eg_table_source *s, struct eg_err *err)
 		drop_page(s);
 		return rc;
 	}
+	eg_kill_point("table.claimed");
 	if (s->phase != HIGHEST)
 		return EG_OK;
 	struct eg_bytes none = {0};
@@ -597,6 +599,7 @@ enum eg_rc eg_table_source_settle(struct eg_table_source *s, const struct eg_ver
 			s->failed = rc;
 	if ((rc = mark_all(s, v, n, err)) != EG_OK)
 		return rc;
+	eg_kill_point("table.marked");
 	for (unsigned i = 0; i < n; i++) {
 		struct eg_flight *flight = eg_flights_find(s->flights, v[i].ref);
 		if (!s->dry && (rc = eg_table_list_settle(&s->list, &v[i], &s->due_us, err)))

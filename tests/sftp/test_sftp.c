@@ -137,6 +137,21 @@ static void fetched_and_moved(void **state)
 	world_close(&w);
 }
 
+/* The process died with the file here and its control file still there. */
+static void a_fetch_that_was_cut_off_goes_on(void **state)
+{
+	struct world w;
+	(void)state;
+	know("host_ed25519");
+	put_whole_there(A1, TWO, 2);
+	put_whole_there(A2, HEAD "5,e\r\n", 1);
+	open_world(&w, server.port, CTL);
+	put(&w, A1, TWO);
+	assert_string_equal(taken(&w), "2=1 3=2 2=5 .");
+	assert_true(there(&w, "done/" A1 ".ctl") && is_there("done/" A1 ".ctl"));
+	world_close(&w);
+}
+
 static void fetched_and_kept(void **state)
 {
 	struct world w;
@@ -482,6 +497,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(no_server, start, stop),
 	        cmocka_unit_test_setup_teardown(broken_in_the_middle, start, stop),
 	        cmocka_unit_test_setup_teardown(a_slow_server, start, stop),
+	        cmocka_unit_test_setup_teardown(a_fetch_that_was_cut_off_goes_on, start, stop),
 	        cmocka_unit_test_setup_teardown(killed_in_the_middle, start, stop),
 	        cmocka_unit_test_setup_teardown(closed_while_it_waits, start, stop),
 	        cmocka_unit_test_setup_teardown(delivered, start, stop),

@@ -17,7 +17,7 @@ import harness
 sys.path.insert(0, os.path.join(harness.ROOT, "tests", "crash"))
 from people import Person
 
-PROGRAM = os.path.join(harness.BUILD, "eldergate-template")
+TEMPLATE = os.path.join(harness.BUILD, "eldergate-template")
 MAPPING = """mapping: 1
 agency: {agency}
 dataset: household
@@ -54,6 +54,8 @@ class Row:
 
 
 class Adapter:
+    program = TEMPLATE
+
     def __init__(self, gateway, key, name="registry", batch=20, outbound=False, snapshot=False):
         self.place = os.path.join(gateway.place, f"adapter-{name}")
         os.makedirs(self.place)
@@ -84,7 +86,7 @@ class Adapter:
         if os.path.exists(self.status_path):
             os.unlink(self.status_path)
         self.process = subprocess.Popen(
-            [PROGRAM, "-m", self.mapping, "--status-file", self.status_path, command],
+            [self.program, "-m", self.mapping, "--status-file", self.status_path, command],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})})
         threading.Thread(target=self._read, args=(self.process, self.events), daemon=True).start()
 
@@ -120,7 +122,7 @@ class Adapter:
             self.wait()
 
     def command(self, *words):
-        done = subprocess.run([PROGRAM, "-m", self.mapping, *words], capture_output=True, text=True, check=False)
+        done = subprocess.run([self.program, "-m", self.mapping, *words], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def status(self):
@@ -162,6 +164,10 @@ class Adapter:
                 return [tuple(line.rstrip("\n").split("\t")) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
+
+    def told(self):
+        """The changes that it was told of, in order: (event id, seq, person)."""
+        return [(event, int(seq), person) for event, seq, _, person, _, _ in self.changes()]
 
     def history(self):
         """For the checker: everything that may have been sent, and what the mark says was acknowledged."""

@@ -120,6 +120,33 @@ static void an_incomplete_file_holds_its_region(void **state)
 	world_close(&w);
 }
 
+/* The process died between the moves of a file and of its control file. What is left would hold the region.
+ */
+static void a_control_file_follows_its_file_after_a_crash(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, CTL);
+	put_whole(&w, A1, TWO, 2);
+	assert_string_equal(taken(&w), "2=1 3=2 .");
+	put(&w, A1 ".ctl", text_of(&w, "done/" A1 ".ctl"));
+	char path[512];
+	path_in(&w, "done/" A1 ".ctl", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(eg_checkpoint_put(w.checkpoint, "t.moving", eg_bytes_of("\1" A1), NULL), EG_OK);
+	assert_int_equal(eg_checkpoint_save(w.checkpoint, NULL), EG_OK);
+	put_whole(&w, A2, HEAD "5,e\r\n", 1);
+	assert_string_equal(taken(&w), "2=5 .");
+	assert_true(there(&w, "done/" A1 ".ctl") && there(&w, "done/" A2 ".ctl"));
+	assert_false(there(&w, A1 ".ctl"));
+	assert_int_equal(eg_checkpoint_get(w.checkpoint, "t.moving").len, 0);
+	/* Once it is over, a control file that comes before its file is left where it is. */
+	put(&w, A1 ".ctl", "rows=2\n");
+	assert_string_equal(taken(&w), ".");
+	assert_true(there(&w, A1 ".ctl"));
+	world_close(&w);
+}
+
 static void order_within_a_region(void **state)
 {
 	struct world w;
@@ -482,6 +509,7 @@ int main(void)
 	        cmocka_unit_test(unsettled_files_wait),
 	        cmocka_unit_test(controls_that_do_not_agree),
 	        cmocka_unit_test(an_incomplete_file_holds_its_region),
+	        cmocka_unit_test(a_control_file_follows_its_file_after_a_crash),
 	        cmocka_unit_test(order_within_a_region),
 	        cmocka_unit_test(repeated_files),
 	        cmocka_unit_test(another_mapping_is_another_file),
