@@ -177,6 +177,18 @@ static enum eg_rc check_gateway(const struct eg_mapping *m, struct eg_err *err)
 	return rc;
 }
 
+/* What only a connector knows of its settings. */
+static enum eg_rc check_settings(const struct eg_mapping *m, struct eg_err *err)
+{
+	const struct eg_mapping_info *info = eg_mapping_info(m);
+	const struct eg_connector_type *in = info->connector,
+	                               *out = info->has_outbound ? eg_mapping_outbound(m)->connector : NULL;
+	enum eg_rc rc = in->check ? in->check(info->source, false, err) : EG_OK;
+	if (!rc && out && out->check)
+		rc = out->check(eg_mapping_outbound(m)->target, true, err);
+	return rc;
+}
+
 enum eg_rc eg_command_check(const struct eg_command_options *o, struct eg_err *err)
 {
 	struct eg_mapping *m;
@@ -185,6 +197,8 @@ enum eg_rc eg_command_check(const struct eg_command_options *o, struct eg_err *e
 	if (rc)
 		return rc;
 	rc = eg_limits_of(eg_mapping_info(m)->agent, &limits, err);
+	if (!rc)
+		rc = check_settings(m, err);
 	if (!rc)
 		printf("mapping: %s is well-formed, for dataset %s\n", o->mapping_path,
 		       eg_mapping_info(m)->dataset);

@@ -68,6 +68,14 @@ static enum eg_rc open_server(struct file_source *s, struct eg_err *err)
 	return rc ? rc : sftp_pull_start(&s->pull, &o, err);
 }
 
+enum eg_rc file_source_check(const struct eg_settings *s, struct eg_err *err)
+{
+	struct file_rules rules;
+	struct eg_sftp_options server;
+	enum eg_rc rc = file_rules_read(&rules, s, err);
+	return rc ? rc : eg_sftp_options_read(&server, s, err);
+}
+
 enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_options *o,
                             struct eg_err *err)
 {

@@ -11,6 +11,8 @@ struct file_source;
 
 enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_options *o,
                             struct eg_err *err);
+/* EG_CONFIG: settings that do not go together; connects to nothing. */
+enum eg_rc file_source_check(const struct eg_settings *s, struct eg_err *err);
 enum eg_rc file_source_next(struct file_source *s, int64_t mono_deadline_us, struct eg_in *out,
                             struct eg_err *err);
 enum eg_rc file_source_settle(struct file_source *s, const struct eg_verdict *v, unsigned n,

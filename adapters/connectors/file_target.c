@@ -106,6 +106,35 @@ static int64_t today(void)
 
 /* ---- opening ---- */
 
+/* What they say, if they go together. */
+static enum eg_rc read_settings(struct file_target *t, struct eg_sftp_options *server,
+                                const struct eg_settings *s, struct eg_err *err)
+{
+	struct eg_err why = {0};
+	t->control = eg_settings_text(s, "control");
+	t->digest = strcmp(eg_settings_text(s, "digest"), "sm3") == 0 ? EG_HASH_SM3 : EG_HASH_SHA256;
+	t->gb18030 = strcmp(eg_settings_text(s, "encoding"), "gb18030") == 0;
+	enum eg_rc rc = eg_sftp_options_read(server, s, err);
+	if (rc)
+		return rc;
+	if ((*server->host != 0) == (*eg_settings_text(s, "outbox") != 0))
+		return eg_settings_fail(s, "outbox", err, "either a folder here, or sftp_host");
+	if (t->control[0] != '.')
+		return eg_settings_fail(s, "control", err, "it begins with '.', such as \".ctl\"");
+	if (file_pattern_parse(&t->pattern, eg_settings_text(s, "name"), &why))
+		return eg_settings_fail(s, "name", err, "%s", why.text);
+	if (!file_pattern_has(&t->pattern, PART_SEQUENCE) || file_pattern_has(&t->pattern, PART_REGION))
+		return eg_settings_fail(s, "name", err, "outbound names have {sequence} and no {region}");
+	return EG_OK;
+}
+
+enum eg_rc file_target_check(const struct eg_settings *s, struct eg_err *err)
+{
+	struct file_target t = {0};
+	struct eg_sftp_options server;
+	return read_settings(&t, &server, s, err);
+}
+
 enum eg_rc file_target_open(struct file_target **out, const struct eg_connector_options *o,
                             struct eg_err *err)
 {
@@ -113,29 +142,14 @@ enum eg_rc file_target_open(struct file_target **out, const struct eg_connector_
 	struct file_target *t = calloc(1, sizeof *t);
 	if (!t)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the file connector");
-	const struct eg_settings *s = o->settings;
 	struct eg_sftp_options server;
-	struct eg_err why = {0};
-	const char *outbox = eg_settings_text(s, "outbox");
 	t->checkpoint = o->checkpoint;
-	t->control = eg_settings_text(s, "control");
-	t->digest = strcmp(eg_settings_text(s, "digest"), "sm3") == 0 ? EG_HASH_SM3 : EG_HASH_SHA256;
-	t->gb18030 = strcmp(eg_settings_text(s, "encoding"), "gb18030") == 0;
 	snprintf(t->key, sizeof t->key, "%sout", o->prefix);
-	enum eg_rc rc = eg_sftp_options_read(&server, s, err);
-	if (!rc && (*server.host != 0) == (*outbox != 0))
-		rc = eg_settings_fail(s, "outbox", err, "either a folder here, or sftp_host");
-	if (!rc && t->control[0] != '.')
-		rc = eg_settings_fail(s, "control", err, "it begins with '.', such as \".ctl\"");
-	if (!rc && file_pattern_parse(&t->pattern, eg_settings_text(s, "name"), &why))
-		rc = eg_settings_fail(s, "name", err, "%s", why.text);
-	if (!rc &&
-	    (!file_pattern_has(&t->pattern, PART_SEQUENCE) || file_pattern_has(&t->pattern, PART_REGION)))
-		rc = eg_settings_fail(s, "name", err, "outbound names have {sequence} and no {region}");
+	enum eg_rc rc = read_settings(t, &server, o->settings, err);
 	if (!rc)
 		rc = load(t, err);
 	if (!rc)
-		rc = file_outbox_open(&t->outbox, outbox, &server, err);
+		rc = file_outbox_open(&t->outbox, eg_settings_text(o->settings, "outbox"), &server, err);
 	if (rc) {
 		file_target_close(t);
 		return rc;

@@ -13,6 +13,8 @@ struct file_target;
 
 enum eg_rc file_target_open(struct file_target **out, const struct eg_connector_options *o,
                             struct eg_err *err);
+/* EG_CONFIG: settings that do not go together; connects to nothing. */
+enum eg_rc file_target_check(const struct eg_settings *s, struct eg_err *err);
 enum eg_rc file_target_deliver(struct file_target *t, const struct eg_delivery *deliveries, unsigned n,
                                struct eg_delivery_result *results, int64_t mono_deadline_us,
                                struct eg_err *err);

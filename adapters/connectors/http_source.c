@@ -155,6 +155,16 @@ enum eg_rc eg_http_source_open(struct eg_http_source **out, const struct eg_conn
 	return EG_OK;
 }
 
+/* Opening asks nobody anything. */
+enum eg_rc eg_http_source_check(const struct eg_settings *s, struct eg_err *err)
+{
+	struct eg_http_source *c = NULL;
+	enum eg_rc rc =
+	        eg_http_source_open(&c, &(struct eg_connector_options){.settings = s, .dry = true}, err);
+	eg_http_source_close(c);
+	return rc;
+}
+
 void eg_http_source_close(struct eg_http_source *c)
 {
 	if (!c)

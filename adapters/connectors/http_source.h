@@ -10,6 +10,8 @@ struct eg_http_source;
 extern const struct eg_setting_def eg_http_source_settings[];
 enum eg_rc eg_http_source_open(struct eg_http_source **out, const struct eg_connector_options *o,
                                struct eg_err *err);
+/* EG_CONFIG: settings that do not go together; connects to nothing. */
+enum eg_rc eg_http_source_check(const struct eg_settings *s, struct eg_err *err);
 void eg_http_source_close(struct eg_http_source *c);
 enum eg_rc eg_http_source_next(struct eg_http_source *c, int64_t mono_deadline_us, struct eg_in *out,
                                struct eg_err *err);

@@ -68,6 +68,16 @@ enum eg_rc eg_http_target_open(struct eg_http_target **out, const struct eg_conn
 	return rc;
 }
 
+/* Opening asks nobody anything. */
+enum eg_rc eg_http_target_check(const struct eg_settings *s, struct eg_err *err)
+{
+	struct eg_http_target *c = NULL;
+	enum eg_rc rc =
+	        eg_http_target_open(&c, &(struct eg_connector_options){.settings = s, .dry = true}, err);
+	eg_http_target_close(c);
+	return rc;
+}
+
 void eg_http_target_close(struct eg_http_target *t)
 {
 	if (!t)

@@ -10,6 +10,8 @@ struct eg_http_target;
 extern const struct eg_setting_def eg_http_target_settings[];
 enum eg_rc eg_http_target_open(struct eg_http_target **out, const struct eg_connector_options *o,
                                struct eg_err *err);
+/* EG_CONFIG: settings that do not go together; connects to nothing. */
+enum eg_rc eg_http_target_check(const struct eg_settings *s, struct eg_err *err);
 void eg_http_target_close(struct eg_http_target *t);
 enum eg_rc eg_http_target_deliver(struct eg_http_target *t, const struct eg_delivery *deliveries, unsigned n,
                                   struct eg_delivery_result *results, int64_t mono_deadline_us,

@@ -56,12 +56,19 @@ static unsigned seconds(int64_t us)
 	return (unsigned)((us + EG_SECOND - 1) / EG_SECOND);
 }
 
+enum eg_rc eg_table_link_check(const struct eg_settings *s, struct eg_err *err)
+{
+	return holds_secret(eg_settings_text(s, "connection"))
+	               ? eg_settings_fail(s, "connection", err, "the password belongs into `password`")
+	               : EG_OK;
+}
+
 enum eg_rc eg_table_link_open(struct eg_table_link **out, const struct eg_settings *s, struct eg_err *err)
 {
-	enum eg_rc rc;
 	const char *text = eg_settings_text(s, "text");
-	if (holds_secret(eg_settings_text(s, "connection")))
-		return eg_settings_fail(s, "connection", err, "the password belongs into `password`");
+	enum eg_rc rc = eg_table_link_check(s, err);
+	if (rc)
+		return rc;
 	struct eg_table_link *l = calloc(1, sizeof *l);
 	struct context *c = calloc(1, sizeof *c);
 	if (!l || !c)

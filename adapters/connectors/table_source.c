@@ -114,6 +114,13 @@ out:
 	return rc;
 }
 
+enum eg_rc eg_table_source_check(const struct eg_settings *s, struct eg_err *err)
+{
+	struct eg_table_conf conf;
+	enum eg_rc rc = eg_table_conf_read(&conf, s, err);
+	return rc ? rc : eg_table_link_check(s, err);
+}
+
 static void drop_page(struct eg_table_source *s)
 {
 	if (!s->lent) /* a job that is lent is freed by whom it was lent to */

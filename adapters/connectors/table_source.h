@@ -8,6 +8,8 @@ struct eg_table_source;
 
 enum eg_rc eg_table_source_open(struct eg_table_source **out, const struct eg_connector_options *o,
                                 struct eg_err *err);
+/* EG_CONFIG: settings that do not go together; connects to nothing. */
+enum eg_rc eg_table_source_check(const struct eg_settings *s, struct eg_err *err);
 void eg_table_source_close(struct eg_table_source *s);
 enum eg_rc eg_table_source_next(struct eg_table_source *s, int64_t mono_deadline_us, struct eg_in *out,
                                 struct eg_err *err);

@@ -39,10 +39,18 @@ static enum eg_rc look(struct eg_table_target *t, struct eg_err *err)
 	return rc;
 }
 
+enum eg_rc eg_table_target_check(const struct eg_settings *s, struct eg_err *err)
+{
+	if (!eg_sql_path_valid(eg_settings_text(s, "table")))
+		return eg_settings_fail(s, "table", err, "this is no table's name");
+	if (!eg_sql_name_valid(eg_settings_text(s, "event_id")))
+		return eg_settings_fail(s, "event_id", err, "this is no column's name");
+	return eg_table_link_check(s, err);
+}
+
 enum eg_rc eg_table_target_open(struct eg_table_target **out, const struct eg_connector_options *o,
                                 struct eg_err *err)
 {
-	enum eg_rc rc;
 	struct eg_table_target *t = calloc(1, sizeof *t);
 	if (!t)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a table");
@@ -50,11 +58,10 @@ enum eg_rc eg_table_target_open(struct eg_table_target **out, const struct eg_co
 	t->table = eg_settings_text(o->settings, "table");
 	t->event_id = eg_settings_text(o->settings, "event_id");
 	t->dry = o->dry;
-	if (!eg_sql_path_valid(t->table))
-		rc = eg_settings_fail(o->settings, "table", err, "this is no table's name");
-	else if (!eg_sql_name_valid(t->event_id))
-		rc = eg_settings_fail(o->settings, "event_id", err, "this is no column's name");
-	else if ((rc = eg_table_link_open(&t->link, o->settings, err)) == EG_OK)
+	enum eg_rc rc = eg_table_target_check(o->settings, err);
+	if (rc == EG_OK)
+		rc = eg_table_link_open(&t->link, o->settings, err);
+	if (rc == EG_OK)
 		rc = look(t, err);
 	if (rc == EG_OK)
 		*out = t;

@@ -142,9 +142,9 @@ static enum eg_rc lines_deliver(struct eg_connector *c, const struct eg_delivery
 
 int main(int argc, char **argv)
 {
-	static const struct eg_connector_type lines = {"lines",     settings,     settings + 1,
-	                                               open_source, open_target,  lines_close,
-	                                               lines_next,  lines_settle, lines_deliver};
+	static const struct eg_connector_type lines = {"lines",       settings,    settings + 1, open_source,
+	                                               open_target,   lines_close, lines_next,   lines_settle,
+	                                               lines_deliver, NULL};
 	static const struct eg_connector_type *const connectors[] = {&lines, NULL};
 	return eg_adapter_main(argc, argv, "eldergate-template", connectors);
 }

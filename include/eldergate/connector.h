@@ -128,6 +128,10 @@ struct eg_connector_type {
 	enum eg_rc (*deliver)(struct eg_connector *c, const struct eg_delivery *deliveries, unsigned n,
 	                      struct eg_delivery_result *results, int64_t mono_deadline_us,
 	                      struct eg_err *err);
+	/* Are the settings of a section right together, as far as they tell without the agency's system?
+	 * EG_CONFIG with their place; nothing is connected to or changed. NULL: each of them alone says all.
+	 */
+	enum eg_rc (*check)(const struct eg_settings *s, bool target, struct eg_err *err);
 };
 
 #endif

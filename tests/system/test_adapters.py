@@ -2,6 +2,7 @@
 """An adapter between its source and a real gateway: rows in, changes out, either side killed."""
 import os
 import random
+import subprocess
 import unittest
 
 import harness
@@ -93,6 +94,14 @@ class Adapters(unittest.TestCase):
         status, said = a.command("check", "--source", "--gateway")
         self.assertEqual(status, 0, said)
         self.assertIn("gateway: connected", said)
+
+    def test_check_judges_what_only_the_connector_knows(self):
+        """Without a source: the shipped file is right but for the secret that each site puts in."""
+        shipped = os.path.join(harness.ROOT, "adapters", "funeral", "mapping.yaml")
+        said = subprocess.run([os.path.join(harness.BUILD, "eldergate-funeral"), "-m", shipped, "check"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(said.returncode, 78, said.stderr)
+        self.assertIn("source.secret", said.stderr)
 
     def test_changes_take_the_role_subscriber(self):
         """A grant lets an agency look at persons; being told of everybody's changes is another thing."""

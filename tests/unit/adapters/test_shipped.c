@@ -2,6 +2,7 @@
  * back is what the agency expects. */
 #include "common/mapper.h"
 #include "common/outbound.h"
+#include "common/settings.h"
 #include "eldergate/adapter.h"
 #include "eldergate/v1/elder.pb-c.h"
 
@@ -215,6 +216,93 @@ static void assistance(void **state)
 	end(&r);
 }
 
+/* Whose file it is, its name says; where the persons in it live, no record of assistance does. A list that
+ * covered the region would withdraw nobody, or by a field that is not there. */
+static void assistance_list(void **state)
+{
+	static const char *const regions[] = {"330302"};
+	struct eg_in in = {.kind = EG_IN_LIST_BEGIN,
+	                   .place = "DIBAO_330302_20260301_001_FULL.csv",
+	                   .list = {.name = "DIBAO_330302_20260301_001_FULL.csv",
+	                            .as_of = 20260301000000001,
+	                            .n_regions = 1,
+	                            .regions = regions}};
+	struct eg_list_scope scope;
+	struct eg_err err = {0};
+	struct rig r;
+	(void)state;
+	load(&r, "adapters/assistance/mapping.yaml");
+	for (in.list.n_regions = 0; in.list.n_regions < 2; in.list.n_regions++) {
+		assert_int_equal(eg_mapper_list(r.p, &in, &scope, &err), EG_OK);
+		assert_int_equal(scope.n_regions, 0); /* the whole dataset, which is one county's */
+		assert_int_equal(scope.as_of, 20260301000000001);
+	}
+	end(&r);
+	/* Registrations have a region, so a list of them covers it. */
+	load(&r, "adapters/police/mapping.yaml");
+	for (in.list.n_regions = 0; in.list.n_regions < 2; in.list.n_regions++) {
+		assert_int_equal(eg_mapper_list(r.p, &in, &scope, &err), EG_OK);
+		assert_int_equal(scope.n_regions, in.list.n_regions);
+	}
+	assert_string_equal(scope.regions[0], "330302");
+	end(&r);
+}
+
+/* `check` tells without a source what its connector will miss. */
+static void checked_without_a_source(void **state)
+{
+	static const struct {
+		const char *path, *missing;
+	} cases[] = {{"adapters/police/mapping.yaml", NULL},
+	             {"adapters/assistance/mapping.yaml", NULL},
+	             {"adapters/funeral/mapping.yaml", "funeral/mapping.yaml:27:3: source.secret: "},
+	             {"adapters/care/mapping.yaml", NULL}};
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rig r;
+		struct eg_err err = {0};
+		load(&r, cases[i].path);
+		const struct eg_mapping_info *info = eg_mapping_info(r.m);
+		enum eg_rc rc = info->connector->check(info->source, false, &err);
+		assert_int_equal(rc, cases[i].missing ? EG_CONFIG : EG_OK);
+		if (cases[i].missing)
+			assert_non_null(strstr(err.text, cases[i].missing));
+		const struct eg_mapping_outbound *out = eg_mapping_outbound(r.m);
+		if (info->has_outbound)
+			assert_int_equal(out->connector->check(out->target, true, &err), EG_OK);
+		end(&r);
+	}
+	static const struct {
+		const struct eg_connector_type *type;
+		bool target;
+		const char *yaml, *missing;
+	} sections[] = {
+	        {&eg_connector_table, false, "connection: DSN=x\ntable: t\nclaim: flag\nkey: [id]\nflag: f\n",
+	         "update_time"},
+	        {&eg_connector_table, false, "connection: DSN=x;Pwd=y\ntable: t\nclaim: list\nkey: [id]\n",
+	         "`password`"},
+	        {&eg_connector_table, true, "connection: DSN=x;Pwd=y\ntable: t\nevent_id: e\n", "`password`"},
+	        {&eg_connector_table, true, "connection: DSN=x\ntable: t\nevent_id: 'e;f'\n", "event_id"},
+	        {&eg_connector_file, false, "inbox: x\nname: 'D_{as_of}.csv'\nposition: date_sequence\n",
+	         "{sequence}"},
+	        {&eg_connector_file, false, "inbox: x\nname: 'D_{as_of}.csv'\nsftp_host: h\n", "sftp_user"},
+	        {&eg_connector_file, true, "name: 'D_{sequence}.csv'\n", "outbox"},
+	        {&eg_connector_http, true, "url: https://h.example/\n", "body"}};
+	for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++) {
+		struct eg_settings *s;
+		struct eg_err err = {0};
+		const struct eg_connector_type *t = sections[i].type;
+		assert_int_equal(
+		        eg_settings_parse(sections[i].yaml, "m.yaml",
+		                          sections[i].target ? t->target_settings : t->source_settings, &s,
+		                          &err),
+		        EG_OK);
+		assert_int_equal(t->check(s, sections[i].target, &err), EG_CONFIG);
+		assert_non_null(strstr(err.text, sections[i].missing));
+		eg_settings_free(s);
+	}
+}
+
 static void funeral(void **state)
 {
 	static const struct cell row[] = {{"orgCode", "330302001"},
@@ -299,8 +387,12 @@ static void care(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(police), cmocka_unit_test(police_outbound),
-	                                   cmocka_unit_test(assistance), cmocka_unit_test(funeral),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(police),
+	                                   cmocka_unit_test(police_outbound),
+	                                   cmocka_unit_test(assistance),
+	                                   cmocka_unit_test(assistance_list),
+	                                   cmocka_unit_test(checked_without_a_source),
+	                                   cmocka_unit_test(funeral),
 	                                   cmocka_unit_test(care)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
