@@ -1,31 +1,21 @@
 /* charset: see charset.h. */
 #include "common/charset.h"
 
-#include <errno.h>
-#include <iconv.h>
+#include "common/decode.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { AHEAD = 64 << 10, MARK_MAX = 4, MOVED_MAX = 128 };
-
-/* A private use code point of an early edition, and what stands there now. */
-struct moved {
-	uint32_t old;
-	uint8_t len, utf8[4];
-};
+enum { AHEAD = 64 << 10 };
 
 struct eg_charset_lines {
 	struct eg_lines *lines;
 	enum eg_charset charset;
 	bool begun;
-	iconv_t from; /* GB18030 */
-	struct eg_buf text, fixed;
-	unsigned n_moved;
-	struct moved moved[MOVED_MAX]; /* ascending */
+	struct eg_decoder *gb18030;
+	struct eg_buf text;
 };
-
-static const char replacement[] = "\xEF\xBF\xBD", euro[] = "\xE2\x82\xAC";
 
 enum eg_charset eg_charset_by_name(const char *name)
 {
@@ -41,55 +31,6 @@ enum eg_charset eg_charset_by_name(const char *name)
 		if (strcasecmp(name, names[i].name) == 0)
 			return names[i].charset;
 	return EG_CHARSET_AUTO;
-}
-
-/* ---- what moved out of the private use area ---- */
-
-/* The edition of 2000 put the characters of these codes there; the library knows where they are now. */
-static void learn_moved(struct eg_charset_lines *l)
-{
-	static const struct {
-		uint32_t old;
-		uint8_t lead, first, last;
-	} runs[] = {{0xE78D, 0xA6, 0xD9, 0xDF}, {0xE794, 0xA6, 0xEC, 0xED}, {0xE796, 0xA6, 0xF3, 0xF3},
-	            {0xE7C7, 0xA8, 0xBC, 0xBC}, {0xE7C8, 0xA8, 0xBF, 0xBF}, {0xE7E7, 0xA9, 0x89, 0x95},
-	            {0xE815, 0xFE, 0x50, 0x7E}, {0xE844, 0xFE, 0x80, 0xA0}};
-	for (unsigned i = 0; i < sizeof runs / sizeof *runs; i++)
-		for (unsigned k = 0; k <= (unsigned)runs[i].last - runs[i].first; k++) {
-			char code[2] = {(char)runs[i].lead, (char)(runs[i].first + k)}, *in = code;
-			struct moved *m = &l->moved[l->n_moved];
-			char *out = (char *)m->utf8;
-			size_t left = sizeof code, room = sizeof m->utf8;
-			if (iconv(l->from, &in, &left, &out, &room) == (size_t)-1)
-				continue;
-			m->old = runs[i].old + k;
-			m->len = (uint8_t)(sizeof m->utf8 - room);
-			l->n_moved += m->utf8[0] != 0xEE; /* still there */
-		}
-}
-
-static int by_old(const void *key, const void *moved)
-{
-	uint32_t a = *(const uint32_t *)key, b = ((const struct moved *)moved)->old;
-	return a < b ? -1 : a > b;
-}
-
-/* U+E000 to U+EFFF are EE xx xx. */
-static struct eg_bytes unmoved(struct eg_charset_lines *l, struct eg_bytes text)
-{
-	const uint8_t *p = text.p, *end = text.p + text.len, *at;
-	if (!memchr(p, 0xEE, text.len))
-		return text;
-	eg_buf_reset(&l->fixed);
-	while ((at = memchr(p, 0xEE, (size_t)(end - p))) && end - at >= 3) {
-		uint32_t cp = 0xE000u | (uint32_t)(at[1] & 0x3F) << 6 | (at[2] & 0x3F);
-		const struct moved *m = bsearch(&cp, l->moved, l->n_moved, sizeof *l->moved, by_old);
-		eg_buf_add(&l->fixed, p, (size_t)(at - p));
-		eg_buf_add(&l->fixed, m ? m->utf8 : at, m ? m->len : 3);
-		p = at + 3;
-	}
-	eg_buf_add(&l->fixed, p, (size_t)(end - p));
-	return eg_buf_bytes(&l->fixed);
 }
 
 /* ---- which one it is ---- */
@@ -175,7 +116,7 @@ static void from_utf8(struct eg_charset_lines *l, struct eg_csv_line *out)
 {
 	struct eg_bytes rest = out->raw;
 	if (eg_utf8_valid(rest)) {
-		out->text = unmoved(l, rest);
+		out->text = rest;
 		return;
 	}
 	eg_buf_reset(&l->text);
@@ -187,7 +128,7 @@ static void from_utf8(struct eg_charset_lines *l, struct eg_csv_line *out)
 		if (valid && *rest.p)
 			eg_buf_add(&l->text, rest.p, step);
 		else
-			eg_buf_add(&l->text, replacement, sizeof replacement - 1);
+			eg_buf_add(&l->text, EG_REPLACEMENT, sizeof EG_REPLACEMENT - 1);
 		rest.p += step;
 		rest.len -= step;
 	}
@@ -196,30 +137,11 @@ static void from_utf8(struct eg_charset_lines *l, struct eg_csv_line *out)
 
 static void from_gb18030(struct eg_charset_lines *l, struct eg_csv_line *out)
 {
-	char *in = (char *)(uintptr_t)out->raw.p; /* iconv does not write to it */
-	size_t left = out->raw.len;
 	eg_buf_reset(&l->text);
-	while (left && !l->text.failed) {
-		/* three bytes of UTF-8 of two, or four of four, and room for what stands in */
-		size_t before = l->text.len, most = left * 2 + 16, room = most;
-		char *to = (char *)eg_buf_grow(&l->text, most);
-		if (!to)
-			break;
-		size_t done = iconv(l->from, &in, &left, &to, &room);
-		l->text.len = before + most - room;
-		if (done != (size_t)-1 || errno == E2BIG)
-			continue;
-		iconv(l->from, NULL, NULL, NULL, NULL);
-		if ((uint8_t)*in == 0x80) {
-			eg_buf_add(&l->text, euro, sizeof euro - 1);
-		} else {
-			fault_at(out, EG_CSV_NOT_TEXT, l->text.len);
-			eg_buf_add(&l->text, replacement, sizeof replacement - 1);
-		}
-		in++;
-		left--;
-	}
-	out->text = unmoved(l, eg_buf_bytes(&l->text));
+	size_t bad = eg_decode(l->gb18030, out->raw, &l->text);
+	if (bad != EG_DECODED_WELL)
+		fault_at(out, EG_CSV_NOT_TEXT, bad);
+	out->text = eg_buf_bytes(&l->text);
 	const uint8_t *nul = out->text.len ? memchr(out->text.p, 0, out->text.len) : NULL;
 	if (nul)
 		fault_at(out, EG_CSV_NUL, (size_t)(nul - out->text.p));
@@ -233,13 +155,11 @@ struct eg_charset_lines *eg_charset_lines_new(const char *name, enum eg_charset 
 	struct eg_charset_lines *l = calloc(1, sizeof *l);
 	if (!l)
 		return NULL;
-	l->from = iconv_open("UTF-8", "GB18030");
+	l->gb18030 = eg_decoder_open("GB18030");
 	l->lines = eg_lines_new(name, read, arg, line_max);
 	l->charset = charset;
-	if (l->lines && l->from != (iconv_t)-1) {
-		learn_moved(l);
+	if (l->lines && l->gb18030)
 		return l;
-	}
 	eg_charset_lines_free(l);
 	return NULL;
 }
@@ -248,11 +168,9 @@ void eg_charset_lines_free(struct eg_charset_lines *l)
 {
 	if (!l)
 		return;
-	if (l->from != (iconv_t)-1)
-		iconv_close(l->from);
+	eg_decoder_close(l->gb18030);
 	eg_lines_free(l->lines);
 	eg_buf_free(&l->text);
-	eg_buf_free(&l->fixed);
 	free(l);
 }
 
@@ -285,7 +203,7 @@ enum eg_rc eg_charset_line(void *arg, struct eg_csv_line *out, struct eg_err *er
 		from_gb18030(l, out);
 	else
 		from_utf8(l, out);
-	if (l->text.failed || l->fixed.failed)
+	if (l->text.failed)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a line");
 	return EG_OK;
 }

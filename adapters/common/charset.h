@@ -1,9 +1,7 @@
 /* charset: the lines of a file in an agency's character set, as UTF-8, with their bytes kept.
  *
- * GB18030 stands for GBK and GB 2312 as well: it has them, and the rare characters that names need. A byte
- * 0x80 is the euro sign of GBK's Windows form. Characters that early editions put into the private use area
- * become their own. A line that cannot be decoded is handed out with a fault, what can be read of it, and all
- * of its bytes. The one user of iconv for reading. Thread: one at a time. */
+ * A line that cannot be decoded is handed out with a fault, what can be read of it, and all of its bytes.
+ * Thread: one at a time. */
 #ifndef EG_ADAPTERS_CHARSET_H
 #define EG_ADAPTERS_CHARSET_H
 

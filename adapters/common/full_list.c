@@ -7,6 +7,7 @@
 #include "common/held.h"
 #include "common/reasons_text.h"
 #include "common/refusal.h"
+#include "common/varint.h"
 #include "eldergate/v1/exchange.pb-c.h"
 #include "trust/crypto.h"
 
@@ -125,13 +126,6 @@ static enum eg_rc post(struct eg_full_list *l, Eldergate__V1__ReconcileRequest *
 	return EG_OK;
 }
 
-static void add_varint(struct eg_buf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		eg_buf_add_u8(b, (uint8_t)(v | 0x80));
-	eg_buf_add_u8(b, (uint8_t)v);
-}
-
 /* The records so far become a message; the outbox has a place. */
 static enum eg_rc seal(struct eg_full_list *l, struct eg_err *err)
 {
@@ -139,7 +133,7 @@ static enum eg_rc seal(struct eg_full_list *l, struct eg_err *err)
 	if (!l->n_filling)
 		return EG_OK;
 	eg_buf_add_u8(b, TAG_RECORDS_STEP);
-	add_varint(b, l->filling.len);
+	eg_add_varint(b, l->filling.len);
 	eg_buf_add(b, l->filling.p, l->filling.len);
 	if (b->failed || l->filling.failed)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a list");
@@ -163,7 +157,7 @@ static enum eg_rc add_record(struct eg_full_list *l, struct eg_bytes record, str
 	if (rc)
 		return rc;
 	eg_buf_add_u8(&l->filling, TAG_RECORD);
-	add_varint(&l->filling, record.len);
+	eg_add_varint(&l->filling, record.len);
 	eg_buf_add(&l->filling, record.p, record.len);
 	uint8_t length[4] = {(uint8_t)(record.len >> 24), (uint8_t)(record.len >> 16),
 	                     (uint8_t)(record.len >> 8), (uint8_t)record.len};

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "common/backoff.h"
 #include "common/refusal.h"
+#include "common/varint.h"
 #include "trust/crypto.h"
 
 #include <stdio.h>
@@ -43,17 +44,10 @@ struct eg_lane {
 	struct eg_verdicts verdicts;
 };
 
-static void add_varint(struct eg_buf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		eg_buf_add_u8(b, (uint8_t)(v | 0x80));
-	eg_buf_add_u8(b, (uint8_t)v);
-}
-
 static void add_bytes(struct eg_buf *b, uint8_t tag, struct eg_bytes v)
 {
 	eg_buf_add_u8(b, tag);
-	add_varint(b, v.len);
+	eg_add_varint(b, v.len);
 	eg_buf_add(b, v.p, v.len);
 }
 
@@ -81,7 +75,7 @@ static struct batch *batch_new(struct eg_lane *l, int64_t now)
 	add_bytes(&b->message, TAG_BATCH_ID, eg_bytes_of(b->id));
 	add_bytes(&b->message, TAG_DATASET, eg_bytes_of(l->o.dataset));
 	eg_buf_add_u8(&b->message, TAG_LANE);
-	add_varint(&b->message, (uint64_t)l->o.lane);
+	eg_add_varint(&b->message, (uint64_t)l->o.lane);
 	return b;
 }
 

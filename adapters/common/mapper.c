@@ -3,6 +3,7 @@
 
 #include "common/hint.h"
 #include "common/mapping_parts.h"
+#include "common/private_use.h"
 #include "common/record_write.h"
 #include "model/text.h"
 
@@ -23,6 +24,9 @@ struct eg_mapper {
 	unsigned n_lacks;
 	struct eg_pick_space space;
 	struct eg_buf section, record, key;
+	struct eg_bytes *values; /* of a row with characters that moved: those of the source, or in written */
+	unsigned cap_values;
+	struct eg_buf written;
 	const char *cleared[EG_FIELD_NUMBER_MAX + 1];
 	unsigned n_cleared;
 };
@@ -45,6 +49,8 @@ void eg_mapper_free(struct eg_mapper *p)
 	eg_buf_free(&p->section);
 	eg_buf_free(&p->record);
 	eg_buf_free(&p->key);
+	eg_buf_free(&p->written);
+	free(p->values);
 	free(p);
 }
 
@@ -268,6 +274,35 @@ static bool wanted(struct eg_mapper *p, const struct eg_pick_row *row)
 	return true;
 }
 
+/* Whichever connector a row comes by: its characters are those of today. */
+static enum eg_rc as_of_today(struct eg_mapper *p, unsigned n, struct eg_pick_row *row, struct eg_err *err)
+{
+	size_t room = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (row->values[i].len && eg_private_use_any(row->values[i]))
+			room += 2 * row->values[i].len;
+	if (!room)
+		return EG_OK;
+	struct eg_bytes *values = n > p->cap_values ? realloc(p->values, n * sizeof *values) : p->values;
+	if (values && n > p->cap_values) {
+		p->values = values;
+		p->cap_values = n;
+	}
+	eg_buf_reset(&p->written);
+	uint8_t *to = values ? eg_buf_grow(&p->written, room) : NULL;
+	if (!to)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a row");
+	for (unsigned i = 0; i < n; i++) {
+		values[i] = row->values[i];
+		if (!values[i].len || !eg_private_use_any(values[i]))
+			continue;
+		values[i] = (struct eg_bytes){to, eg_private_use_write(values[i], to)};
+		to += values[i].len;
+	}
+	row->values = values;
+	return EG_OK;
+}
+
 static enum eg_rc memory(struct eg_mapper *p, struct eg_err *err)
 {
 	if (p->space.work.failed || p->section.failed || p->record.failed || p->key.failed) {
@@ -288,6 +323,8 @@ enum eg_rc eg_mapper_row(struct eg_mapper *p, const struct eg_in *in, struct eg_
 	*out = (struct eg_mapped){0};
 	if (!p->bound || p->generation != in->columns->generation || p->n_values != in->columns->n)
 		rc = eg_mapper_bind(p, in->columns, err);
+	if (!rc)
+		rc = as_of_today(p, in->columns->n, &row, err);
 	if (rc)
 		return rc;
 	if (!wanted(p, &row)) {

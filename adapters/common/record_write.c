@@ -1,6 +1,8 @@
 /* record_write: see record_write.h. */
 #include "common/record_write.h"
 
+#include "common/varint.h"
+
 #include <string.h>
 
 /* Of Record. The oneof of the sections begins at REGISTRATION, in the order of enum eg_section. */
@@ -17,26 +19,16 @@ enum {
 };
 enum { VARINT = 0, BYTES = 2, MESSAGE_MAX = 40 };
 
-static void varint(struct eg_buf *b, uint64_t v)
-{
-	uint8_t bytes[10];
-	size_t n = 0;
-	for (; v >= 0x80; v >>= 7)
-		bytes[n++] = (uint8_t)(v | 0x80);
-	bytes[n++] = (uint8_t)v;
-	eg_buf_add(b, bytes, n);
-}
-
 static void number(struct eg_buf *b, unsigned tag, int64_t v)
 {
-	varint(b, tag << 3 | VARINT);
-	varint(b, (uint64_t)v);
+	eg_add_varint(b, tag << 3 | VARINT);
+	eg_add_varint(b, (uint64_t)v);
 }
 
 static void bytes(struct eg_buf *b, unsigned tag, struct eg_bytes v)
 {
-	varint(b, tag << 3 | BYTES);
-	varint(b, v.len);
+	eg_add_varint(b, tag << 3 | BYTES);
+	eg_add_varint(b, v.len);
 	eg_buf_add(b, v.p, v.len);
 }
 

@@ -1,6 +1,7 @@
 /* transform: see transform.h. */
 #include "common/transform.h"
 
+#include "common/utf8.h"
 #include "model/id_number.h"
 #include "model/text.h"
 
@@ -88,25 +89,6 @@ static bool blank(uint32_t cp)
 	return cp != UINT32_MAX && (eg_is_space(cp) || eg_is_zero_width(cp));
 }
 
-static void add_cp(struct eg_buf *b, uint32_t cp)
-{
-	if (cp < 0x80) {
-		eg_buf_add_u8(b, (uint8_t)cp);
-	} else if (cp < 0x800) {
-		eg_buf_add_u8(b, (uint8_t)(0xC0 | cp >> 6));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp & 0x3F)));
-	} else if (cp < 0x10000) {
-		eg_buf_add_u8(b, (uint8_t)(0xE0 | cp >> 12));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp >> 6 & 0x3F)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp & 0x3F)));
-	} else {
-		eg_buf_add_u8(b, (uint8_t)(0xF0 | cp >> 18));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp >> 12 & 0x3F)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp >> 6 & 0x3F)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (cp & 0x3F)));
-	}
-}
-
 static struct eg_bytes trim(struct eg_bytes s)
 {
 	struct eg_bytes rest = s, c;
@@ -160,7 +142,7 @@ static void half_width(struct eg_bytes s, struct eg_buf *out)
 		struct eg_bytes c = take(&s, &cp);
 		uint32_t half = cp == UINT32_MAX ? cp : eg_half_width(cp);
 		if (half != cp)
-			add_cp(out, half);
+			eg_utf8_add(out, half);
 		else
 			eg_buf_add(out, c.p, c.len);
 	}

@@ -1,24 +1,7 @@
 /* utf16: by RFC 2781, with each lone surrogate replaced. */
 #include "connectors/utf16.h"
 
-static void add_utf8(struct eg_buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		eg_buf_add_u8(b, (uint8_t)c);
-	} else if (c < 0x800) {
-		eg_buf_add_u8(b, (uint8_t)(0xc0 | c >> 6));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		eg_buf_add_u8(b, (uint8_t)(0xe0 | c >> 12));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	} else {
-		eg_buf_add_u8(b, (uint8_t)(0xf0 | c >> 18));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-		eg_buf_add_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	}
-}
+#include "common/utf8.h"
 
 bool eg_utf16_add(struct eg_buf *into, const uint16_t *units, size_t n, uint16_t *pending)
 {
@@ -29,19 +12,20 @@ bool eg_utf16_add(struct eg_buf *into, const uint16_t *units, size_t n, uint16_t
 			uint16_t high = *pending;
 			*pending = 0;
 			if (u >= 0xdc00 && u <= 0xdfff) {
-				add_utf8(into, 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (u - 0xdc00u));
+				eg_utf8_add(into,
+				            0x10000 + ((uint32_t)(high - 0xd800) << 10) + (u - 0xdc00u));
 				continue;
 			}
-			add_utf8(into, 0xfffd);
+			eg_utf8_add(into, 0xfffd);
 			good = false;
 		}
 		if (u >= 0xd800 && u <= 0xdbff) {
 			*pending = u;
 		} else if (u >= 0xdc00 && u <= 0xdfff) {
-			add_utf8(into, 0xfffd);
+			eg_utf8_add(into, 0xfffd);
 			good = false;
 		} else {
-			add_utf8(into, u);
+			eg_utf8_add(into, u);
 		}
 	}
 	return good;

@@ -1,5 +1,8 @@
 /* Character sets: GB18030 and what goes by its name, how one is told from another, what cannot be decoded. */
 #include "common/charset.h"
+#include "common/decode.h"
+#include "common/private_use.h"
+#include "common/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,17 +79,55 @@ static void gb18030(void **state)
 	                    "a\n"); /* its byte order mark */
 }
 
+static const char *today(const char *text, char out[64])
+{
+	struct eg_bytes in = eg_bytes_of(text);
+	size_t n = eg_private_use_write(in, (uint8_t *)out);
+	out[n] = 0;
+	assert_int_equal(eg_private_use_any(in), strcmp(text, out) != 0);
+	return out;
+}
+
 static void private_use(void **state)
 {
+	char out[64];
 	(void)state;
-	/* U+E863 in the four-byte form of the edition of 2000, and in UTF-8: 䶮 today */
-	assert_string_equal(GB("\x83\x36\xCF\x39\n"), "䶮\n");
-	assert_string_equal(UTF8("a\xEE\xA1\xA3"
-	                         "b\xEE\xA1\xA3\n"),
-	                    "a䶮b䶮\n");
-	assert_string_equal(UTF8("\xEE\x9F\x87\n"), "ḿ\n");            /* U+E7C7 */
-	assert_string_equal(UTF8("\xEE\xA0\x96\n"), "𠂇\n");           /* U+E816 */
-	assert_string_equal(UTF8("\xEE\x80\x80\n"), "\xEE\x80\x80\n"); /* U+E000 is somebody's own */
+	assert_string_equal(today("a\xEE\xA1\xA3"
+	                          "b\xEE\xA1\xA3",
+	                          out),
+	                    "a䶮b䶮");
+	assert_string_equal(today("\xEE\x9F\x87", out), "ḿ");            /* U+E7C7 */
+	assert_string_equal(today("\xEE\xA0\x96", out), "𠂇");           /* U+E816 */
+	assert_string_equal(today("\xEE\x80\x80", out), "\xEE\x80\x80"); /* U+E000 is somebody's own */
+	assert_string_equal(today("", out), "");
+	assert_string_equal(today("张三\xEE\xA1", out), "张三\xEE\xA1"); /* cut: no character */
+	/* The table is what the library makes of the codes that those characters have in GB18030. */
+	static const struct {
+		uint32_t old;
+		uint8_t lead, first, last;
+	} runs[] = {{0xE78D, 0xA6, 0xD9, 0xDF}, {0xE794, 0xA6, 0xEC, 0xED}, {0xE796, 0xA6, 0xF3, 0xF3},
+	            {0xE7C7, 0xA8, 0xBC, 0xBC}, {0xE7C8, 0xA8, 0xBF, 0xBF}, {0xE7E7, 0xA9, 0x89, 0x95},
+	            {0xE815, 0xFE, 0x50, 0x7E}, {0xE844, 0xFE, 0x80, 0xA0}};
+	struct eg_decoder *d = eg_decoder_open("GB18030");
+	unsigned n = 0;
+	for (unsigned i = 0; i < sizeof runs / sizeof *runs; i++)
+		for (unsigned k = 0; k <= (unsigned)runs[i].last - runs[i].first; k++) {
+			uint8_t code[2] = {runs[i].lead, (uint8_t)(runs[i].first + k)}, old[5];
+			struct eg_buf b = {0};
+			assert_true(eg_decode(d, (struct eg_bytes){code, 2}, &b) == EG_DECODED_WELL);
+			eg_buf_add_u8(&b, 0);
+			old[eg_utf8_put(runs[i].old + k, old)] = 0;
+			assert_string_equal(today((char *)old, out), (char *)b.p);
+			eg_buf_free(&b);
+			n++;
+		}
+	eg_decoder_close(d);
+	for (uint32_t cp = 0xE000; cp < 0xF000; cp++) {
+		uint8_t bytes[4];
+		size_t len = eg_utf8_put(cp, bytes);
+		n -= eg_private_use_any((struct eg_bytes){bytes, len});
+	}
+	assert_int_equal(n, 0);
 }
 
 static void what_cannot_be_decoded(void **state)

@@ -398,6 +398,27 @@ static void rows_for_others(void **state)
 	rig_close(&r);
 }
 
+/* Whatever brought the row: the file connector decodes such names, ODBC and JSON hand them out as they are.
+ */
+static void characters_that_moved(void **state)
+{
+	struct rig r;
+	(void)state;
+	rig_open(&r, WHOLE);
+	static const char *const names[] = {"XM", "EXTRA", "V", "K", "ID"};
+	struct eg_bytes values[] = {eg_bytes_of("张\xEE\xA1\xA3"), eg_bytes_of("\xEE\xA0\x96"),
+	                            eg_bytes_of("9"), eg_bytes_of("k\xEE\xA1\xA3"), eg_bytes_of("1")};
+	struct eg_columns columns = {.generation = 77, .n = 5, .names = names};
+	plain_row(&r);
+	r.in.columns = &columns;
+	r.in.values = values;
+	good(&r);
+	assert_string_equal(r.record->registration->name, "张䶮");
+	assert_string_equal(r.record->source_key, "k䶮");
+	assert_int_equal(values[0].len, 6); /* the source's own is as it was */
+	rig_close(&r);
+}
+
 static void schema_changes(void **state)
 {
 	struct rig r;
@@ -561,16 +582,12 @@ static void garbage(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(smallest),
-	                                   cmocka_unit_test(every_type),
-	                                   cmocka_unit_test(voids),
-	                                   cmocka_unit_test(faults),
-	                                   cmocka_unit_test(many_faults),
-	                                   cmocka_unit_test(forms_of_amounts_and_months),
-	                                   cmocka_unit_test(rows_for_others),
-	                                   cmocka_unit_test(schema_changes),
-	                                   cmocka_unit_test(optional_columns),
-	                                   cmocka_unit_test(lists),
-	                                   cmocka_unit_test(garbage)};
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(smallest),        cmocka_unit_test(every_type),
+	        cmocka_unit_test(voids),           cmocka_unit_test(faults),
+	        cmocka_unit_test(many_faults),     cmocka_unit_test(forms_of_amounts_and_months),
+	        cmocka_unit_test(rows_for_others), cmocka_unit_test(characters_that_moved),
+	        cmocka_unit_test(schema_changes),  cmocka_unit_test(optional_columns),
+	        cmocka_unit_test(lists),           cmocka_unit_test(garbage)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
