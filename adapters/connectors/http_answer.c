@@ -80,19 +80,13 @@ static bool type_fits(const struct eg_settings *s, const char *type)
 	return !n && form && (size_t)(form - type) < len;
 }
 
-static enum eg_rc read_doc(struct eg_http_answer *a, const struct eg_settings *s,
-                           const struct eg_curl_answer *raw, struct eg_err *err)
+/* The document in a->text. */
+static enum eg_rc parse(struct eg_http_answer *a, const struct eg_settings *s, struct eg_err *err)
 {
-	char charset[EG_HTTP_CHARSET_MAX];
-	const char *format = eg_settings_text(s, "answer_format"), *set = eg_settings_text(s, "charset");
-	if (!type_fits(s, raw->content_type))
-		return eg_fail(err, EG_INVALID, "the answer's Content-Type is not one of %s", format);
-	eg_http_charset_of(raw->content_type, raw->body, charset);
-	enum eg_rc rc = eg_http_charset_read(raw->body, *set ? set : charset, &a->text, &a->bad_bytes, err);
-	if (rc)
-		return rc;
-	const char *inner = eg_settings_text(s, "inner_format");
-	rc = (*format == 'x' ? eg_xml_read : eg_json_read)(eg_buf_bytes(&a->text), a->arena, &a->doc, err);
+	const char *format = eg_settings_text(s, "answer_format"),
+	           *inner = eg_settings_text(s, "inner_format");
+	enum eg_rc rc =
+	        (*format == 'x' ? eg_xml_read : eg_json_read)(eg_buf_bytes(&a->text), a->arena, &a->doc, err);
 	a->elements = *(*inner == 'n' ? format : inner) == 'x';
 	if (rc || *inner == 'n')
 		return rc;
@@ -100,6 +94,37 @@ static enum eg_rc read_doc(struct eg_http_answer *a, const struct eg_settings *s
 	if (!text.p)
 		return eg_fail(err, EG_INVALID, "the answer has no text at inner_path");
 	return (a->elements ? eg_xml_read : eg_json_read)(text, a->arena, &a->doc, err);
+}
+
+static enum eg_rc read_doc(struct eg_http_answer *a, const struct eg_settings *s,
+                           const struct eg_curl_answer *raw, struct eg_err *err)
+{
+	char charset[EG_HTTP_CHARSET_MAX];
+	const char *set = eg_settings_text(s, "charset");
+	if (!type_fits(s, raw->content_type))
+		return eg_fail(err, EG_INVALID, "the answer's Content-Type is not one of %s",
+		               eg_settings_text(s, "answer_format"));
+	eg_http_charset_of(raw->content_type, raw->body, charset);
+	enum eg_rc rc = eg_http_charset_read(raw->body, *set ? set : charset, &a->text, &a->bad_bytes, err);
+	return rc ? rc : parse(a, s, err);
+}
+
+static void empty(struct eg_http_answer *a)
+{
+	eg_arena_reset(a->arena);
+	a->doc = NULL;
+	a->bad_bytes = false;
+	a->date_us = 0;
+}
+
+enum eg_rc eg_http_answer_again(struct eg_http_answer *a, const struct eg_settings *s, struct eg_bytes text,
+                                bool bad_bytes, struct eg_err *err)
+{
+	empty(a);
+	a->bad_bytes = bad_bytes;
+	eg_buf_reset(&a->text);
+	eg_buf_add(&a->text, text.p, text.len);
+	return a->text.failed ? eg_fail(err, EG_NO_MEMORY, "no memory for an answer") : parse(a, s, err);
 }
 
 static void tell(struct eg_err *err, enum eg_http_outcome outcome, int status, struct eg_bytes code)
@@ -143,9 +168,7 @@ enum eg_http_outcome eg_http_answer_read(struct eg_http_answer *a, const struct 
 	const char *path = eg_settings_text(s, "code_path");
 	enum eg_http_outcome outcome = by_status(s, raw->status);
 	struct eg_bytes code = {NULL, 0};
-	eg_arena_reset(a->arena);
-	a->doc = NULL;
-	a->bad_bytes = false;
+	empty(a);
 	a->date_us = raw->date_us;
 	bool readable = (wanted || *path) && raw->status != 204 && !read_doc(a, s, raw, err);
 	if (readable && *path)

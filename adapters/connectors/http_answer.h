@@ -27,13 +27,17 @@ struct eg_http_answer {
 	bool bad_bytes;          /* U+FFFD stands in doc for bytes that could not be read */
 	int64_t date_us;         /* the peer's clock; 0: not said */
 	struct eg_arena *arena;
-	struct eg_buf text;
+	struct eg_buf text; /* the body, in UTF-8 */
 };
 
 enum eg_rc eg_http_answer_open(struct eg_http_answer *a, const struct eg_settings *s, struct eg_err *err);
 void eg_http_answer_free(struct eg_http_answer *a); /* wipes */
 /* EG_CONFIG: paths that are none. */
 enum eg_rc eg_http_answer_check(const struct eg_settings *s, struct eg_err *err);
+
+/* Reads the text of an answer that was DONE before. */
+enum eg_rc eg_http_answer_again(struct eg_http_answer *a, const struct eg_settings *s, struct eg_bytes text,
+                                bool bad_bytes, struct eg_err *err);
 
 /* Reads and judges; err says why when it is not DONE. wanted: the document is needed even if no code is. The
  * document lives until the next read. */

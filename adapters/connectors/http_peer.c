@@ -180,6 +180,13 @@ bool eg_http_peer_spent(const struct eg_http_peer *p)
 	return p->state == PACING && p->spent;
 }
 
+enum eg_rc eg_http_peer_again(struct eg_http_peer *p, struct eg_bytes text, bool bad_bytes,
+                              struct eg_err *err)
+{
+	eg_http_peer_drop(p);
+	return eg_http_answer_again(&p->answer, p->s, text, bad_bytes, err);
+}
+
 const struct eg_http_answer *eg_http_peer_answer(const struct eg_http_peer *p)
 {
 	return &p->answer;

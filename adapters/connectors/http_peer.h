@@ -34,6 +34,9 @@ void eg_http_peer_drop(struct eg_http_peer *p);
 bool eg_http_peer_busy(const struct eg_http_peer *p);
 /* Is it waiting for midnight, because the day's calls are used up? */
 bool eg_http_peer_spent(const struct eg_http_peer *p);
+/* As if it had just answered with this text, without asking it. */
+enum eg_rc eg_http_peer_again(struct eg_http_peer *p, struct eg_bytes text, bool bad_bytes,
+                              struct eg_err *err);
 /* Of the last exchange that was EG_OK; lives until the next ask. */
 const struct eg_http_answer *eg_http_peer_answer(const struct eg_http_peer *p);
 

@@ -15,6 +15,7 @@
 #include "connectors/http_round.h"
 #include "connectors/http_rows.h"
 #include "connectors/http_settings.h"
+#include "connectors/http_spool.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,6 +60,14 @@ const struct eg_setting_def eg_http_source_settings[] = {
          "list: its name, letters, digits, . _ -; the time is put behind it"},
         {"list_as_of", EG_SET_CHOICE, false, "mapping", 0, 0, "mapping|begin",
          "list: its position is the mapping's, or the instant it was begun (microseconds since 1970)"},
+        {"list_spool", EG_SET_TEXT, false, "", 0, 4000, NULL,
+         "list: a folder that keeps the pages of a list under way, sealed, so that a restart does not ask "
+         "for "
+         "them again; empty: the list begins anew"},
+        {"list_resume_within", EG_SET_TIME, false, "1d", 1000000, 30 * 86400000000, NULL,
+         "list: one that was begun longer ago begins anew"},
+        {"list_spool_size", EG_SET_SIZE, false, "4GiB", 1 << 20, 1LL << 40, NULL,
+         "list: the most that its kept pages may take"},
         {0},
 };
 
@@ -93,8 +102,11 @@ struct eg_http_source {
 	char list_name[64];
 	int64_t list_begun; /* wall */
 	int64_t list_rows;
-	uint64_t list_end;     /* ref of LIST_END, while it waits for its verdict; 0: none */
-	struct eg_err failure; /* told after LIST_ABANDON */
+	uint64_t list_end;           /* ref of LIST_END, while it waits for its verdict; 0: none */
+	struct eg_err failure;       /* told after LIST_ABANDON */
+	struct eg_http_spool *spool; /* of lists; NULL: none is kept */
+	struct eg_buf kept;          /* a page out of it */
+	bool from_spool, bad_kept;   /* the page that is asked for is in kept */
 };
 
 static enum eg_rc check_templates(struct eg_http_source *c, struct eg_err *err)
@@ -146,6 +158,12 @@ enum eg_rc eg_http_source_open(struct eg_http_source **out, const struct eg_conn
 		rc = eg_http_rows_open(&c->rows, c->s, err);
 	if (!rc)
 		rc = eg_http_peer_open(&c->peer, o, err);
+	if (!rc && c->checkpoint && c->round.mode == EG_HTTP_LIST && *eg_settings_text(c->s, "list_spool"))
+		rc = eg_http_spool_open(&c->spool,
+		                        &(struct eg_http_spool_options){.settings = c->s,
+		                                                        .checkpoint = c->checkpoint,
+		                                                        .prefix = o->prefix},
+		                        err);
 	if (rc) {
 		eg_http_source_close(c);
 		return rc;
@@ -172,6 +190,8 @@ void eg_http_source_close(struct eg_http_source *c)
 	eg_http_peer_close(c->peer);
 	eg_http_rows_close(c->rows);
 	eg_http_flight_clear(&c->flight);
+	eg_http_spool_close(c->spool);
+	eg_buf_free(&c->kept);
 	free(c);
 }
 
@@ -207,9 +227,12 @@ static void ask(struct eg_http_source *c)
 {
 	eg_http_round_values(&c->round);
 	c->page = c->round.at.page;
+	c->state = ASKING;
+	c->from_spool = c->spool && eg_http_spool_next(c->spool, &c->kept, &c->bad_kept);
+	if (c->from_spool)
+		return;
 	eg_http_peer_ask(c->peer, &c->what, c->round.mode == EG_HTTP_LIST ? EG_CALL_BULK : EG_CALL_URGENT,
 	                 true);
-	c->state = ASKING;
 }
 
 static void rest(struct eg_http_source *c, int64_t us)
@@ -226,6 +249,8 @@ static void begin(struct eg_http_source *c)
 	                    : &c->place;
 	struct eg_http_place start = *from;
 	c->list_begun = eg_now_us();
+	if (c->spool && !eg_http_spool_resume(c->spool, c->list_begun, &c->list_begun))
+		eg_http_spool_begin(c->spool, c->list_begun);
 	if (eg_http_round_begin(&c->round, &start, c->list_begun + c->skew_us))
 		ask(c);
 	else if (c->once)
@@ -374,16 +399,33 @@ static enum eg_rc page_over(struct eg_http_source *c, struct eg_in *out, struct 
 	return EG_EMPTY;
 }
 
+/* The page that was asked for, from the peer or from before a restart. */
+static enum eg_rc get_page(struct eg_http_source *c, int64_t mono_deadline_us, struct eg_err *err)
+{
+	enum eg_rc rc = c->from_spool ? eg_http_peer_again(c->peer, eg_buf_bytes(&c->kept), c->bad_kept, err)
+	                              : eg_http_peer_wait(c->peer, mono_deadline_us, err);
+	if (rc && !c->from_spool)
+		return rc;
+	if (!rc)
+		rc = take_page(c, err);
+	if (!c->spool)
+		return rc;
+	const struct eg_http_answer *answer = eg_http_peer_answer(c->peer);
+	if (rc) /* its pages do not fit together, however often they are read */
+		eg_http_spool_drop(c->spool);
+	else if (!c->from_spool)
+		eg_http_spool_put(c->spool, eg_buf_bytes(&answer->text), answer->bad_bytes);
+	return rc;
+}
+
 static enum eg_rc on_asking(struct eg_http_source *c, int64_t mono_deadline_us, struct eg_in *out,
                             struct eg_err *err)
 {
-	enum eg_rc rc = eg_http_peer_wait(c->peer, mono_deadline_us, err);
+	enum eg_rc rc = get_page(c, mono_deadline_us, err);
 	if (rc == EG_EMPTY && c->once && eg_http_peer_spent(c->peer))
 		rc = eg_fail(err, EG_BUSY, "the calls of today are used up");
 	if (rc == EG_EMPTY)
 		return rc;
-	if (!rc)
-		rc = take_page(c, err);
 	if (rc)
 		return failed(c, rc, out, err);
 	if (c->round.mode != EG_HTTP_LIST || c->list_open)
@@ -449,6 +491,8 @@ static enum eg_rc list_settled(struct eg_http_source *c, enum eg_verdict_code co
 		rest(c, every < LIST_AGAIN ? every : LIST_AGAIN);
 		return EG_OK;
 	}
+	if (c->spool)
+		eg_http_spool_drop(c->spool);
 	if (code == EG_VERDICT_REFUSED)
 		eg_log(EG_LOG_WARN, "http.list_refused", EG_T("list", c->list_name));
 	c->place = c->round.at;

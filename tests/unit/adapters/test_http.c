@@ -307,6 +307,137 @@ static void open_list(const char *path)
 	               w.ports[PLAIN], path));
 }
 
+/* As open_list, with the folder that keeps its pages. */
+static void open_kept(const char *path, const char *more)
+{
+	must_open(false, (struct eg_connector_options){0},
+	          YAML("plain_http: true\nretries: 0\nurl: http://127.0.0.1:%d%s\ncode_path: /code\n"
+	               "rows_path: /data/list\nquery: [\"page=${page}\", \"size=2\"]\nlist_spool: "
+	               "%s/state\n" LIST "%s",
+	               w.ports[PLAIN], path, w.dir, more));
+}
+
+static const char *kept_path(void)
+{
+	static char path[128];
+	snprintf(path, sizeof path, "%s/state/src.list", w.dir);
+	return path;
+}
+
+/* The list from its begin to its end; its name. */
+static const char *whole_list(unsigned rows, uint64_t *end)
+{
+	static char name[80];
+	struct eg_in in;
+	must_be(&in, EG_IN_LIST_BEGIN);
+	snprintf(name, sizeof name, "%s", in.list.name);
+	for (unsigned i = 0; i < rows; i++)
+		must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_END);
+	*end = in.ref;
+	return name;
+}
+
+/* A partner counts calls: a restart in the middle of a long list asks for none of its pages twice. */
+static void a_list_goes_on_after_a_restart(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	struct stat st;
+	uint64_t end;
+	char name[80], text[4096];
+	open_kept("/pages/9", "");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	snprintf(name, sizeof name, "%s", in.list.name);
+	for (unsigned i = 0; i < 5; i++)
+		must_be(&in, EG_IN_ROW);
+	assert_int_equal(asked("GET /pages/9"), 3);
+	char value[64];
+	snprintf(value, sizeof value, "%.*s", (int)in.values[0].len, (const char *)in.values[0].p);
+	close_connector();
+	/* Kept for nobody else to read. */
+	assert_int_equal(stat(kept_path(), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	FILE *f = fopen(kept_path(), "r");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	assert_true(n > 100 && !memmem(text, n, "list", 4) && !memmem(text, n, "code", 4));
+	eg_checkpoint_close(w.checkpoint);
+	open_checkpoint();
+	open_kept("/pages/9", "");
+	assert_string_equal(whole_list(9, &end), name);
+	assert_int_equal(asked("GET /pages/9"), 5);
+	settle(end, EG_VERDICT_TAKEN);
+	assert_int_not_equal(stat(kept_path(), &st), 0);
+}
+
+static void a_kept_list_that_cannot_go_on_begins_anew(void **state)
+{
+	(void)state;
+	struct eg_in in;
+	struct stat st;
+	uint64_t end;
+	/* A page that fails is asked for again, those before it are not. */
+	open_kept("/breaks/2", "");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	for (unsigned n = 0; n < 4; n++)
+		must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_ABANDON);
+	open_kept("/breaks/2", "");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	for (unsigned n = 0; n < 4; n++)
+		must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_ABANDON);
+	assert_int_equal(asked("GET /breaks/2"), 4);
+	/* Pages that do not fit together are not kept. */
+	open_kept("/restless", "");
+	must_be(&in, EG_IN_LIST_BEGIN);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_LIST_ABANDON);
+	assert_int_not_equal(stat(kept_path(), &st), 0);
+	/* Other requests, a torn end, another checkpoint, one that is too old. */
+	static const struct {
+		const char *more;
+		int cut;
+		bool other;
+		unsigned calls;
+	} cases[] = {{"", 0, false, 3},
+	             {"headers: [\"A: b\"]\n", 0, false, 5},
+	             {"", 3, false, 4},
+	             {"", 0, true, 5},
+	             {"list_resume_within: 1s\n", 0, false, 5}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		unsigned before = asked("GET /pages/5");
+		open_kept("/pages/5", "");
+		must_be(&in, EG_IN_LIST_BEGIN);
+		for (unsigned n = 0; n < 4; n++)
+			must_be(&in, EG_IN_ROW);
+		close_connector();
+		if (cases[i].cut) {
+			assert_int_equal(stat(kept_path(), &st), 0);
+			assert_int_equal(truncate(kept_path(), st.st_size - cases[i].cut), 0);
+		}
+		if (cases[i].other) {
+			char path[128];
+			eg_checkpoint_close(w.checkpoint);
+			snprintf(path, sizeof path, "%s/state/checkpoint", w.dir);
+			assert_int_equal(unlink(path), 0);
+			open_checkpoint();
+		}
+		for (int64_t until = eg_mono_us() + 1100000; i == 4 && eg_mono_us() < until;)
+			usleep(50000);
+		open_kept("/pages/5", cases[i].more);
+		whole_list(5, &end);
+		if (asked("GET /pages/5") - before != cases[i].calls)
+			fail_msg("%zu: %u calls", i, asked("GET /pages/5") - before);
+		settle(end, EG_VERDICT_TAKEN);
+		close_connector();
+		eg_checkpoint_drop(w.checkpoint, "src.http.place"); /* the next one is due at once */
+	}
+}
+
 static void a_list_comes_when_it_is_due(void **state)
 {
 	(void)state;
@@ -762,6 +893,8 @@ int main(void)
 	        TEST(the_place_waits_for_verdicts),
 	        TEST(a_full_list_has_a_begin_and_an_end),
 	        TEST(a_list_comes_when_it_is_due),
+	        TEST(a_list_goes_on_after_a_restart),
+	        TEST(a_kept_list_that_cannot_go_on_begins_anew),
 	        TEST(a_list_that_breaks_off_is_abandoned),
 	        TEST(a_list_that_was_not_taken_waits),
 	        TEST(rows_are_flattened_and_the_bad_ones_told),
