@@ -15,15 +15,12 @@
 #include "connectors/table_flight.h"
 #include "connectors/table_list.h"
 #include "connectors/table_mark.h"
-#include "connectors/table_position.h"
-#include "connectors/table_select.h"
+#include "connectors/table_row.h"
 #include "connectors/table_watermark.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RAW_MAX 4096 /* bytes of an unreadable value that are reported */
 
 enum phase { WAIT, PROBE, HIGHEST, ROWS, NULLS, GAP };
 
@@ -56,7 +53,7 @@ struct eg_table_source {
 	/* What was handed out last. */
 	struct eg_bytes *values;
 	struct eg_buf frame;
-	char reason[EG_TABLE_NAME_MAX * 2 + 80];
+	char reason[EG_TABLE_REASON];
 };
 
 /* --- opening */
@@ -347,33 +344,6 @@ static enum eg_rc wait_job(struct eg_table_source *s, int64_t deadline, struct e
 
 /* --- rows */
 
-static void token(struct eg_table_source *s, unsigned row, bool key, uint8_t out[16])
-{
-	eg_buf_reset(&s->frame);
-	for (unsigned i = 0; i < (key ? s->conf.key.n : s->select.out.n); i++) {
-		unsigned column = key ? s->select.key[i] : i;
-		struct eg_bytes v = eg_table_page_value(s->page, row, column);
-		if (!key && !s->select.payload[i])
-			continue;
-		eg_buf_add_be(&s->frame, v.p ? v.len + 1 : 0, 8);
-		eg_buf_add(&s->frame, v.p, v.len);
-	}
-	eg_checkpoint_token(s->checkpoint, eg_buf_bytes(&s->frame), out);
-}
-
-static void describe(struct eg_table_source *s, unsigned row, struct eg_flight *flight)
-{
-	uint8_t state[16];
-	struct eg_position position;
-	struct eg_bytes at = eg_table_page_value(s->page, row, s->select.position);
-	*flight = (struct eg_flight){.row.at = INT64_MAX, .sweep = s->sweep};
-	token(s, row, true, flight->row.key);
-	token(s, row, false, state);
-	memcpy(flight->row.state, state, sizeof flight->row.state);
-	if (s->watermark && at.p && eg_position_parse(at, s->conf.dense_time, &position))
-		flight->row.at = position.at;
-}
-
 static bool known(struct eg_table_source *s, const struct eg_seen_row *row)
 {
 	if (eg_flights_has(s->flights, row))
@@ -383,13 +353,10 @@ static bool known(struct eg_table_source *s, const struct eg_seen_row *row)
 	return seen && memcmp(seen->state, row->state, sizeof row->state) == 0;
 }
 
-static bool take_off(struct eg_table_source *s, unsigned row, struct eg_flight *flight)
+static bool take_off(struct eg_table_source *s, const struct eg_table_row *row, struct eg_flight *flight)
 {
 	struct eg_bytes kept[2 * EG_TABLE_KEYS_MAX];
-	for (unsigned i = 0; i < s->conf.key.n; i++)
-		kept[flight->n++] = eg_table_page_value(s->page, row, s->select.key[i]);
-	for (unsigned i = 0; i < s->conf.version.n; i++)
-		kept[flight->n++] = eg_table_page_value(s->page, row, s->select.version[i]);
+	flight->n = eg_table_row_kept(row, kept);
 	flight->values = kept;
 	flight->ref = s->ref + 1;
 	bool added = eg_flights_add(s->flights, flight);
@@ -398,45 +365,18 @@ static bool take_off(struct eg_table_source *s, unsigned row, struct eg_flight *
 	return added;
 }
 
-/* The first column of the key that is NULL: no verdict could be kept for such a row alone. NULL: none is. */
-static const char *null_key(const struct eg_table_source *s, unsigned row)
-{
-	for (unsigned i = 0; i < s->conf.key.n; i++)
-		if (!eg_table_page_value(s->page, row, s->select.key[i]).p)
-			return s->select.columns[s->select.key[i]]->name;
-	return NULL;
-}
-
-static void fill_null_key(struct eg_table_source *s, const char *name, struct eg_in *out)
-{
-	out->kind = EG_IN_BAD;
-	snprintf(s->reason, sizeof s->reason, "column %.*s of the key is NULL", EG_TABLE_NAME_MAX, name);
-	out->reason = s->reason;
-}
-
-static void fill_bad(struct eg_table_source *s, unsigned row, struct eg_in *out)
-{
-	unsigned column = s->page->bad[row] - 1u;
-	out->kind = EG_IN_BAD;
-	out->raw = eg_table_page_value(s->page, row, column);
-	if (out->raw.len > RAW_MAX)
-		out->raw.len = RAW_MAX;
-	snprintf(s->reason, sizeof s->reason, "column %.*s is no text or longer than %zu bytes",
-	         EG_TABLE_NAME_MAX, s->select.columns[column]->name, s->conf.max_value);
-	out->reason = s->reason;
-}
-
 /* EG_EMPTY: this row is not handed out (now). */
 static enum eg_rc hand_out(struct eg_table_source *s, struct eg_in *out, struct eg_err *err)
 {
-	unsigned row = s->at;
-	struct eg_flight flight;
+	struct eg_table_row row = {&s->conf, &s->select, s->page, s->at};
+	struct eg_flight flight = {.sweep = s->sweep};
+	struct eg_bytes raw;
 	if (s->conf.claim == EG_CLAIM_LIST) {
 		flight.ref = ++s->ref;
 	} else {
-		describe(s, row, &flight);
+		eg_table_row_seen(&row, s->checkpoint, &s->frame, &flight.row);
 		bool skip = known(s, &flight.row);
-		if (!skip && !take_off(s, row, &flight))
+		if (!skip && !take_off(s, &row, &flight))
 			return eg_fail(err, EG_NO_MEMORY, "no memory for a row");
 		if (s->phase == ROWS && flight.row.at != INT64_MAX)
 			s->cursor = flight.row.at;
@@ -447,18 +387,18 @@ static enum eg_rc hand_out(struct eg_table_source *s, struct eg_in *out, struct 
 	}
 	s->at++;
 	for (unsigned i = 0; i < s->select.out.n; i++)
-		s->values[i] = eg_table_page_value(s->page, row, i);
+		s->values[i] = eg_table_page_value(s->page, row.row, i);
 	*out = (struct eg_in){.kind = EG_IN_ROW,
 	                      .ref = flight.ref,
 	                      .columns = &s->select.out,
 	                      .values = s->values,
 	                      .place = s->conf.table,
 	                      .list.count = -1};
-	const char *missing_key = s->conf.claim == EG_CLAIM_LIST ? NULL : null_key(s, row);
-	if (s->page->bad[row])
-		fill_bad(s, row, out);
-	else if (missing_key)
-		fill_null_key(s, missing_key, out);
+	if (eg_table_row_bad(&row, s->reason, &raw)) {
+		out->kind = EG_IN_BAD;
+		out->raw = raw;
+		out->reason = s->reason;
+	}
 	return EG_OK;
 }
 
