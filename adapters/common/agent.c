@@ -18,7 +18,8 @@ enum { TURN_EVENTS = 256 };
 
 struct agent {
 	const struct eg_agent_options *o;
-	struct eg_inbound *inbound;
+	struct eg_inbound *inbound; /* rows, and lists too unless the connector splits */
+	struct eg_inbound *lists;   /* NULL: it does not */
 	struct eg_deliver *deliver; /* NULL: the mapping has no outbound section */
 	bool stopping, link_up;
 	int64_t stop_deadline_us, status_due_us, moved_us;
@@ -31,6 +32,8 @@ struct agent {
 static void trouble(const struct agent *a, struct eg_err *err, bool *needs_mending)
 {
 	eg_inbound_trouble(a->inbound, err, needs_mending);
+	if (!err->rc && a->lists)
+		eg_inbound_trouble(a->lists, err, needs_mending);
 	if (!err->rc && a->deliver)
 		eg_deliver_trouble(a->deliver, err, needs_mending);
 }
@@ -45,6 +48,8 @@ static void write_status(struct agent *a)
 	trouble(a, &now, &mend);
 	s.trouble = now.rc ? now.text : "";
 	eg_inbound_standing(a->inbound, &s);
+	if (a->lists)
+		eg_inbound_standing(a->lists, &s);
 	if (a->deliver)
 		eg_deliver_standing(a->deliver, &s);
 	if (a->o->status_file && eg_counts_write(a->o->counts, &s, a->o->status_file, &err))
@@ -98,10 +103,15 @@ static enum eg_rc hopeless(struct agent *a, int64_t now, struct eg_err *err)
 	                                             : "the gateway cannot be reached");
 }
 
+static bool idle(const struct agent *a)
+{
+	return eg_inbound_idle(a->inbound) && (!a->lists || eg_inbound_idle(a->lists));
+}
+
 static bool done(const struct agent *a, int64_t now)
 {
 	if (a->stopping)
-		return eg_inbound_idle(a->inbound) || now >= a->stop_deadline_us;
+		return idle(a) || now >= a->stop_deadline_us;
 	return a->o->once && eg_inbound_done(a->inbound) && (!a->deliver || eg_deliver_done(a->deliver));
 }
 
@@ -112,6 +122,8 @@ static void look_for_stop(struct agent *a, int64_t now)
 	a->stopping = true;
 	a->stop_deadline_us = now + a->o->limits->grace_us;
 	eg_inbound_stop(a->inbound);
+	if (a->lists)
+		eg_inbound_stop(a->lists);
 	if (a->deliver)
 		eg_deliver_stop(a->deliver);
 	eg_log(EG_LOG_INFO, "agent.stopping");
@@ -129,7 +141,10 @@ static enum eg_rc drain_link(struct agent *a, int64_t deadline, struct eg_err *e
 		if (rc)
 			return rc;
 		int64_t now = eg_mono_us();
-		if (!eg_inbound_event(a->inbound, &e, now) && a->deliver)
+		if (eg_inbound_event(a->inbound, &e, now) ||
+		    (a->lists && eg_inbound_event(a->lists, &e, now)))
+			continue;
+		if (a->deliver)
 			eg_deliver_event(a->deliver, &e, now);
 	}
 	return EG_OK;
@@ -137,9 +152,11 @@ static enum eg_rc drain_link(struct agent *a, int64_t deadline, struct eg_err *e
 
 static int64_t wake_at(const struct agent *a, int64_t now)
 {
-	int64_t at = now + (eg_inbound_idle(a->inbound) ? IDLE_WAIT_US : BUSY_WAIT_US);
+	int64_t at = now + (idle(a) ? IDLE_WAIT_US : BUSY_WAIT_US);
 	if (eg_inbound_due(a->inbound) < at)
 		at = eg_inbound_due(a->inbound);
+	if (a->lists && eg_inbound_due(a->lists) < at)
+		at = eg_inbound_due(a->lists);
 	if (a->deliver && eg_deliver_due(a->deliver) < at)
 		at = eg_deliver_due(a->deliver);
 	return at > now ? at : now;
@@ -152,9 +169,19 @@ static int64_t source_wait(const struct agent *a, bool more)
 	return eg_inbound_idle(a->inbound) && !more ? IDLE_WAIT_US : BUSY_WAIT_US;
 }
 
+/* The lists' turn, which never waits. True: the other source is not to wait either. */
+static bool turn_lists(struct agent *a, int64_t now)
+{
+	bool waited;
+	if (!a->lists)
+		return false;
+	eg_inbound_turn(a->lists, now, now, &waited);
+	return eg_inbound_working(a->lists) || !eg_inbound_idle(a->lists);
+}
+
 static enum eg_rc turn(struct agent *a, struct eg_err *err)
 {
-	bool waited = false, more = false;
+	bool waited = false, more = false, busy;
 	int64_t now = eg_mono_us();
 	look_for_stop(a, now);
 	housekeeping(a, now);
@@ -162,7 +189,10 @@ static enum eg_rc turn(struct agent *a, struct eg_err *err)
 		more = eg_deliver_turn(a->deliver, now);
 	/* The source gets its time even when others are busy: one that fetches over a network could otherwise
 	 * never finish. */
-	eg_inbound_turn(a->inbound, now, now + source_wait(a, more), &waited);
+	busy = turn_lists(a, now);
+	eg_inbound_turn(a->inbound, now, busy ? now : now + source_wait(a, more), &waited);
+	if (busy) /* nobody has waited, so that says nothing */
+		waited = eg_inbound_working(a->lists) || eg_inbound_working(a->inbound);
 	now = eg_mono_us();
 	return drain_link(a, waited || more ? 0 : wake_at(a, now), err);
 }
@@ -182,7 +212,13 @@ static enum eg_rc open_parts(struct agent *a, struct eg_err *err)
 	                                 .limits = o->limits,
 	                                 .counts = o->counts,
 	                                 .once = o->once};
+	/* With once nobody waits for rows, and the end is told once. */
+	bool split = eg_mapping_info(o->mapping)->connector->splits && !o->once;
+	in.part = split ? EG_PART_ROWS : EG_PART_ALL;
 	enum eg_rc rc = eg_inbound_open(&a->inbound, &in, err);
+	in.part = EG_PART_LISTS;
+	if (!rc && split)
+		rc = eg_inbound_open(&a->lists, &in, err);
 	if (!rc && eg_mapping_info(o->mapping)->has_outbound)
 		rc = eg_deliver_open(&a->deliver, &out, err);
 	return rc;
@@ -201,7 +237,7 @@ enum eg_rc eg_agent_run(const struct eg_agent_options *o, struct eg_err *err)
 			rc = hopeless(&a, eg_mono_us(), err);
 	}
 	if (a.inbound) {
-		if (!rc && a.stopping && !eg_inbound_idle(a.inbound))
+		if (!rc && a.stopping && !idle(&a))
 			eg_log(EG_LOG_WARN, "agent.grace_over"); /* what has no receipt comes again */
 		struct eg_err save = {0};
 		if (eg_checkpoint_save(o->checkpoint, &save))
@@ -210,6 +246,7 @@ enum eg_rc eg_agent_run(const struct eg_agent_options *o, struct eg_err *err)
 		write_status(&a);
 	}
 	eg_deliver_close(a.deliver);
+	eg_inbound_close(a.lists);
 	eg_inbound_close(a.inbound);
 	eg_log(EG_LOG_INFO, "agent.stopped", EG_I("rows", o->counts->rows),
 	       EG_I("applied", o->counts->applied));

@@ -26,7 +26,7 @@ struct eg_inbound {
 	struct eg_full_list *list;
 	struct eg_refusals refusals;
 	struct eg_row_log row_log;
-	bool stopping, ended;
+	bool stopping, ended, working;
 	struct eg_err gateway; /* the gateway refuses us; rc EG_OK: it does not */
 };
 
@@ -248,7 +248,8 @@ static bool pull(struct eg_inbound *in, int64_t deadline)
 	struct eg_err err = {0};
 	for (unsigned i = 0; i < TURN_ROWS && room(in) && !in->ended; i++) {
 		enum eg_rc rc = in->port.type->next(in->port.connector, i ? 0 : deadline, &row, &err);
-		if (rc == EG_EMPTY)
+		in->working = i > 0 || rc == EG_BUSY || !rc;
+		if (rc == EG_EMPTY || (rc == EG_BUSY && in->o.part != EG_PART_ALL))
 			return i > 0;
 		if (!rc)
 			rc = take(in, &row, &err);
@@ -263,7 +264,7 @@ static bool pull(struct eg_inbound *in, int64_t deadline)
 void eg_inbound_turn(struct eg_inbound *in, int64_t now, int64_t deadline, bool *waited)
 {
 	bool more = false;
-	*waited = false;
+	*waited = in->working = false;
 	if (!in->stopping && !in->ended && room(in) && eg_port_ready(&in->port, now)) {
 		more = pull(in, deadline);
 		*waited = more || eg_mono_us() >= deadline;
@@ -282,6 +283,11 @@ bool eg_inbound_event(struct eg_inbound *in, const struct eg_link_event *e, int6
 		if (eg_lane_event(in->lanes[i], e, now))
 			return true;
 	return eg_full_list_event(in->list, e, now);
+}
+
+bool eg_inbound_working(const struct eg_inbound *in)
+{
+	return in->working;
 }
 
 int64_t eg_inbound_due(const struct eg_inbound *in)
@@ -320,13 +326,16 @@ void eg_inbound_standing(const struct eg_inbound *in, struct eg_standing *out)
 {
 	out->agency = in->info->agency;
 	out->dataset = in->info->dataset;
-	out->source = eg_port_state_name(in->port.state);
+	if (!out->source || (int)in->port.state > out->source_state) {
+		out->source_state = in->port.state;
+		out->source = eg_port_state_name(in->port.state);
+	}
 	for (unsigned i = 0; i < LANES; i++) {
 		out->rows_in_flight += eg_lane_rows(in->lanes[i]);
 		out->batches_in_flight += eg_lane_batches(in->lanes[i]);
 		out->batches_resent += eg_lane_resent(in->lanes[i]);
 	}
-	out->list_open = eg_full_list_busy(in->list);
+	out->list_open |= eg_full_list_busy(in->list);
 }
 
 void eg_inbound_trouble(const struct eg_inbound *in, struct eg_err *err, bool *needs_mending)
@@ -391,6 +400,7 @@ enum eg_rc eg_inbound_open(struct eg_inbound **out, const struct eg_inbound_opti
 	        .options = {.settings = in->info->source,
 	                    .checkpoint = o->checkpoint,
 	                    .prefix = "source/",
+	                    .part = o->part,
 	                    .revision = eg_mapping_info(o->mapping)->revision,
 	                    .once = o->once},
 	        .name = "source",

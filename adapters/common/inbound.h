@@ -21,6 +21,7 @@ struct eg_inbound_options {
 	const struct eg_limits *limits;
 	struct eg_counts *counts;
 	bool once;
+	enum eg_part part;
 };
 
 enum eg_rc eg_inbound_open(struct eg_inbound **out, const struct eg_inbound_options *o, struct eg_err *err);
@@ -30,7 +31,8 @@ void eg_inbound_close(struct eg_inbound *in); /* NULL is fine */
  * *waited: until then, or rows came. */
 void eg_inbound_turn(struct eg_inbound *in, int64_t now_us, int64_t mono_deadline_us, bool *waited);
 bool eg_inbound_event(struct eg_inbound *in, const struct eg_link_event *e,
-                      int64_t now_us); /* was it ours? */
+                      int64_t now_us);                /* was it ours? */
+bool eg_inbound_working(const struct eg_inbound *in); /* could the source do more at once? */
 int64_t eg_inbound_due(const struct eg_inbound *in);
 /* From now on no row is taken; a list that is open is broken off. */
 void eg_inbound_stop(struct eg_inbound *in);

@@ -10,4 +10,5 @@ EG_CONNECTOR_HALVES(file_source, file_target)
 const struct eg_connector_type eg_connector_file = {.name = "file",
                                                     .source_settings = file_source_settings,
                                                     .target_settings = file_target_settings,
-                                                    EG_CONNECTOR_FUNCTIONS};
+                                                    EG_CONNECTOR_FUNCTIONS,
+                                                    .splits = true};

@@ -14,6 +14,7 @@
 
 struct file_inbox {
 	const struct file_rules *rules;
+	enum eg_part part;
 	int dir;
 	int watch; /* -1: not yet, or the system gives none: then only the clock wakes */
 	bool watched;
@@ -25,13 +26,15 @@ struct file_inbox {
 	enum eg_rc rc;
 };
 
-enum eg_rc file_inbox_open(struct file_inbox **out, const struct file_rules *rules, struct eg_err *err)
+enum eg_rc file_inbox_open(struct file_inbox **out, const struct file_rules *rules, enum eg_part part,
+                           struct eg_err *err)
 {
 	*out = NULL;
 	struct file_inbox *i = calloc(1, sizeof *i);
 	if (!i)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a folder");
 	i->rules = rules;
+	i->part = part;
 	i->dir = i->watch = -1;
 	enum eg_rc rc = file_dir_open(&i->dir, rules->inbox, err);
 	if (rc) {
@@ -237,6 +240,11 @@ enum eg_rc file_inbox_scan(struct file_inbox *i, int64_t now_us, struct eg_err *
 
 /* ---- choosing ---- */
 
+static bool ours(const struct file_inbox *i, const struct file_candidate *c)
+{
+	return i->part == EG_PART_ALL || (c->fits && c->name.full) == (i->part == EG_PART_LISTS);
+}
+
 bool file_inbox_settled(const struct file_inbox *i, const struct file_candidate *c, int64_t now_us)
 {
 	return now_us - c->since_us >= i->rules->settle_us;
@@ -305,7 +313,7 @@ enum file_choice file_inbox_next(struct file_inbox *i, int64_t now_us, struct fi
 	const char *held = NULL; /* the region whose files wait for an earlier one */
 	for (size_t k = 0; k < i->n; k++) {
 		struct file_candidate *c = &i->list[k];
-		if (held && c->fits && strcmp(held, c->name.region) == 0)
+		if (!ours(i, c) || (held && c->fits && strcmp(held, c->name.region) == 0))
 			continue;
 		enum file_choice choice = judge(i, c, now_us, control, reason);
 		if (choice != CHOICE_WAIT) {
@@ -326,7 +334,7 @@ bool file_inbox_settling(const struct file_inbox *i, int64_t now_us, int64_t *wh
 		const struct file_candidate *c = &i->list[k];
 		int64_t due_us = c->since_us + i->rules->settle_us;
 		bool waits_for_more = c->orphan || (*i->rules->control && !c->has_control);
-		if (waits_for_more || due_us <= now_us || c->not_before_us > due_us)
+		if (!ours(i, c) || waits_for_more || due_us <= now_us || c->not_before_us > due_us)
 			continue;
 		any = true;
 		*when_us = due_us < *when_us ? due_us : *when_us;
@@ -359,22 +367,22 @@ static void watch(struct file_inbox *i)
 	}
 }
 
-void file_inbox_wait(struct file_inbox *i, int64_t mono_deadline_us)
+bool file_inbox_wait(struct file_inbox *i, int64_t mono_deadline_us)
 {
 	static const int64_t MOST_US = 3600 * EG_SECOND;
 	int64_t left_us = mono_deadline_us - eg_mono_us();
-	if (left_us <= 0)
-		return;
 	if (!i->watched) {
 		watch(i); /* and look again: what came before is not told */
-		return;
+		return true;
 	}
 	struct pollfd p = {.fd = i->watch, .events = POLLIN};
-	if (poll(&p, i->watch >= 0, (int)((left_us < MOST_US ? left_us : MOST_US) / 1000 + 1)) <= 0)
-		return;
+	int wait_ms = left_us > 0 ? (int)((left_us < MOST_US ? left_us : MOST_US) / 1000 + 1) : 0;
+	if (poll(&p, i->watch >= 0, wait_ms) <= 0)
+		return false;
 	_Alignas(struct inotify_event) char told[4096];
 	while (read(i->watch, told, sizeof told) > 0)
 		;
+	return true;
 }
 
 void file_inbox_close(struct file_inbox *i)

@@ -14,6 +14,7 @@
 #include "connectors/file_dir.h"
 #include "connectors/file_reason.h"
 #include "connectors/file_rules.h"
+#include "eldergate/connector.h"
 
 #define FILE_ENTRIES_MAX 100000 /* of one folder; more is EG_LIMIT */
 
@@ -33,7 +34,9 @@ enum file_choice { CHOICE_NOTHING, CHOICE_WAIT, CHOICE_READY, CHOICE_REJECTED };
 
 struct file_inbox;
 
-enum eg_rc file_inbox_open(struct file_inbox **out, const struct file_rules *rules, struct eg_err *err);
+/* part: of LISTS only full lists are told, of ROWS all else; either order stands by itself then. */
+enum eg_rc file_inbox_open(struct file_inbox **out, const struct file_rules *rules, enum eg_part part,
+                           struct eg_err *err);
 int file_inbox_dir(const struct file_inbox *i); /* its own */
 enum eg_rc file_inbox_scan(struct file_inbox *i, int64_t now_us, struct eg_err *err);
 /* READY: *out may be read, *control is what its control file says. REJECTED: *out must be moved away because
@@ -47,8 +50,8 @@ bool file_inbox_settled(const struct file_inbox *i, const struct file_candidate 
 bool file_inbox_settling(const struct file_inbox *i, int64_t now_us, int64_t *when_us);
 struct file_candidate *file_inbox_find(struct file_inbox *i, const char *entry); /* NULL: gone */
 void file_inbox_forget(struct file_inbox *i, const char *entry);                 /* it was moved away */
-/* Waits until something changes in the folder, or the deadline. */
-void file_inbox_wait(struct file_inbox *i, int64_t mono_deadline_us);
+/* Waits until something changes in the folder, or the deadline. True: something did, or nobody can tell. */
+bool file_inbox_wait(struct file_inbox *i, int64_t mono_deadline_us);
 void file_inbox_close(struct file_inbox *i); /* NULL is fine */
 
 #endif

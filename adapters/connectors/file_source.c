@@ -20,6 +20,7 @@ struct file_source {
 	struct sftp_pull *pull; /* NULL: a folder only */
 	struct sftp_known *known;
 	bool once, ending;
+	enum eg_part part;
 	struct file_work *work; /* NULL: none in work */
 	uint64_t next_ref;
 	int64_t scanned_us;
@@ -28,7 +29,7 @@ struct file_source {
 static enum eg_rc open_folders(struct file_source *s, struct eg_err *err)
 {
 	struct file_place *p = &s->place;
-	enum eg_rc rc = file_inbox_open(&p->inbox, &s->rules, err);
+	enum eg_rc rc = file_inbox_open(&p->inbox, &s->rules, s->part, err);
 	if (rc || p->dry)
 		return rc;
 	int inbox = file_inbox_dir(p->inbox);
@@ -84,6 +85,7 @@ enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_
 	if (!s)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the file connector");
 	s->once = o->once;
+	s->part = o->part;
 	s->next_ref = 1;
 	s->scanned_us = INT64_MIN / 2;
 	s->place = (struct file_place){
@@ -99,7 +101,7 @@ enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_
 	s->place.memory.remember = s->rules.remember;
 	if (!rc)
 		rc = open_folders(s, err);
-	if (!rc)
+	if (!rc && s->part != EG_PART_LISTS) /* one of two fetches */
 		rc = open_server(s, err);
 	if (rc) {
 		file_source_close(s);
@@ -194,7 +196,8 @@ static enum eg_rc choose(struct file_source *s, struct eg_err *err)
 			return refuse(s, c, reason, err);
 		case CHOICE_WAIT:
 		case CHOICE_NOTHING:
-			if (!fresh)
+			/* Beside another source this is asked many times a second; idle sees what comes. */
+			if (!fresh || s->part != EG_PART_ALL)
 				return EG_EMPTY;
 			fresh = false;
 		}
@@ -237,9 +240,13 @@ static enum eg_rc idle(struct file_source *s, int64_t mono_deadline_us, struct e
 		s->scanned_us = INT64_MIN / 2;
 		return EG_OK;
 	}
-	if (now_us >= mono_deadline_us)
+	if (now_us >= mono_deadline_us && s->part == EG_PART_ALL)
 		return EG_EMPTY;
-	file_inbox_wait(s->place.inbox, when_us < mono_deadline_us ? when_us : mono_deadline_us);
+	/* Beside another source there is often no time to wait, but what has come must be seen all the same.
+	 */
+	bool come = file_inbox_wait(s->place.inbox, when_us < mono_deadline_us ? when_us : mono_deadline_us);
+	if (now_us >= mono_deadline_us && !come)
+		return EG_EMPTY;
 	s->scanned_us = INT64_MIN / 2;
 	return EG_OK;
 }
@@ -272,7 +279,7 @@ enum eg_rc file_source_next(struct file_source *s, int64_t mono_deadline_us, str
 			s->work = NULL;
 		}
 		if (eg_mono_us() >= mono_deadline_us)
-			return EG_EMPTY;
+			return s->part == EG_PART_ALL ? EG_EMPTY : EG_BUSY;
 	}
 }
 

@@ -93,12 +93,17 @@ struct eg_delivery_result {
 	struct eg_err err;
 };
 
+/* What of the source a connector hands out. Full lists wait long for their verdict, and rows must not wait
+ * with them: of a type that splits, one connector has the rows and another the lists, side by side. */
+enum eg_part { EG_PART_ALL = 0, EG_PART_ROWS, EG_PART_LISTS };
+
 struct eg_connector_options {
 	const struct eg_settings *settings; /* of the mapping's `source` or `outbound.target` section */
 	struct eg_checkpoint *checkpoint;   /* names begin with prefix */
 	const char *prefix;
 	bool once;         /* take what is there and hand out EG_IN_END, as a dry check does */
 	bool dry;          /* change nothing in the source: no claim, no mark, no file moved */
+	enum eg_part part; /* not ALL: only of a type that splits, never with once or dry */
 	uint32_t revision; /* of the mapping: with another one what was taken before may be taken anew */
 };
 
@@ -132,6 +137,10 @@ struct eg_connector_type {
 	 * EG_CONFIG with their place; nothing is connected to or changed. NULL: each of them alone says all.
 	 */
 	enum eg_rc (*check)(const struct eg_settings *s, bool target, struct eg_err *err);
+	/* It has both rows and lists, and can be opened for either: then checkpoint and prefix are both
+	 * connectors', and next may return EG_BUSY at the deadline: there is no item yet, but the next call
+	 * works on. */
+	bool splits;
 };
 
 #endif

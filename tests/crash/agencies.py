@@ -318,6 +318,7 @@ class Database:
         if self.server.user:
             os.chown(self.place, self.server.user.pw_uid, self.server.user.pw_gid)
         self.server.prepare()
+        self.process = None
         self.connection = self.server.connection()
         self.start()
 
@@ -331,23 +332,25 @@ class Database:
 
     def start(self):
         """As a child of ours: one that nobody waits for would keep its number, and the next would not start."""
-        with open(os.path.join(self.place, "server.log"), "a", encoding="utf-8") as log:
-            self.process = subprocess.Popen(self.server.command(f"{self.server.programs}/postgres", "-D", self.server.data),
-                                            cwd="/", stdout=log, stderr=log)
         harness.until(self.answers, "the database")
         self.pid = self.server.pid()
 
     def answers(self):
+        if self.gone():  # it does not start while processes of its predecessor, which notice its death by and by, are left
+            with open(os.path.join(self.place, "server.log"), "a", encoding="utf-8") as log:
+                self.process = subprocess.Popen(
+                    self.server.command(f"{self.server.programs}/postgres", "-D", self.server.data),
+                    cwd="/", stdout=log, stderr=log)
         try:
             return self.sql("select 1")
         except AssertionError:
             return False
 
     def gone(self):
-        return self.process.poll() is not None
+        return not self.process or self.process.poll() is not None
 
     def kill(self):
-        """With all its processes, which would notice its death only by and by."""
+        """With all its processes that still have it as parent."""
         all_of_it = [self.pid, *self.run.children_of(self.pid)]
         for pid in all_of_it:
             try:

@@ -296,6 +296,98 @@ static void once_delivers_what_there_is(void **state)
 	assert_status("\"delivered\":1");
 }
 
+/* ---- lists beside rows ---- */
+
+/* A list of one row; and, once all of the list was sent, a death. */
+static struct half {
+	enum eg_part part;
+	unsigned at, taken;
+} halves[3];
+
+static enum eg_rc half_open(struct eg_connector **out, const struct eg_connector_options *o,
+                            struct eg_err *why)
+{
+	(void)why;
+	halves[o->part] = (struct half){.part = o->part};
+	*out = (struct eg_connector *)(void *)&halves[o->part];
+	return EG_OK;
+}
+
+static void half_close(struct eg_connector *c)
+{
+	(void)c;
+}
+
+static enum eg_rc half_next(struct eg_connector *c, int64_t deadline, struct eg_in *out, struct eg_err *why)
+{
+	static const enum eg_in_kind list[] = {EG_IN_LIST_BEGIN, EG_IN_ROW, EG_IN_LIST_END};
+	static const char *const names[] = {"KEY", "KIND"};
+	static const struct eg_columns columns = {.generation = 1, .n = 2, .names = names};
+	static struct eg_bytes values[2];
+	struct half *h = (struct half *)(void *)c;
+	struct eg_link_call *sent = fake_open_call("Reconcile");
+	bool listed = h->part != EG_PART_ROWS && h->at < 3;
+	(void)deadline;
+	(void)why;
+	if (!listed && (h->part == EG_PART_LISTS || h->at % 3 || !sent || !sent->half_closed || h->taken))
+		return EG_EMPTY;
+	values[0] = eg_bytes_of("k");
+	values[1] = eg_bytes_of(listed ? "ok" : "death");
+	*out = (struct eg_in){.kind = listed ? list[h->at] : EG_IN_ROW,
+	                      .ref = ++h->at,
+	                      .columns = &columns,
+	                      .values = values,
+	                      .place = "",
+	                      .list = {.name = "LIST", .as_of = 7, .count = -1}};
+	return EG_OK;
+}
+
+static enum eg_rc half_settle(struct eg_connector *c, const struct eg_verdict *v, unsigned n,
+                              struct eg_err *why)
+{
+	(void)why;
+	for (unsigned i = 0; i < n; i++)
+		((struct half *)(void *)c)->taken += v[i].code == EG_VERDICT_TAKEN;
+	return EG_OK;
+}
+
+static void stop_when_the_death_is_settled(void)
+{
+	stop = halves[EG_PART_ROWS].taken || ++idles > 100;
+}
+
+static void a_death_does_not_wait_for_the_verdict_of_a_list(void **state)
+{
+	(void)state;
+	static struct eg_connector_type split;
+	split = fake_connector;
+	split.open_source = half_open;
+	split.close = half_close;
+	split.next = half_next;
+	split.settle = half_settle;
+	split.splits = true;
+	mapping.info.connector = &split;
+	fake.sent = gateway_sent; /* it says nothing of lists */
+	fake.idle = stop_when_the_death_is_settled;
+	idles = 0;
+	assert_int_equal(run(false), EG_OK);
+	assert_int_equal(halves[EG_PART_ROWS].taken, 1);
+	assert_int_equal(halves[EG_PART_LISTS].at, 3);
+	assert_int_equal(halves[EG_PART_LISTS].taken, 0);
+	assert_int_equal(counts.applied, 1);
+	assert_status("\"list_open\":true");
+	/* once: there is nobody to wait, and one end. */
+	stop = 0;
+	idles = 0;
+	split.next = fake_next;
+	split.settle = fake_settle;
+	split.open_source = fake_open_source;
+	split.close = fake_close;
+	fake_row("k", "ok");
+	assert_int_equal(run(true), EG_OK);
+	assert_int_equal(source.opened, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_agent, world_close)
@@ -313,6 +405,7 @@ int main(void)
 	        T(a_gateway_that_takes_nothing_is_no_busy_loop),
 	        T(a_batch_without_credit_is_no_busy_loop),
 	        T(once_delivers_what_there_is),
+	        T(a_death_does_not_wait_for_the_verdict_of_a_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,60 @@ static void a_control_file_follows_its_file_after_a_crash(void **state)
 	world_close(&w);
 }
 
+/* The keys of the rows that are there now, without waiting for more; a list's in brackets. */
+static const char *there_now(struct eg_connector *c, char text[200])
+{
+	struct eg_in in;
+	*text = 0;
+	for (unsigned i = 0; i < 20; i++) { /* a file is looked at in more than one step */
+		enum eg_rc rc = eg_connector_file.next(c, eg_mono_us(), &in, NULL);
+		if (rc == EG_EMPTY || rc == EG_BUSY)
+			continue;
+		assert_int_equal(rc, EG_OK);
+		size_t len = strlen(text);
+		if (in.kind == EG_IN_ROW)
+			snprintf(text + len, 200 - len, "%.*s ", (int)in.values[0].len,
+			         (const char *)in.values[0].p);
+		else
+			snprintf(text + len, 200 - len, in.kind == EG_IN_LIST_BEGIN ? "[" : "]");
+	}
+	return text;
+}
+
+/* An increment does not wait for the list before it, nor for anybody who has the time to wait for it. */
+static void lists_and_rows_side_by_side(void **state)
+{
+	struct world w;
+	struct eg_connector *rows, *lists;
+	char text[200];
+	(void)state;
+	world_open(&w, NAMES "settle: 20ms\npoll: 1h\nretry: 20ms\ncontrol: .ctl\n");
+	struct eg_connector_options o = options_of(&w);
+	o.once = false;
+	put_whole(&w, "D_330302_20261101_1_FULL.csv", HEAD "1,a\r\n", 1);
+	put_whole(&w, "D_330302_20261102_2_INC.csv", HEAD "2,b\r\n", 1);
+	o.part = EG_PART_ROWS;
+	assert_int_equal(eg_connector_file.open_source(&rows, &o, NULL), EG_OK);
+	o.part = EG_PART_LISTS;
+	assert_int_equal(eg_connector_file.open_source(&lists, &o, NULL), EG_OK);
+	assert_string_equal(there_now(lists, text), "[1 ]");
+	assert_string_equal(there_now(rows, text), "2 ");
+	struct eg_verdict v = {.ref = 1, .code = EG_VERDICT_TAKEN, .reason = "", .field = "", .text = ""};
+	assert_int_equal(eg_connector_file.settle(rows, &v, 1, NULL), EG_OK);
+	put_whole(&w, "D_330302_20261103_3_INC.csv", HEAD "3,c\r\n", 1);
+	put_whole(&w, "D_330302_20261103_4_FULL.csv", HEAD "4,d\r\n", 1);
+	assert_string_equal(there_now(rows, text), "3 ");
+	assert_true(there(&w, "done/D_330302_20261102_2_INC.csv"));
+	assert_string_equal(there_now(lists, text), "");
+	for (v.ref = 1; v.ref <= 3; v.ref++)
+		assert_int_equal(eg_connector_file.settle(lists, &v, 1, NULL), EG_OK);
+	assert_string_equal(there_now(lists, text), "[4 ]");
+	assert_true(there(&w, "done/D_330302_20261101_1_FULL.csv"));
+	eg_connector_file.close(rows);
+	eg_connector_file.close(lists);
+	world_close(&w);
+}
+
 static void order_within_a_region(void **state)
 {
 	struct world w;
@@ -510,6 +564,7 @@ int main(void)
 	        cmocka_unit_test(controls_that_do_not_agree),
 	        cmocka_unit_test(an_incomplete_file_holds_its_region),
 	        cmocka_unit_test(a_control_file_follows_its_file_after_a_crash),
+	        cmocka_unit_test(lists_and_rows_side_by_side),
 	        cmocka_unit_test(order_within_a_region),
 	        cmocka_unit_test(repeated_files),
 	        cmocka_unit_test(another_mapping_is_another_file),
