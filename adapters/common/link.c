@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/bus_frame.h"
 #include "base/clock.h"
+#include "common/link_poll.h"
 #include "trust/crypto.h"
 #include "trust/curve.h"
 
@@ -17,10 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 #include <zmq.h>
 
 enum {
@@ -59,15 +56,13 @@ struct eg_link {
 	size_t max_message, their_max;
 	unsigned most_calls;
 	void *context, *socket, *events; /* socket, events: NULL when down */
-	int poll, timer, more;           /* poll: holds all descriptors */
+	struct eg_link_poll poll;
 	int socket_fd, events_fd;
 	uint64_t attempts, last_id;
 	enum state state;
 	int64_t due;                      /* down: the next attempt; greeting: when it has failed */
 	int64_t backoff, ping_due, asked; /* asked: the first PING without an answer; 0: none */
-	int64_t armed;                    /* what the timer is set to */
-	bool more_set;
-	struct eg_link_call ends; /* of the ring of calls, by id */
+	struct eg_link_call ends;         /* of the ring of calls, by id */
 	struct eg_err trouble;
 	zmq_msg_t payload; /* of the last event */
 	char text[EG_BUS_TEXT_MAX + 1];
@@ -114,19 +109,19 @@ static void watch(struct eg_link *l, void *socket, int *fd)
 {
 	size_t size = sizeof *fd;
 	if (zmq_getsockopt(socket, ZMQ_FD, fd, &size) == 0)
-		epoll_ctl(l->poll, EPOLL_CTL_ADD, *fd, &(struct epoll_event){.events = EPOLLIN});
+		eg_link_poll_add(&l->poll, *fd);
 }
 
 static void hang_up(struct eg_link *l, int linger_ms)
 {
 	if (l->socket) {
-		epoll_ctl(l->poll, EPOLL_CTL_DEL, l->socket_fd, NULL);
+		eg_link_poll_drop(&l->poll, l->socket_fd);
 		zmq_setsockopt(l->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
 		zmq_socket_monitor(l->socket, NULL, 0);
 		zmq_close(l->socket);
 	}
 	if (l->events) {
-		epoll_ctl(l->poll, EPOLL_CTL_DEL, l->events_fd, NULL);
+		eg_link_poll_drop(&l->poll, l->events_fd);
 		zmq_close(l->events);
 	}
 	l->socket = l->events = NULL;
@@ -392,23 +387,13 @@ static bool has_tidings(const struct eg_link *l)
  * another. */
 static void arm(struct eg_link *l)
 {
-	uint64_t count = 1;
-	int64_t due = next_due(l);
-	bool more = has_tidings(l) || has_input(l->socket) || has_input(l->events);
-	if (more && !l->more_set)
-		l->more_set = write(l->more, &count, sizeof count) == (ssize_t)sizeof count;
-	else if (!more && l->more_set)
-		l->more_set = read(l->more, &count, sizeof count) != (ssize_t)sizeof count;
-	if (due == l->armed)
-		return;
-	l->armed = due;
-	timerfd_settime(l->timer, TFD_TIMER_ABSTIME,
-	                &(struct itimerspec){.it_value = eg_mono_deadline(due > 0 ? due : 1)}, NULL);
+	eg_link_poll_arm(&l->poll, has_tidings(l) || has_input(l->socket) || has_input(l->events),
+	                 next_due(l));
 }
 
 int eg_link_fd(const struct eg_link *l)
 {
-	return l->poll;
+	return l->poll.fd;
 }
 
 /* ---- open and close ---- */
@@ -444,16 +429,11 @@ enum eg_rc eg_link_open(struct eg_link **out, const struct eg_link_options *o, s
 	l->backoff = BACKOFF_MIN;
 	zmq_msg_init(&l->payload);
 	eg_fail(&l->trouble, EG_UNAVAILABLE, "it has not connected yet");
-	l->poll = epoll_create1(EPOLL_CLOEXEC);
-	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	l->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	enum eg_rc rc = read_options(l, o, err);
+	enum eg_rc rc = eg_link_poll_open(&l->poll, err);
+	if (!rc)
+		rc = read_options(l, o, err);
 	if (!rc && !(l->context = zmq_ctx_new()))
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for a link");
-	if (!rc &&
-	    (epoll_ctl(l->poll, EPOLL_CTL_ADD, l->timer, &(struct epoll_event){.events = EPOLLIN}) != 0 ||
-	     epoll_ctl(l->poll, EPOLL_CTL_ADD, l->more, &(struct epoll_event){.events = EPOLLIN}) != 0))
-		rc = eg_fail_errno(err, "the descriptors of a link");
 	if (rc) {
 		eg_link_close(l);
 		return rc;
@@ -479,9 +459,7 @@ void eg_link_close(struct eg_link *l)
 	zmq_msg_close(&l->payload);
 	if (l->context)
 		zmq_ctx_term(l->context);
-	close(l->poll);
-	close(l->timer);
-	close(l->more);
+	eg_link_poll_close(&l->poll);
 	explicit_bzero(&l->pair, sizeof l->pair);
 	free(l);
 }
