@@ -43,7 +43,7 @@ struct eg_standing {
 	const char *state; /* "running", "stopping" */
 	bool link_up;
 	const char *source, *target; /* states; NULL: there is none */
-	int source_state;            /* enum eg_port_state: of two sources the worse is told */
+	unsigned source_state;       /* enum eg_port_state: of two sources the worse is told */
 	unsigned rows_in_flight, batches_in_flight;
 	uint64_t batches_resent;
 	bool list_open;

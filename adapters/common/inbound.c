@@ -326,7 +326,7 @@ void eg_inbound_standing(const struct eg_inbound *in, struct eg_standing *out)
 {
 	out->agency = in->info->agency;
 	out->dataset = in->info->dataset;
-	if (!out->source || (int)in->port.state > out->source_state) {
+	if (!out->source || in->port.state > out->source_state) {
 		out->source_state = in->port.state;
 		out->source = eg_port_state_name(in->port.state);
 	}
