@@ -474,7 +474,7 @@ static void end_verdict(struct eg_full_list *l, struct eg_verdict *v)
 		return;
 	v->code = EG_VERDICT_REFUSED;
 	v->reason = l->why.reason;
-	v->field = l->why.field;
+	v->field = l->why.fields[0].path;
 	v->text = l->why.text;
 }
 

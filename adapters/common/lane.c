@@ -281,7 +281,7 @@ static void refused(struct eg_lane *l, unsigned i, const Google__Rpc__Status *st
 	struct eg_refusal r;
 	struct eg_err err = {0};
 	struct batch *b = l->sealed[i];
-	eg_refusal_of_message(status, &r);
+	eg_refusal_of_message(status, true, &r);
 	eg_refusal_fail(&r, &err);
 	if (r.retry_us >= 0) {
 		int64_t wait = eg_backoff_next(&l->backoff);

@@ -240,7 +240,7 @@ enum eg_rc call_unary(struct rpc_client *client, const char *method, const Proto
 {
 	struct eg_buf out = {0}, in = {0};
 	struct rpc_status status = {0};
-	struct refusal refusal;
+	struct eg_refusal refusal;
 	enum eg_rc rc = pack(request, &out, err);
 	if (!rc && !rpc_unary(client, method, eg_buf_bytes(&out), timeout_us, wait, &in, &status)) {
 		refusal_of_status(&status, &refusal);

@@ -49,7 +49,7 @@ static enum eg_rc connection(struct follow *f, bool *heard, struct eg_err *err)
 	struct eg_buf message = {0};
 	struct rpc_status status = {0};
 	struct rpc_stream *s = NULL;
-	struct refusal refusal;
+	struct eg_refusal refusal;
 	int64_t silent_since = eg_mono_us();
 	if (f->has_cursor) {
 		start.position_case = ELDERGATE__V1__FEED_START__POSITION_CURSOR;

@@ -20,7 +20,7 @@ struct listing {
 	uint64_t records;
 	/* the receiver's until it is joined */
 	Eldergate__V1__ReconcileReport *report;
-	struct refusal end;
+	struct eg_refusal end;
 };
 
 static void add_varint(struct eg_buf *b, uint64_t v)

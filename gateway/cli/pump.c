@@ -45,7 +45,7 @@ struct pump {
 	pthread_cond_t change;
 	struct rpc_stream *stream;
 	bool ended; /* the stream has */
-	struct refusal end;
+	struct eg_refusal end;
 };
 
 /* ---- batches ---- */
@@ -120,7 +120,7 @@ static struct slot *slot_of(struct pump *p, const char *batch_id)
 
 static void take_receipt(struct pump *p, const Eldergate__V1__Receipt *r)
 {
-	struct refusal refusal = {.retry_us = -1};
+	struct eg_refusal refusal = {.retry_us = -1};
 	pthread_mutex_lock(&p->lock);
 	struct slot *s = slot_of(p, r->batch_id);
 	pthread_mutex_unlock(&p->lock);

@@ -34,7 +34,7 @@ static void add_reason(struct tally *t, const struct cli *c, const Eldergate__V1
 
 static void add_refused(struct tally *t, const Eldergate__V1__Receipt *r, unsigned n)
 {
-	struct refusal why;
+	struct eg_refusal why;
 	struct eg_err text = {0};
 	refusal_of_message(r->status, &why);
 	if (!t->refused_batches++) {
