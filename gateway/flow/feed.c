@@ -21,6 +21,7 @@
 
 enum {
 	WINDOW_BYTES = 16 << 20,  /* arena budget of one window */
+	LOGGING_BYTES = 16 << 20, /* of the windows that wait for their commit: above it none is built */
 	PAGE_BYTES = 32 << 20,    /* arena budget of the page of entries shared by live subs */
 	TICKET_BYTES = 512 << 10, /* of a delivery whose window lives elsewhere: its filter, mostly */
 	POLL_US = 1000000         /* hints may be lost */
@@ -46,6 +47,7 @@ struct eg_sub {
 	struct eg_sink sink;
 	struct position at;
 	struct window window; /* being logged */
+	size_t held;          /* its bytes, of the feed's */
 	int64_t told_mono;    /* when it last heard anything */
 	bool behind;          /* it has not heard yet that it reached the head */
 	enum eg_rc end;       /* set: it is over */
@@ -71,7 +73,9 @@ struct eg_feed {
 	struct eg_thread *thread;
 	struct eg_exlog *log;
 	struct page page;
-	struct eg_sub *subs; /* the thread's */
+	struct eg_sub *subs;    /* the thread's */
+	size_t held;            /* bytes of all windows that are being logged */
+	struct eg_sub *put_off; /* found no room for its window: the next turn begins with it */
 	pthread_mutex_t lock;
 	struct eg_sub *incoming; /* guarded */
 	unsigned n_subs;         /* guarded */
@@ -158,7 +162,8 @@ static enum eg_rc events(const struct eg_feed *f, const struct eg_scope *s, cons
                          unsigned n, unsigned max, struct eg_arena *a, struct window *w, struct eg_err *err)
 {
 	unsigned consumed = 0;
-	w->items = eg_arena_alloc(a, max * sizeof *w->items);
+	/* A thousand subscribers may hear of one change at once. */
+	w->items = eg_arena_alloc(a, (n < max ? n : max) * sizeof *w->items);
 	if (!w->items)
 		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
 	enum eg_rc rc = eg_window_events(f->o.vault, s, eg_writer_log_id(f->o.writer), entries, n, max, a,
@@ -296,6 +301,13 @@ static bool over(struct eg_sub *s, enum eg_rc rc, const struct eg_err *err)
 	return true;
 }
 
+static void let_go(struct eg_sub *s, struct eg_ticket *t)
+{
+	s->feed->held -= s->held;
+	s->held = 0;
+	eg_ticket_free(t);
+}
+
 /* Gives a window's ticket to the writer, or keeps it until there is room: the writer's next commit wakes us.
  */
 static bool put(struct eg_sub *s, struct eg_ticket *t)
@@ -306,7 +318,7 @@ static bool put(struct eg_sub *s, struct eg_ticket *t)
 	s->ready = rc == EG_DEADLINE ? t : NULL;
 	if (!rc || rc == EG_DEADLINE)
 		return !rc;
-	eg_ticket_free(t);
+	let_go(s, t);
 	return over(s, rc, &err);
 }
 
@@ -324,6 +336,11 @@ static bool build(struct eg_sub *s)
 		return over(s, rc, &err);
 	if (head)
 		return progress(s);
+	if (s->feed->held > LOGGING_BYTES) {
+		if (!s->feed->put_off)
+			s->feed->put_off = s;
+		return false; /* a commit will wake us */
+	}
 	/* The window lives in the ticket that logs it. */
 	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, WINDOW_BYTES, s->scope.policy, s->scope.who);
 	if (!t)
@@ -334,6 +351,8 @@ static bool build(struct eg_sub *s)
 		t->done = logged;
 		t->done_arg = s;
 		s->window = w;
+		s->held = eg_arena_used(t->arena);
+		s->feed->held += s->held;
 		return put(s, t);
 	} else if (!rc && w.n) {
 		hand_over(s, &w);
@@ -358,7 +377,7 @@ static void finish_logging(struct eg_sub *s, struct eg_ticket *t)
 	} else {
 		eg_log_err(EG_LOG_WARN, "feed.delivery_not_logged", &t->err);
 	}
-	eg_ticket_free(t);
+	let_go(s, t);
 }
 
 /* One turn of one sub; true: it moved. *gone: it is to be taken off. */
@@ -372,7 +391,7 @@ static bool serve(struct eg_sub *s, bool stopping, bool *gone)
 	pthread_mutex_unlock(&f->lock);
 	if (t && dropped) {
 		s->logging = false;
-		eg_ticket_free(t);
+		let_go(s, t);
 	} else if (t) {
 		finish_logging(s, t);
 		return true;
@@ -396,7 +415,9 @@ static void take_off(struct eg_sub **at)
 		s->end = eg_fail(&s->end_err, EG_CLOSED,
 		                 "the gateway is shutting down: resume from the last cursor");
 	s->sink.ended(s->sink.arg, s->end, &s->end_err);
-	eg_ticket_free(s->ready);
+	let_go(s, s->ready);
+	if (f->put_off == s)
+		f->put_off = NULL;
 	eg_scope_close(&s->scope);
 	free(s);
 }
@@ -417,12 +438,29 @@ static bool adopt(struct eg_feed *f)
 	return stopping;
 }
 
+/* Begins the list with whom there was no room for, so that those before it do not have all the room again. */
+static void rotate(struct eg_feed *f)
+{
+	struct eg_sub *first = f->subs, **at = &f->subs;
+	if (!f->put_off || f->put_off == first)
+		return;
+	while (*at != f->put_off)
+		at = &(*at)->next;
+	*at = NULL;
+	f->subs = f->put_off;
+	for (at = &f->subs; *at;)
+		at = &(*at)->next;
+	*at = first;
+}
+
 static void run(void *arg)
 {
 	struct eg_feed *f = arg;
 	for (;;) {
 		uint64_t seen = eg_wake_seen(f->wake);
 		bool stopping = adopt(f), moved = false;
+		rotate(f);
+		f->put_off = NULL;
 		for (struct eg_sub **at = &f->subs; *at;) {
 			bool gone = false;
 			moved |= serve(*at, stopping, &gone);

@@ -31,18 +31,18 @@ class Authority:
             x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(self.key, hashes.SHA256())
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def _build(self, subject, public_key):
+    def _build(self, subject, public_key, hours=(-1, 24)):
         now = datetime.datetime.now(datetime.timezone.utc)
+        first, last = (now + datetime.timedelta(hours=h) for h in hours)
         return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
-                .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-                .not_valid_after(now + datetime.timedelta(days=1)))
+                .serial_number(x509.random_serial_number()).not_valid_before(first).not_valid_after(last))
 
-    def issue(self, name, server=False):
-        """(certificate PEM, key PEM, SPKI pin as hex)"""
+    def issue(self, name, server=False, hours=(-1, 24)):
+        """(certificate PEM, key PEM, SPKI pin as hex); hours: from and until when it is valid, from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         certificate = (
-            self._build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key())
+            self._build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key(), hours)
             .add_extension(x509.SubjectAlternativeName(
                 [x509.DNSName("localhost"), x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
                 critical=False)
@@ -96,9 +96,10 @@ class Gateway(harness.Gateway):
 
     # ---- identities ----
 
-    def identity(self, name, roles, datasets=(), grants=None, uid=None, more=""):
-        """Registers an identity. datasets: name -> section; grants: purpose -> fields, or (fields, until)."""
-        certificate, key, pin = self.authority.issue(name)
+    def identity(self, name, roles, datasets=(), grants=None, uid=None, more="", issued=None):
+        """Registers an identity. datasets: name -> section; grants: purpose -> fields, or (fields, until); issued: what
+        an authority issued already."""
+        certificate, key, pin = issued or self.authority.issue(name)
         text = harness.identity(name, uid=uid, pin=None if uid is not None else pin, roles=roles,
                                 submit=dict(datasets).items(), purpose=None)
         if grants:
