@@ -12,9 +12,8 @@
 #include "base/metric.h"
 #include "base/thread.h"
 #include "flow/exlog.h"
-#include "flow/feed_window.h"
+#include "flow/feed_place.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +22,7 @@ enum {
 	WINDOW_BYTES = 16 << 20,  /* arena budget of one window */
 	LOGGING_BYTES = 16 << 20, /* of the windows that wait for their commit: above it none is built */
 	PAGE_BYTES = 32 << 20,    /* arena budget of the page of entries shared by live subs */
-	TICKET_BYTES = 512 << 10, /* of a delivery whose window lives elsewhere: its filter, mostly */
 	POLL_US = 1000000         /* hints may be lost */
-};
-
-/* Where a recipient is: in a snapshot while row >= 0, that is behind this row, else live. */
-struct position {
-	uint64_t seq;
-	int64_t row;      /* -1: live */
-	bool log_changed; /* to be told first */
-};
-
-struct window {
-	unsigned n;
-	struct eg_feed_item *items;
-	struct position next;
 };
 
 struct eg_sub {
@@ -45,12 +30,12 @@ struct eg_sub {
 	struct eg_feed *feed;
 	struct eg_scope scope;
 	struct eg_sink sink;
-	struct position at;
-	struct window window; /* being logged */
-	size_t held;          /* its bytes, of the feed's */
-	int64_t told_mono;    /* when it last heard anything */
-	bool behind;          /* it has not heard yet that it reached the head */
-	enum eg_rc end;       /* set: it is over */
+	struct eg_feed_place at;
+	struct eg_feed_window window; /* being logged */
+	size_t held;                  /* its bytes, of the feed's */
+	int64_t told_mono;            /* when it last heard anything */
+	bool behind;                  /* it has not heard yet that it reached the head */
+	enum eg_rc end;               /* set: it is over */
 	struct eg_err end_err;
 	bool logging;            /* a ticket is with the writer */
 	struct eg_ticket *ready; /* of a window that found the lane full */
@@ -82,133 +67,6 @@ struct eg_feed {
 	bool stopping;           /* guarded */
 };
 
-/* ---- positions ---- */
-
-static enum eg_rc resolve(const struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o,
-                          struct position *out, struct eg_err *err)
-{
-	uint64_t head = 0;
-	enum eg_rc rc = eg_read_begin(c, err);
-	if (rc)
-		return rc;
-	rc = eg_get_head(c, &head, err);
-	eg_read_end(c);
-	*out = (struct position){.row = -1};
-	if (rc)
-		return rc;
-	switch (o->start) {
-	case EG_START_TIME:
-		return eg_seq_before_time(c, o->time, &out->seq, err);
-	case EG_START_CURSOR:
-		if (memcmp(o->log_id, eg_writer_log_id(f->o.writer), sizeof o->log_id) != 0) {
-			*out = (struct position){.seq = head, .row = 0, .log_changed = true};
-			return EG_OK;
-		}
-		if (o->seq > head)
-			return eg_fail_field(err, EG_OUT_OF_RANGE, "start.cursor.seq",
-			                     "the cursor is %" PRIu64 ", the log's head is %" PRIu64
-			                     ": begin with a snapshot",
-			                     o->seq, head);
-		*out = (struct position){.seq = o->seq, .row = o->row > 0 ? o->row - 1 : -1};
-		return EG_OK;
-	case EG_START_SNAPSHOT:
-		*out = (struct position){.seq = head};
-		return EG_OK;
-	}
-	return eg_fail_field(err, EG_INVALID, "start", "a start is needed: snapshot, cursor or time");
-}
-
-/* As the recipient is told it: the first row to come, so that the beginning of a snapshot is told from none.
- */
-static int64_t cursor_row(const struct position *at)
-{
-	return at->row < 0 ? 0 : at->row + 1;
-}
-
-/* ---- windows ---- */
-
-static enum eg_rc log_changed(const struct eg_feed *f, const struct position *at, struct eg_arena *a,
-                              struct window *w, struct eg_err *err)
-{
-	w->items = eg_arena_alloc(a, sizeof *w->items);
-	if (!w->items)
-		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
-	*w->items = (struct eg_feed_item){
-	        .kind = EG_ITEM_LOG_CHANGED, .cursor_seq = at->seq, .time = eg_now_us()};
-	w->items->cursor_row = cursor_row(at);
-	memcpy(w->items->event.log_id, eg_writer_log_id(f->o.writer), 16);
-	w->n = 1;
-	w->next = (struct position){.seq = at->seq, .row = at->row};
-	return EG_OK;
-}
-
-static enum eg_rc states(const struct eg_feed *f, struct eg_conn *c, const struct eg_scope *s,
-                         const struct position *at, unsigned max, struct eg_arena *a, struct window *w,
-                         struct eg_err *err)
-{
-	bool end = false;
-	w->items = eg_arena_alloc(a, max * sizeof *w->items);
-	if (!w->items)
-		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
-	w->next = *at;
-	enum eg_rc rc = eg_window_states(f->o.vault, c, s, eg_writer_log_id(f->o.writer), at->seq,
-	                                 &w->next.row, max, a, w->items, &w->n, &end, err);
-	if (!rc && end)
-		w->next.row = -1; /* everything since the seq at its start follows */
-	return rc;
-}
-
-static enum eg_rc events(const struct eg_feed *f, const struct eg_scope *s, const struct eg_entry *entries,
-                         unsigned n, unsigned max, struct eg_arena *a, struct window *w, struct eg_err *err)
-{
-	unsigned consumed = 0;
-	/* A thousand subscribers may hear of one change at once. */
-	w->items = eg_arena_alloc(a, (n < max ? n : max) * sizeof *w->items);
-	if (!w->items)
-		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
-	enum eg_rc rc = eg_window_events(f->o.vault, s, eg_writer_log_id(f->o.writer), entries, n, max, a,
-	                                 w->items, &w->n, &consumed, err);
-	if (!rc)
-		w->next = (struct position){.seq = entries[consumed - 1].header.seq, .row = -1};
-	return rc;
-}
-
-/* What the log will say of the window. */
-static void describe(struct eg_ticket *t, const struct eg_scope *s, const struct window *w)
-{
-	const struct eg_feed_item *first = &w->items[0], *last = &w->items[w->n - 1];
-	bool snapshot = first->kind == EG_ITEM_STATE;
-	t->operator_name = s->operator_name;
-	t->purpose = s->purpose->code;
-	t->window = (struct eg_window){
-	        .subscriber = s->who->name,
-	        .first_seq = snapshot ? 0 : first->cursor_seq,
-	        .last_seq = snapshot ? 0 : last->cursor_seq,
-	        .first_row = snapshot ? first->cursor_row - 1 : 0, /* a cursor is one ahead of its row */
-	        .last_row = snapshot ? last->cursor_row - 1 : 0,
-	        .filter = s->filter_text,
-	        .policy_version = s->policy->version,
-	};
-}
-
-/* The ticket of a page, which outlives the scope that the page was made for. */
-static enum eg_rc page_ticket(const struct eg_scope *s, const struct window *w, struct eg_ticket **out,
-                              struct eg_err *err)
-{
-	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, TICKET_BYTES, s->policy, s->who);
-	if (!t)
-		return eg_fail(err, EG_NO_MEMORY, "no memory for a delivery");
-	describe(t, s, w);
-	t->operator_name = eg_arena_text(t->arena, s->operator_name, strlen(s->operator_name));
-	t->window.filter = eg_arena_text(t->arena, s->filter_text, strlen(s->filter_text));
-	if (!t->operator_name || !t->window.filter) {
-		eg_ticket_free(t);
-		return eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
-	}
-	*out = t;
-	return EG_OK;
-}
-
 /* ---- the thread ---- */
 
 static void logged(struct eg_ticket *t)
@@ -221,7 +79,7 @@ static void logged(struct eg_ticket *t)
 	pthread_mutex_unlock(&f->lock);
 }
 
-static void hand_over(struct eg_sub *s, const struct window *w)
+static void hand_over(struct eg_sub *s, const struct eg_feed_window *w)
 {
 	pthread_mutex_lock(&s->feed->lock);
 	s->idle = false;
@@ -261,10 +119,10 @@ static bool progress(struct eg_sub *s)
 		return false;
 	s->behind = false;
 	struct eg_feed_item item = {
-	        .kind = EG_ITEM_PROGRESS, .cursor_seq = s->at.seq, .cursor_row = cursor_row(&s->at)};
+	        .kind = EG_ITEM_PROGRESS, .cursor_seq = s->at.seq, .cursor_row = eg_feed_cursor_row(&s->at)};
 	item.time = eg_now_us();
 	memcpy(item.event.log_id, eg_writer_log_id(s->feed->o.writer), 16);
-	struct window w = {.n = 1, .items = &item, .next = s->at};
+	struct eg_feed_window w = {.n = 1, .items = &item, .next = s->at};
 	hand_over(s, &w);
 	return true;
 }
@@ -281,17 +139,19 @@ static enum eg_rc at_head(struct eg_sub *s, bool *yes, struct eg_err *err)
 	return rc;
 }
 
-static enum eg_rc next_window(struct eg_sub *s, struct eg_arena *a, struct window *w, struct eg_err *err)
+static enum eg_rc next_window(struct eg_sub *s, struct eg_arena *a, struct eg_feed_window *w,
+                              struct eg_err *err)
 {
 	struct eg_feed *f = s->feed;
 	struct eg_entry *entries;
 	unsigned n;
 	if (s->at.log_changed)
-		return log_changed(f, &s->at, a, w, err);
+		return eg_feed_log_changed(&f->o, &s->at, a, w, err);
 	if (s->at.row >= 0)
-		return states(f, eg_exlog_conn(f->log), &s->scope, &s->at, f->o.window_events, a, w, err);
+		return eg_feed_states(&f->o, eg_exlog_conn(f->log), &s->scope, &s->at, f->o.window_events, a,
+		                      w, err);
 	enum eg_rc rc = entries_after(f, s->at.seq, &entries, &n, err);
-	return rc ? rc : events(f, &s->scope, entries, n, f->o.window_events, a, w, err);
+	return rc ? rc : eg_feed_events(&f->o, &s->scope, entries, n, f->o.window_events, a, w, err);
 }
 
 static bool over(struct eg_sub *s, enum eg_rc rc, const struct eg_err *err)
@@ -326,7 +186,7 @@ static bool put(struct eg_sub *s, struct eg_ticket *t)
  * do at once. */
 static bool build(struct eg_sub *s)
 {
-	struct window w = {0};
+	struct eg_feed_window w = {0};
 	struct eg_err err = {0};
 	bool head = false;
 	if (s->ready)
@@ -347,7 +207,7 @@ static bool build(struct eg_sub *s)
 		return over(s, eg_fail(&err, EG_NO_MEMORY, "no memory for a window"), &err);
 	rc = next_window(s, t->arena, &w, &err);
 	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
-		describe(t, &s->scope, &w);
+		eg_feed_describe(t, &s->scope, &w);
 		t->done = logged;
 		t->done_arg = s;
 		s->window = w;
@@ -550,7 +410,7 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 	s->idle = s->behind = true;
 	s->told_mono = eg_mono_us();
 	if ((rc = eg_scope_open(&s->scope, o, err)) || (rc = eg_store_reader(f->o.store, &c, err)) ||
-	    (rc = resolve(f, c, o, &s->at, err)))
+	    (rc = eg_feed_resolve(&f->o, c, o, &s->at, err)))
 		goto out;
 	pthread_mutex_lock(&f->lock);
 	if (f->stopping) {
@@ -593,62 +453,7 @@ void eg_feed_drop(struct eg_feed *f, struct eg_sub *s)
 	eg_wake(f->wake);
 }
 
-enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
-                        struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *head,
-                        struct eg_ticket **ticket, struct eg_err *err)
+const struct eg_feed_options *eg_feed_told(const struct eg_feed *f)
 {
-	struct eg_scope scope = {0};
-	struct position at;
-	struct window w = {0};
-	struct eg_log_row *rows = NULL;
-	unsigned n_rows = 0;
-	*n = 0;
-	*head = false;
-	*ticket = NULL;
-	enum eg_rc rc = eg_scope_open(&scope, o, err);
-	if (!rc)
-		rc = resolve(f, c, o, &at, err);
-	if (rc)
-		goto out;
-	if (max > f->o.window_events)
-		max = f->o.window_events;
-	if (at.log_changed) {
-		rc = log_changed(f, &at, a, &w, err);
-	} else if (at.row >= 0) {
-		rc = states(f, c, &scope, &at, max, a, &w, err);
-	} else if (!(rc = eg_read_begin(c, err))) {
-		rc = eg_list_entries(c, at.seq, max, WINDOW_BYTES / 4, a, &rows, &n_rows, err);
-		eg_read_end(c);
-		struct eg_entry *entries = eg_arena_alloc(a, (n_rows + 1) * sizeof *entries);
-		if (!rc && !entries)
-			rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
-		for (unsigned i = 0; i < n_rows && !rc; i++)
-			rc = eg_entry_open(f->o.vault, &rows[i], true, true, a, &entries[i], err);
-		*head = !rc && !n_rows;
-		w.next = at;
-		if (!rc && n_rows)
-			rc = events(f, &scope, entries, n_rows, max, a, &w, err);
-	}
-	if (rc)
-		goto out;
-	/* The page always ends with where to go on, whether or not anything was in scope. */
-	struct eg_feed_item *items = eg_arena_alloc(a, (w.n + 1) * sizeof *items);
-	if (!items) {
-		rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
-		goto out;
-	}
-	if (w.n)
-		memcpy(items, w.items, w.n * sizeof *items);
-	items[w.n] = (struct eg_feed_item){.kind = EG_ITEM_PROGRESS,
-	                                   .cursor_seq = w.next.seq,
-	                                   .cursor_row = cursor_row(&w.next),
-	                                   .time = eg_now_us()};
-	memcpy(items[w.n].event.log_id, eg_writer_log_id(f->o.writer), 16);
-	*out = items;
-	*n = w.n + 1;
-	if (w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED)
-		rc = page_ticket(&scope, &w, ticket, err);
-out:
-	eg_scope_close(&scope);
-	return rc;
+	return &f->o;
 }
