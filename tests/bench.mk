@@ -16,7 +16,10 @@ $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(BENCH_SHARED) $(BENCH_LIB
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(call pkgs,edge)) $(LDLIBS)
 .SECONDARY: $(BENCH_PROGRAMS:=.o)
 
-.PHONY: bench bench-run bench-smoke bench-profile bench-programs
+# Persons of the list.
+BENCH_DEATHS_LIST ?= 300000
+
+.PHONY: bench-deaths bench bench-run bench-smoke bench-profile bench-programs
 bench: ## the figures beside their baselines, as a table and build/bench/bench.json (half an hour)
 	$(Q)deploy/install-dependencies bench || :
 	$(Q)$(LANE_MAKE) bench-run
@@ -26,4 +29,7 @@ bench-smoke: programs bench-programs ## proves that the benches run, at tiny siz
 	$(Q)B=$(B) tests/bench/run-bench --smoke
 bench-profile: programs bench-programs ## where the daemon's time goes while records change (needs perf, as root)
 	$(Q)B=$(B) tests/bench/profile $(BENCH_ARGS)
+bench-deaths: programs bench-programs python-stubs ## a death submitted while a full list streams: when Kafka has it
+	$(Q)deploy/install-dependencies kafka || :
+	$(Q)B=$(B) tests/bench/death_to_kafka.py --list $(BENCH_DEATHS_LIST)
 bench-programs: $(BENCH_PROGRAMS)

@@ -1,4 +1,4 @@
-/* kafka: the few things the relay asks of Kafka; the only user of librdkafka in the daemon.
+/* kafka: the few things the relay asks of Kafka; its files are the only users of librdkafka in the daemon.
  *
  * A producer is transactional: open → init → (begin → produce... → flush → commit)*. After any error it is to
  * be closed and the relay begins anew from its mark: nothing is ever skipped or retried across sessions.

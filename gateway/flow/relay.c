@@ -13,6 +13,7 @@
 #include "base/metric.h"
 #include "base/thread.h"
 #include "flow/exlog.h"
+#include "flow/relay_pace.h"
 #include "flow/relay_topics.h"
 
 #include <pthread.h>
@@ -41,6 +42,8 @@ struct eg_relay {
 	uint64_t mark;                   /* committed to the topic */
 	pthread_mutex_t lock;
 	struct eg_relay_status status; /* guarded */
+	struct eg_relay_pace pace;     /* guarded; written by the thread */
+	uint64_t passed;               /* guarded: nothing up to here waits to be published */
 	bool stopping;                 /* guarded */
 	int64_t stop_by;               /* guarded */
 };
@@ -76,6 +79,13 @@ static void set_oldest(struct eg_relay *r, int64_t time)
 {
 	pthread_mutex_lock(&r->lock);
 	r->status.oldest_unpublished_us = time;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void set_passed(struct eg_relay *r, uint64_t seq)
+{
+	pthread_mutex_lock(&r->lock);
+	r->passed = seq;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -148,11 +158,11 @@ static enum eg_rc gather(struct eg_relay *r, struct eg_relay_outgoing *events, u
 {
 	*n = 0;
 	*more = true;
-	while (*n < r->o.max_events && eg_arena_used(r->arena) < FULL_BYTES) {
+	while (*n < r->pace.events && eg_arena_used(r->arena) < FULL_BYTES) {
 		struct eg_entry *entries;
 		unsigned n_entries;
-		enum eg_rc rc = eg_exlog_next(r->log, r->o.max_events - *n, true, r->arena, &entries,
-		                              &n_entries, err);
+		enum eg_rc rc =
+		        eg_exlog_next(r->log, r->pace.events - *n, true, r->arena, &entries, &n_entries, err);
 		if (rc == EG_EMPTY) {
 			*more = false;
 			return *n || eg_exlog_position(r->log) > r->mark ? EG_OK : EG_EMPTY;
@@ -175,14 +185,22 @@ static enum eg_rc gather(struct eg_relay *r, struct eg_relay_outgoing *events, u
 	return EG_OK;
 }
 
+static void keep_pace(struct eg_relay *r, unsigned n, int64_t us)
+{
+	pthread_mutex_lock(&r->lock);
+	eg_relay_pace_took(&r->pace, n, us);
+	pthread_mutex_unlock(&r->lock);
+}
+
 static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 {
 	for (;;) {
 		uint64_t seen = eg_wake_seen(r->wake);
+		int64_t began = eg_mono_us();
 		unsigned n = 0;
 		bool more = false;
 		eg_arena_reset(r->arena);
-		struct eg_relay_outgoing *events = eg_arena_alloc(r->arena, r->o.max_events * sizeof *events);
+		struct eg_relay_outgoing *events = eg_arena_alloc(r->arena, r->pace.events * sizeof *events);
 		enum eg_rc rc = events ? gather(r, events, &n, &more, err)
 		                       : eg_fail(err, EG_NO_MEMORY, "no memory for events");
 		uint64_t at = eg_exlog_position(r->log);
@@ -190,6 +208,9 @@ static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 			rc = publish(r, events, n, at, err);
 		if (rc && rc != EG_EMPTY)
 			return rc;
+		set_passed(r, at);
+		if (n)
+			keep_pace(r, n, eg_mono_us() - began);
 		if (n || more) {
 			set_status(r, true, NULL);
 			if (eg_mono_us() >= give_up(r))
@@ -228,6 +249,7 @@ static enum eg_rc open_session(struct eg_relay *r, struct eg_err *err)
 		return rc;
 	r->mark = eg_relay_topics_mark(r->topics);
 	eg_exlog_seek(r->log, r->mark);
+	set_passed(r, r->mark);
 	set_status(r, true, NULL);
 	return EG_OK;
 }
@@ -353,7 +375,7 @@ enum eg_rc eg_relay_start(struct eg_relay **out, const struct eg_relay_options *
 	if (!r)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the relay");
 	r->o = *o;
-	r->o.max_events = o->max_events ? o->max_events : DEFAULT_EVENTS;
+	r->pace = eg_relay_pace_begin(o->max_events ? o->max_events : DEFAULT_EVENTS);
 	pthread_mutex_init(&r->lock, NULL);
 	r->wake = eg_wake_new();
 	r->arena = eg_arena_new(ARENA_BYTES);
@@ -405,9 +427,14 @@ void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out)
 
 bool eg_relay_behind(struct eg_relay *r)
 {
-	struct eg_relay_status s;
 	if (!r)
 		return false;
-	eg_relay_status(r, &s);
-	return s.connected && s.oldest_unpublished_us && eg_now_us() - s.oldest_unpublished_us > EG_SECOND;
+	uint64_t head = eg_writer_seq(r->o.writer);
+	pthread_mutex_lock(&r->lock);
+	const struct eg_relay_status *s = &r->status;
+	bool old = s->oldest_unpublished_us && eg_now_us() - s->oldest_unpublished_us > EG_SECOND;
+	bool behind =
+	        s->connected && (old || (head > r->passed && eg_relay_pace_full(&r->pace, head - r->passed)));
+	pthread_mutex_unlock(&r->lock);
+	return behind;
 }

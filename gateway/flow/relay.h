@@ -57,8 +57,9 @@ struct eg_relay_status {
 	char last_error[320];          /* a person has to act where it says "nothing is published until" */
 };
 void eg_relay_status(struct eg_relay *r, struct eg_relay_status *out);
-/* Is the oldest unpublished change older than a second? Bulk waits then; when the broker cannot be reached at
- * all, the log is the buffer. NULL: never. */
+/* Is the oldest unpublished change older than a second, or more behind it than is soon published
+ * (relay_pace.h)? Bulk waits then; when the broker cannot be reached at all, the log is the buffer. NULL:
+ * never. */
 bool eg_relay_behind(struct eg_relay *r);
 
 #endif

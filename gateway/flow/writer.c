@@ -21,6 +21,7 @@
 #include "flow/marks.h"
 #include "trust/checkpoint.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ struct eg_writer {
 	uint8_t log_id[16];
 	char origin[128];
 	struct eg_ticket *tickets[TICKETS_MAX];
+	_Atomic uint64_t seq; /* committed */
+	bool spared;          /* the last commit left bulk where it was */
 	uint64_t signed_size; /* of the newest checkpoint */
 	int64_t signed_at;    /* monotonic */
 	int64_t lag_looked;   /* when table lag was last looked at; monotonic */
@@ -88,6 +91,7 @@ static void measure_commit(struct eg_writer *w, uint64_t entries, int64_t took_u
 	eg_metric_add(EG_M_COMMITS, NULL, 1);
 	eg_metric_add(EG_M_COMMIT_ENTRIES, NULL, (double)entries);
 	eg_metric_observe(EG_M_COMMIT_TIME, NULL, (double)took_us / (double)EG_SECOND);
+	atomic_store(&w->seq, w->tail.seq);
 	eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
 	eg_metric_set(EG_M_WAL_BYTES, NULL, (double)eg_store_wal_bytes(w->o.store));
 	w->persons += (int64_t)m->created;
@@ -303,18 +307,30 @@ static void measure_queue(struct eg_writer *w)
 	}
 }
 
+static bool only_bulk(struct eg_writer *w)
+{
+	struct eg_queue_depth d = eg_queue_depth(w->queue);
+	return !d.items[EG_LANE_URGENT] && !d.items[EG_LANE_READ] && !d.items[EG_LANE_LIVE] &&
+	       d.items[EG_LANE_BULK];
+}
+
 /* Tickets for one commit: one by one, so that what is left keeps its place behind what comes into an earlier
- * lane. */
+ * lane. A death does not wait until its commit is filled up with bulk; every other commit takes bulk along
+ * all the same, or deaths in a row would starve it. */
 static unsigned take(struct eg_writer *w, int64_t deadline)
 {
 	unsigned n = 0, records = 0;
+	bool urgent = false, spared = false;
 	void *item = NULL;
 	while (n < TICKETS_MAX && records < w->o.max_records &&
+	       !(spared = urgent && !w->spared && only_bulk(w)) &&
 	       eg_queue_get(w->queue, &item, 1, n ? 0 : deadline)) {
 		w->tickets[n] = item;
+		urgent |= w->tickets[n]->lane == EG_LANE_URGENT;
 		records += w->tickets[n]->kind == EG_TICKET_SUBMISSION ? w->tickets[n]->submission.n : 1;
 		n++;
 	}
+	w->spared = spared;
 	measure_queue(w);
 	return n;
 }
@@ -521,6 +537,7 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 		rc = open_log(w, err);
 	if (rc == EG_OK) {
 		name_origin(w);
+		atomic_store(&w->seq, w->tail.seq);
 		eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
 		eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
 		eg_arena_reset(w->commit.merge.arena);
@@ -556,6 +573,11 @@ struct eg_wake *eg_writer_head(struct eg_writer *w)
 struct eg_wake *eg_writer_lists(struct eg_writer *w)
 {
 	return w->lists;
+}
+
+uint64_t eg_writer_seq(struct eg_writer *w)
+{
+	return atomic_load(&w->seq);
 }
 
 const uint8_t *eg_writer_log_id(const struct eg_writer *w)

@@ -35,6 +35,7 @@ void eg_writer_drain(struct eg_writer *w);
 void eg_writer_stop(struct eg_writer *w);
 struct eg_wake *eg_writer_head(struct eg_writer *w);  /* raised after each commit */
 struct eg_wake *eg_writer_lists(struct eg_writer *w); /* raised after a commit that moved a full list */
+uint64_t eg_writer_seq(struct eg_writer *w);          /* of the newest entry that is committed; any thread */
 const uint8_t *eg_writer_log_id(const struct eg_writer *w);
 const char *eg_writer_origin(const struct eg_writer *w);
 /* Folds a reader's mark into the next commit (a hint of progress, shown in status; the truth of the Kafka

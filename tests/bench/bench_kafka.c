@@ -5,6 +5,8 @@
  * figure)
  *   --mode mark    the floor: transactions that hold nothing but one small message, through the relay's own
  * producers used in turn, each timed from its begin until it is read
+ *   --mode traced  prints "SEQ MICROSECONDS" (of the clock) for each message of the topic that carries the
+ * trace id --trace, as it comes, until its standard input ends
  *
  * Prints {"ready":true} once it would miss nothing. Times are of one machine's clock. */
 #include "base/thread.h"
@@ -12,11 +14,13 @@
 #include "flow/kafka.h"
 
 #include <librdkafka/rdkafka.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { QUIET_MS = 60000, PARTITIONS_MAX = 1000, MARK_BYTES = 48, WARM_UP = 4 };
+enum { QUIET_MS = 60000, PARTITIONS_MAX = 1000, MARK_BYTES = 48, WARM_UP = 4, LOOK_MS = 100 };
 
 struct watch {
 	rd_kafka_t *rk;
@@ -134,6 +138,45 @@ static void watch(struct watch *w)
 	report("watch", w, bench_cpu_seconds() - cpu);
 }
 
+/* ---- some of many ---- */
+
+static bool over(void)
+{
+	struct pollfd in = {.fd = 0, .events = POLLIN};
+	char c;
+	return poll(&in, 1, 0) > 0 && read(0, &c, 1) == 0;
+}
+
+static void print_traced(const rd_kafka_message_t *m, const char *trace, int64_t now)
+{
+	rd_kafka_headers_t *headers;
+	const void *parent, *seq;
+	size_t parent_len, seq_len;
+	if (rd_kafka_message_headers(m, &headers) ||
+	    rd_kafka_header_get_last(headers, "traceparent", &parent, &parent_len) ||
+	    !memmem(parent, parent_len, trace, strlen(trace)) ||
+	    rd_kafka_header_get_last(headers, "ce_sequence", &seq, &seq_len))
+		return;
+	printf("%.*s %lld\n", (int)seq_len, (const char *)seq, (long long)now);
+	fflush(stdout);
+}
+
+static void traced(struct watch *w, const char *trace)
+{
+	int64_t look = 0;
+	for (;;) {
+		rd_kafka_message_t *m = rd_kafka_consumer_poll(w->rk, LOOK_MS);
+		int64_t now = eg_now_us();
+		if (m && !m->err)
+			print_traced(m, trace, now);
+		if (m)
+			rd_kafka_message_destroy(m);
+		if (now >= look && over())
+			return;
+		look = now >= look ? now + LOOK_MS * (EG_SECOND / 1000) : look;
+	}
+}
+
 /* ---- the floor ---- */
 
 static void must(enum eg_rc rc, const struct eg_err *err)
@@ -215,6 +258,7 @@ int main(int argc, char **argv)
 	bench_args(argc, argv);
 	const char *mode = bench_text("--mode", "watch"), *bootstrap = bench_text("--bootstrap", NULL);
 	struct watch w = {.topic = bench_text("--topic", "elder.changes.v1")};
+	const char *trace = bench_text("--trace", "");
 	long pause_ms = bench_number("--pause-ms", 20);
 	w.count = (uint32_t)bench_number("--count", 100);
 	bench_args_end();
@@ -228,7 +272,10 @@ int main(int argc, char **argv)
 		assign(&w);
 		puts("{\"ready\":true}");
 		fflush(stdout);
-		watch(&w);
+		if (strcmp(mode, "traced") == 0)
+			traced(&w, trace);
+		else
+			watch(&w);
 	}
 	rd_kafka_consumer_close(w.rk);
 	rd_kafka_destroy(w.rk);
