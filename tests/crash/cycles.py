@@ -77,7 +77,7 @@ class Run:
         self.client = Client()
         self.broker = DevBroker() if a.dev_broker else None
         if a.kafka:
-            self.broker = RealBroker(os.path.join(BUILD, "crash-kafka"), 29192)
+            self.broker = RealBroker(os.path.join(BUILD, "crash-kafka"), int(os.environ.get("KAFKA_TEST_PORT") or 29192))
         self.development = a.dev_broker
         self.broker_kills = a.broker_kills if a.kafka else 0
         self.kafka = self.broker.address if self.broker else None
