@@ -22,7 +22,8 @@ EVENTS = """
     feed.delivery_not_logged grpc.arm_refused grpc.batch_refused grpc.core kafka.client
     list.begun list.ended list.interrupted list.lost list.no_reader list.not_ended list.not_kept list.not_resumed list.not_tidied
     list.step_failed list.stopped list.ticket_failed local.connection_dropped
-    policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.off relay.unsettled
+    policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.halted relay.off
+    relay.unsettled
     store.checkpoint_blocked store.checkpoint_failed store.close_failed store.no_reserve store.readers_left
     store.reserve_spent store.rollback_failed tls.loaded tls.port_answers tls.port_dead tls.reload_refused
     writer.checkpoint_failed writer.commit_failed writer.fatal
