@@ -188,6 +188,7 @@ static enum eg_rc start_lists(struct gateway *g, struct eg_err *err)
 	        .memory = (size_t)c->lists_memory,
 	        .disk = (uint64_t)c->lists_disk,
 	        .open = (unsigned)c->lists_open,
+	        .standing = (unsigned)c->lists_standing,
 	        .max_record_bytes = (size_t)c->record_bytes,
 	        .shrink_bp = c->lists_shrink_bp,
 	        .shrink_floor = c->lists_shrink_floor,

@@ -123,7 +123,7 @@ static enum eg_rc append_admin(struct eg_commit *c, struct eg_ticket *t, struct 
 static enum eg_rc step_list(struct eg_commit *c, struct eg_ticket *t, struct eg_err *err)
 {
 	enum eg_rc rc = eg_merge_list(&c->merge, t, err);
-	if (rc || !t->list.append)
+	if (rc || t->rc || !t->list.append)
 		return rc;
 	return eg_datasets_listed(&c->datasets, t->list.info, c->merge.tail->time, err);
 }

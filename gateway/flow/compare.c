@@ -23,7 +23,8 @@ struct comparing {
 /* One key as the pinned entry left it. */
 struct key {
 	const uint8_t *token;
-	bool copied;
+	bool known;  /* to the store */
+	bool copied; /* then.v is its own */
 	struct eg_versions then;
 };
 
@@ -45,8 +46,8 @@ static enum eg_rc next_row(struct comparing *c, struct eg_err *err)
 	return c->sink->progress(c->sink->arg, c->rows, err);
 }
 
-static enum eg_rc give(struct comparing *c, int64_t version, enum eg_row_class class, bool write,
-                       struct eg_err *err)
+static enum eg_rc give(struct comparing *c, const struct key *k, int64_t version, enum eg_row_class class,
+                       bool write, struct eg_err *err)
 {
 	struct eg_list_counts *n = c->counts;
 	switch (class) {
@@ -64,6 +65,7 @@ static enum eg_rc give(struct comparing *c, int64_t version, enum eg_row_class c
 		break;
 	case EG_ROW_REJECTED:
 		n->rejected++;
+		n->unsaid += k->known;
 		break;
 	}
 	return write ? c->sink->row(c->sink->arg, &c->row, version, class, err) : EG_OK;
@@ -103,20 +105,25 @@ static enum eg_rc own_copy(struct comparing *c, struct key *k, struct eg_err *er
 	return EG_OK;
 }
 
-/* What an applied list said of the key without writing it down. */
-static enum eg_rc confirm(struct comparing *c, struct key *k, int64_t version, struct eg_err *err)
+static struct eg_list_ask ask_lists(const struct comparing *c)
 {
-	struct eg_listed_ask ask = {.listed = c->o->listed,
+	return (struct eg_list_ask){.listed = c->o->listed,
 	                            .dir = c->o->dir,
 	                            .vault = c->o->vault,
 	                            .conn = c->o->conn,
 	                            .arena = c->side,
 	                            .before = c->o->list->pinned};
+}
+
+/* What an applied list said of the key without writing it down. */
+static enum eg_rc confirm(struct comparing *c, struct key *k, int64_t version, struct eg_err *err)
+{
+	const struct eg_list_ask ask = ask_lists(c);
 	struct eg_version said;
 	enum eg_op op;
 	if (!c->o->listed->n || !k->then.n)
 		return EG_OK;
-	enum eg_rc rc = eg_listed_said(&ask, &k->then, k->token, version, &op, &said, err);
+	enum eg_rc rc = eg_list_said(&ask, &k->then, k->token, version, &op, &said, err);
 	if (rc == EG_OK && op && !eg_versions_find(&k->then, said.version, said.mapping_revision))
 		eg_versions_put(&k->then, op, &said, c->side);
 	return rc;
@@ -127,14 +134,14 @@ static enum eg_rc compare_row(struct comparing *c, struct key *k, struct eg_err 
 	const struct eg_spool_row *r = &c->row;
 	const struct eg_version *e = eg_versions_effective(&k->then);
 	if (r->faulty)
-		return give(c, r->version.version, EG_ROW_REJECTED, true, err);
+		return give(c, k, r->version.version, EG_ROW_REJECTED, true, err);
 	struct eg_version v = r->version;
 	v.version = version_of(c, k);
 	bool known = e && (v.version < e->version ||
 	                   (v.version == e->version && v.mapping_revision <= e->mapping_revision));
 	/* A list without versions of its own confirms what it holds by itself (listed.h). */
 	if (e && memcmp(e->digest, v.digest, sizeof v.digest) == 0 && (known || c->o->list->versionless))
-		return give(c, v.version, EG_ROW_UNCHANGED, false, err);
+		return give(c, k, v.version, EG_ROW_UNCHANGED, false, err);
 	enum eg_rc rc = own_copy(c, k, err);
 	if (rc == EG_OK)
 		rc = confirm(c, k, v.version, err);
@@ -144,54 +151,83 @@ static enum eg_rc compare_row(struct comparing *c, struct key *k, struct eg_err 
 	v.seq = c->o->list->pinned + 1;
 	switch (eg_versions_put(&k->then, EG_ASSERT, &v, c->side)) {
 	case EG_PUT_EFFECTIVE:
-		return give(c, v.version, held ? EG_ROW_CHANGED : EG_ROW_ADDED, true, err);
+		return give(c, k, v.version, held ? EG_ROW_CHANGED : EG_ROW_ADDED, true, err);
 	case EG_PUT_STALE:
-		return give(c, v.version, EG_ROW_STALE, true, err);
+		return give(c, k, v.version, EG_ROW_STALE, true, err);
 	case EG_PUT_UNCHANGED:
-		return give(c, v.version, EG_ROW_UNCHANGED, false, err);
+		return give(c, k, v.version, EG_ROW_UNCHANGED, false, err);
 	case EG_PUT_CONFIRMED:
-		return give(c, v.version, EG_ROW_UNCHANGED, true, err);
+		return give(c, k, v.version, EG_ROW_UNCHANGED, true, err);
 	case EG_PUT_CONFLICT:
 	case EG_PUT_FULL:
-		return give(c, v.version, EG_ROW_REJECTED, true, err);
+		return give(c, k, v.version, EG_ROW_REJECTED, true, err);
 	case EG_PUT_FAILED:
 		break;
 	}
 	return eg_fail(err, EG_LIMIT, "a source key does not fit the memory to compare it");
 }
 
-/* A key that stood and has no row. A list of a later position may have found it as it stands. */
+/* Does the list cover the key by what stood of it? A row of the same content says so without the log. */
+static enum eg_rc covered(struct comparing *c, const struct eg_version *e, const struct eg_spool_row *row,
+                          bool *yes, struct eg_err *err)
+{
+	const struct eg_list_info *l = c->o->list;
+	struct eg_claim claim;
+	enum eg_rc rc;
+	*yes = true;
+	if (!l->n_regions)
+		return EG_OK;
+	if (row && !row->faulty && memcmp(row->version.digest, e->digest, sizeof e->digest) == 0)
+		rc = eg_canon_claim_read(row->canon, c->side, &claim, err);
+	else
+		rc = eg_list_claim(c->o->vault, c->o->conn, e->seq, c->side, &claim, err);
+	*yes = rc == EG_OK && eg_list_covers(l, &claim);
+	return rc;
+}
+
+/* Has a list of this position or a later one shown that the source holds the key? */
+static enum eg_rc shown(struct comparing *c, struct key *k, bool *yes, struct eg_err *err)
+{
+	const struct eg_list_info *l = c->o->list;
+	const struct eg_list_ask ask = ask_lists(c);
+	*yes = false;
+	if (!c->o->listed->n)
+		return EG_OK;
+	enum eg_rc rc = eg_list_showed(&ask, &k->then, k->token, l->as_of, yes, err);
+	if (rc == EG_OK && !*yes)
+		rc = own_copy(c, k, err);
+	if (rc == EG_OK && !*yes)
+		rc = confirm(c, k, l->as_of > INT64_MIN ? l->as_of - 1 : l->as_of, err);
+	if (rc == EG_OK && !*yes)
+		*yes = eg_versions_effective(&k->then)->version >= l->as_of;
+	return rc;
+}
+
+/* A key that stood and has no row. */
 static enum eg_rc lacks(struct comparing *c, struct key *k, struct eg_err *err)
 {
 	const struct eg_list_info *l = c->o->list;
 	const struct eg_version *e = eg_versions_effective(&k->then);
-	if (l->n_regions) {
-		struct eg_claim claim;
-		enum eg_rc rc = eg_listed_claim(c->o->vault, c->o->conn, e->seq, c->side, &claim, err);
-		if (rc || !eg_listed_covers(l, &claim))
-			return rc;
-	}
+	bool moved = eg_versions_moved(&k->then, eg_list_since(l)), yes = false;
+	enum eg_rc rc = covered(c, e, NULL, &yes, err);
+	if (rc || !yes)
+		return rc;
 	c->counts->covered++;
-	if (e->version < l->as_of && c->o->listed->n) {
-		enum eg_rc rc = own_copy(c, k, err);
-		if (rc == EG_OK)
-			rc = confirm(c, k, l->as_of > INT64_MIN ? l->as_of - 1 : l->as_of, err);
-		if (rc)
-			return rc;
-		e = eg_versions_effective(&k->then);
-	}
-	if (e->version >= l->as_of)
-		return EG_OK;
+	yes = e->version >= l->as_of;
+	if (!yes)
+		rc = shown(c, k, &yes, err);
+	if (rc || yes)
+		return rc;
 	c->counts->missing++;
-	return c->sink->missing(c->sink->arg, k->token, err);
+	return c->sink->missing(c->sink->arg, k->token, moved, err);
 }
 
 /* All rows of one key. stored: NULL: the store does not know it. */
 static enum eg_rc compare_key(struct comparing *c, const uint8_t token[EG_TOKEN_SIZE],
                               const struct eg_versions *stored, struct eg_err *err)
 {
-	struct key k = {.token = token};
-	bool listed = c->has && memcmp(c->row.token, token, EG_TOKEN_SIZE) == 0;
+	struct key k = {.token = token, .known = stored != NULL};
+	bool listed = c->has && memcmp(c->row.token, token, EG_TOKEN_SIZE) == 0, covers = false;
 	enum eg_rc rc = EG_OK;
 	if (stored && eg_versions_moved(stored, c->o->list->pinned)) {
 		k.then = *stored;
@@ -205,8 +241,9 @@ static enum eg_rc compare_key(struct comparing *c, const uint8_t token[EG_TOKEN_
 	const struct eg_version *e = eg_versions_effective(&k.then);
 	if (!listed)
 		rc = e ? lacks(c, &k, err) : EG_OK;
-	else
-		c->counts->covered += e != NULL;
+	else if (e)
+		rc = covered(c, e, &c->row, &covers, err);
+	c->counts->covered += covers;
 	while (listed && rc == EG_OK) {
 		rc = compare_row(c, &k, err);
 		if (rc == EG_OK)

@@ -8,7 +8,7 @@
 #ifndef EG_FLOW_COMPARE_H
 #define EG_FLOW_COMPARE_H
 
-#include "flow/listed.h"
+#include "flow/list_said.h"
 #include "flow/spool.h"
 
 /* What a row is, by the pinned entry. */
@@ -19,7 +19,9 @@ struct eg_compare_sink {
 	/* A row to be written (or, REJECTED, to be told of); version: under which, its own or the list's. */
 	enum eg_rc (*row)(void *arg, const struct eg_spool_row *row, int64_t version, enum eg_row_class class,
 	                  struct eg_err *err);
-	enum eg_rc (*missing)(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err);
+	/* moved: something came for the key since the list began to come, so that it will be left as it is.
+	 */
+	enum eg_rc (*missing)(void *arg, const uint8_t token[EG_TOKEN_SIZE], bool moved, struct eg_err *err);
 	/* Now and then; anything but EG_OK ends the comparison. */
 	enum eg_rc (*progress)(void *arg, uint64_t rows, struct eg_err *err);
 };

@@ -8,6 +8,7 @@
 #include "flow/compare.h"
 #include "flow/entry.h"
 #include "flow/judge.h"
+#include "flow/list_late.h"
 #include "flow/lists_core.h"
 
 #include "base/clock.h"
@@ -17,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLIGHTS = 4, TICKET_ITEMS = 512 };
+enum { RESTATED = EG_ROW_REJECTED + 1 }; /* the class of what is no row */
+enum { FLIGHTS = 4, TICKET_ITEMS = 512, PAGE = 64 };
 #define TICKET_BYTES  ((size_t)1 << 20)
 #define TICKET_BUDGET ((size_t)64 << 20)
 #define SIDE_MEMORY   ((size_t)16 << 20)
+#define PAGE_MEMORY   ((size_t)64 << 20) /* of log entries that are looked through */
 #define TURN_US       EG_SECOND /* a ticket that finds its lane full looks this often whether to stop */
 #define HOLD_US       (EG_SECOND / 20) /* how often a held list looks again */
 
@@ -45,6 +48,7 @@ struct applying {
 	unsigned flying;
 	uint64_t to_changed, to_added,
 	        to_stale; /* rows that the writer set aside after all, by what they were */
+	uint64_t moved;   /* missing keys that something came for since the list began */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
 	struct flight *back;
@@ -148,7 +152,7 @@ static enum eg_rc put_flight(struct applying *x, struct flight *f, struct eg_err
 static void count_row(struct applying *x, struct flight *f, unsigned i)
 {
 	const struct eg_item *item = &f->ticket->submission.items[i];
-	if (item->outcome != EG_QUARANTINED)
+	if (item->outcome != EG_QUARANTINED || f->class[i] == RESTATED)
 		return;
 	x->to_changed += f->class[i] == EG_ROW_CHANGED;
 	x->to_added += f->class[i] == EG_ROW_ADDED;
@@ -297,9 +301,10 @@ static enum eg_rc take_row(void *arg, const struct eg_spool_row *row, int64_t ve
 	return EG_OK;
 }
 
-static enum eg_rc take_missing(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+static enum eg_rc take_missing(void *arg, const uint8_t token[EG_TOKEN_SIZE], bool moved, struct eg_err *err)
 {
 	struct applying *x = arg;
+	x->moved += moved;
 	return x->absent ? eg_absent_add(x->absent, token, err) : EG_OK;
 }
 
@@ -325,7 +330,7 @@ static enum eg_rc compare(struct applying *x, struct eg_err *err)
 	                                     .listed = &listed};
 	const struct eg_compare_sink sink = {
 	        .arg = x, .row = take_row, .missing = take_missing, .progress = compared};
-	x->to_changed = x->to_added = x->to_stale = 0;
+	x->to_changed = x->to_added = x->to_stale = x->moved = 0;
 	pthread_mutex_lock(&x->ls->lock);
 	x->l->applied = x->l->compared = 0;
 	x->l->n_rejects = 0;
@@ -351,8 +356,70 @@ static enum eg_rc compare(struct applying *x, struct eg_err *err)
 	counts.added -= x->to_added;
 	counts.stale -= x->to_stale;
 	counts.rejected += x->to_changed + x->to_added + x->to_stale;
+	counts.unsaid += x->to_changed + x->to_added + x->to_stale;
 	l->counts = counts;
 	return EG_OK;
+}
+
+/* ---- records that came meanwhile ---- */
+
+static enum eg_rc restate(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	struct applying *x = arg;
+	const struct eg_list_ask ask = {
+	        .dir = x->ls->dir, .vault = x->ls->o.vault, .conn = x->conn, .arena = x->side};
+	struct eg_source_row row;
+	struct eg_versions v;
+	struct eg_version found;
+	struct eg_item *item = NULL;
+	bool yes = false;
+	eg_arena_reset(x->side);
+	enum eg_rc rc = eg_get_source(x->conn, token, x->side, &row, err);
+	if (rc == EG_EMPTY)
+		return EG_OK; /* a void of what never came */
+	if (rc == EG_OK)
+		rc = eg_versions_read(row.body, x->side, &v, err);
+	if (rc == EG_OK)
+		rc = eg_list_restates(&ask, &x->l->info, &v, token, &yes, &found, err);
+	if (rc == EG_OK && yes)
+		rc = next_item(x, &item, err);
+	if (rc == EG_OK && yes)
+		rc = eg_list_restate(&ask, &x->l->info, token, &found, x->open->ticket->arena, item, err);
+	if (rc || !yes)
+		return rc;
+	struct eg_submission *s = &x->open->ticket->submission;
+	x->open->class[s->n++] = RESTATED;
+	x->open_bytes += item->canon.len + item->sealed.len;
+	return EG_OK;
+}
+
+/* Up to the newest entries, which are the writer's to see to. */
+static enum eg_rc settle(struct applying *x, struct eg_err *err)
+{
+	struct eg_list_info *l = &x->l->info;
+	const struct eg_list_ask ask = {
+	        .dir = x->ls->dir, .vault = x->ls->o.vault, .conn = x->conn, .arena = x->side};
+	uint64_t head = 0;
+	struct eg_arena *page = eg_arena_new(PAGE_MEMORY);
+	enum eg_rc rc = page ? eg_get_head(x->conn, &head, err)
+	                     : eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
+	if (l->settled < l->pinned)
+		l->settled = l->pinned;
+	while (rc == EG_OK && head - l->settled > EG_LIST_LATE_MAX / 4) {
+		rc = eg_list_late(&ask, l, l->settled, head, page, restate, x, err);
+		if (rc == EG_OK)
+			rc = send(x, err);
+		if (rc == EG_OK)
+			rc = land(x, 0, err);
+		if (rc == EG_OK)
+			l->settled = head;
+		if (rc == EG_OK && atomic_load(&x->ls->stopping))
+			rc = closed(err);
+		if (rc == EG_OK)
+			rc = eg_get_head(x->conn, &head, err);
+	}
+	eg_arena_free(page);
+	return rc;
 }
 
 /* ---- the shrink guard ---- */
@@ -368,14 +435,14 @@ static enum eg_rc withdrawn_lately(struct applying *x, uint64_t *out, struct eg_
 	while (rc == EG_OK && n) {
 		struct eg_list_row *rows = NULL;
 		eg_arena_reset(x->side);
-		rc = eg_list_lists(x->conn, after, 0, 64, x->side, &rows, &n, err);
+		rc = eg_list_lists_of(x->conn, mine->agency, mine->dataset, after, PAGE, x->side, &rows, &n,
+		                      err);
 		for (unsigned i = 0; i < n && rc == EG_OK; i++) {
 			struct eg_list_info l;
 			after = rows[i].row;
 			rc = eg_list_info_read(&rows[i], x->side, &l, err);
 			bool ended = l.phase == EG_LIST_DONE || l.phase == EG_LIST_FAILED;
 			if (rc == EG_OK && ended && !l.held && l.ended_us >= since &&
-			    strcmp(l.agency, mine->agency) == 0 && strcmp(l.dataset, mine->dataset) == 0 &&
 			    eg_list_overlap(&l, mine))
 				*out += l.counts.withdrawn;
 		}
@@ -418,15 +485,15 @@ static enum eg_rc withdraw_key(struct applying *x, const uint8_t token[EG_TOKEN_
 		l->counts.withdrawn++;
 		return EG_OK;
 	}
-	if (!e || e->version >= l->as_of || eg_versions_moved(&v, l->pinned)) {
+	if (!e || e->version >= l->as_of || eg_versions_moved(&v, eg_list_since(l))) {
 		l->counts.skipped++;
 		return EG_OK;
 	}
-	rc = eg_listed_claim(x->ls->o.vault, x->conn, e->seq, x->side, &held, err);
+	rc = eg_list_claim(x->ls->o.vault, x->conn, e->seq, x->side, &held, err);
 	if (rc == EG_OK)
 		rc = next_item(x, &item, err);
 	if (rc == EG_OK)
-		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, l->pinned,
+		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, eg_list_since(l),
 		                         x->open->ticket->arena, item, err);
 	if (rc)
 		return rc;
@@ -491,11 +558,16 @@ static enum eg_rc end_comparison(struct applying *x, struct eg_err *err)
 	if (l->phase == EG_LIST_DONE)
 		l->ended_us = eg_now_us();
 	if (x->l->dry_run) {
-		l->counts.withdrawn = l->held ? 0 : l->counts.missing;
+		l->counts.withdrawn = l->held ? 0 : l->counts.missing - x->moved;
+		l->counts.skipped = l->held ? 0 : x->moved;
 		l->phase = l->held ? EG_LIST_HELD : EG_LIST_DONE;
 		return EG_OK;
 	}
-	rc = eg_list_step(x->ls, l, false, true, err);
+	do {
+		rc = settle(x, err);
+		if (rc == EG_OK)
+			rc = eg_list_step(x->ls, l, false, true, err);
+	} while (rc == EG_PRECONDITION);
 	if (rc)
 		l->phase = EG_LIST_COMPARING;
 	else
@@ -548,6 +620,8 @@ enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err 
 	eg_arena_free(x.side);
 	pthread_mutex_destroy(&x.lock);
 	pthread_cond_destroy(&x.some);
+	if (rc == EG_OK && l->info.phase == EG_LIST_DONE && !l->dry_run && !l->info.counts.missing)
+		eg_spool_remove(x.ls->dir, l->info.spool, true); /* nothing in it is asked for again */
 	if (rc == EG_OK)
 		eg_list_tell(l, l->info.phase);
 	return rc;

@@ -3,6 +3,7 @@
 
 #include "model/canon.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
 	B_CASE,
 	B_FAILURE,
 	B_WHY,
+	B_STARTED,
 	B_ROWS = 16,
 	B_KEYLESS,
 	B_UNCHANGED,
@@ -27,11 +29,12 @@ enum {
 	B_MISSING,
 	B_COVERED,
 	B_WITHDRAWN,
-	B_SKIPPED
+	B_SKIPPED,
+	B_UNSAID
 };
 
 /* Items of a LIST entry's claim part that the body does not have. */
-enum { P_AS_OF = 32, P_PINNED = 33 };
+enum { P_AS_OF = 32, P_PINNED = 33, P_STARTED = 34 };
 
 static enum eg_rc no_room(struct eg_err *err)
 {
@@ -42,8 +45,8 @@ static enum eg_rc no_room(struct eg_err *err)
 static void put_counts(const struct eg_list_info *l, struct eg_buf *b)
 {
 	const struct eg_list_counts *c = &l->counts;
-	const uint64_t v[] = {l->rows,     l->keyless, c->unchanged, c->changed,   c->added,  c->stale,
-	                      c->rejected, c->missing, c->covered,   c->withdrawn, c->skipped};
+	const uint64_t v[] = {l->rows,     l->keyless, c->unchanged, c->changed,   c->added,   c->stale,
+	                      c->rejected, c->missing, c->covered,   c->withdrawn, c->skipped, c->unsaid};
 	for (unsigned i = 0; i < sizeof v / sizeof *v; i++)
 		eg_canon_int(b, B_ROWS + i, (int64_t)v[i]);
 }
@@ -64,6 +67,7 @@ void eg_list_info_part(const struct eg_list_info *l, struct eg_buf *b)
 	put_counts(l, b);
 	eg_canon_int_always(b, P_AS_OF, l->as_of);
 	eg_canon_int(b, P_PINNED, (int64_t)l->pinned);
+	eg_canon_int(b, P_STARTED, (int64_t)l->started);
 }
 
 enum eg_rc eg_list_info_row(const struct eg_list_info *l, struct eg_arena *a, struct eg_list_row *out,
@@ -95,6 +99,7 @@ enum eg_rc eg_list_info_row(const struct eg_list_info *l, struct eg_arena *a, st
 		eg_canon_int(&b, B_FAILURE, l->failure);
 		eg_canon_bytes(&b, B_WHY, eg_bytes_of(l->why));
 	}
+	eg_canon_int(&b, B_STARTED, (int64_t)l->started);
 	put_counts(l, &b);
 	if (b.failed)
 		rc = eg_fail(err, EG_NO_MEMORY, "a list's row could not be written");
@@ -112,13 +117,13 @@ static uint64_t *count_of(struct eg_list_info *l, unsigned tag)
 	struct eg_list_counts *c = &l->counts;
 	uint64_t *const all[] = {&l->rows,    &l->keyless,   &c->unchanged, &c->changed,
 	                         &c->added,   &c->stale,     &c->rejected,  &c->missing,
-	                         &c->covered, &c->withdrawn, &c->skipped};
+	                         &c->covered, &c->withdrawn, &c->skipped,   &c->unsaid};
 	return all[tag - B_ROWS];
 }
 
 static bool read_item(struct eg_canon_reader *r, struct eg_arena *a, struct eg_list_info *l)
 {
-	if (r->tag >= B_ROWS && r->tag <= B_SKIPPED) {
+	if (r->tag >= B_ROWS && r->tag <= B_UNSAID) {
 		*count_of(l, r->tag) = (uint64_t)eg_canon_as_int(r);
 		return true;
 	}
@@ -160,6 +165,9 @@ static bool read_item(struct eg_canon_reader *r, struct eg_arena *a, struct eg_l
 	case B_WHY:
 		l->why = eg_arena_text(a, (const char *)r->value.p, r->value.len);
 		return l->why != NULL;
+	case B_STARTED:
+		l->started = (uint64_t)eg_canon_as_int(r);
+		return true;
 	}
 	return true; /* a later format's */
 }
@@ -211,6 +219,42 @@ enum eg_rc eg_list_info_copy(const struct eg_list_info *l, struct eg_arena *a, s
 		if (!(out->regions[i] = eg_arena_text(a, l->regions[i], strlen(l->regions[i]))))
 			return no_room(err);
 	return EG_OK;
+}
+
+static const char *put_text(char **at, const char *text)
+{
+	size_t len = strlen(text) + 1;
+	char *to = *at;
+	memcpy(to, text, len);
+	*at += len;
+	return to;
+}
+
+struct eg_list_info *eg_list_info_clone(const struct eg_list_info *l)
+{
+	size_t texts =
+	        strlen(l->agency) + strlen(l->dataset) + strlen(l->list_id) + strlen(l->operator_name) + 4;
+	for (unsigned i = 0; i < l->n_regions; i++)
+		texts += strlen(l->regions[i]) + 1;
+	struct eg_list_info *out = malloc(sizeof *out + l->n_regions * sizeof(const char *) + texts);
+	if (!out)
+		return NULL;
+	*out = *l;
+	out->regions = (const char **)(void *)(out + 1);
+	char *at = (char *)(void *)(out->regions + l->n_regions);
+	out->agency = put_text(&at, l->agency);
+	out->dataset = put_text(&at, l->dataset);
+	out->list_id = put_text(&at, l->list_id);
+	out->operator_name = put_text(&at, l->operator_name);
+	out->why = ""; /* that of a list that failed nobody asks here */
+	for (unsigned i = 0; i < l->n_regions; i++)
+		out->regions[i] = put_text(&at, l->regions[i]);
+	return out;
+}
+
+uint64_t eg_list_since(const struct eg_list_info *l)
+{
+	return l->started && l->started < l->pinned ? l->started : l->pinned;
 }
 
 static bool begins(const char *text, const char *prefix)

@@ -33,6 +33,7 @@ enum eg_list_phase {
 struct eg_list_counts {
 	uint64_t unchanged, changed, added, stale, rejected, missing, covered;
 	uint64_t withdrawn, skipped; /* of the missing ones, when they were applied */
+	uint64_t unsaid; /* of the rejected: of keys that are known. Of these the list says nothing */
 };
 
 struct eg_list_info {
@@ -41,7 +42,9 @@ struct eg_list_info {
 	uint8_t digest[32], spool[16];
 	int64_t as_of;
 	enum eg_list_phase phase;
+	uint64_t started; /* the log's head when it began to come; 0: a row of before this was kept */
 	uint64_t pinned, seq;
+	uint64_t settled; /* in no row: up to here late records were seen to (list_late.h) */
 	int64_t received_us, ended_us;
 	unsigned n_regions;
 	const char **regions; /* prefixes; none: the whole dataset */
@@ -68,6 +71,10 @@ void eg_list_info_part(const struct eg_list_info *l, struct eg_buf *out);
 /* A copy whose texts are in the arena. */
 enum eg_rc eg_list_info_copy(const struct eg_list_info *l, struct eg_arena *a, struct eg_list_info *out,
                              struct eg_err *err);
+/* The same in one block of its own, for free(). NULL: no memory. */
+struct eg_list_info *eg_list_info_clone(const struct eg_list_info *l);
+/* Behind this entry nothing may have come for a key whose absence withdraws it. */
+uint64_t eg_list_since(const struct eg_list_info *l);
 /* Do two lists of one dataset cover a common region? */
 bool eg_list_overlap(const struct eg_list_info *a, const struct eg_list_info *b);
 /* Is it sent again? The same name, content, position, coverage and mapping revision; one that failed is none.

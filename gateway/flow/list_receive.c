@@ -17,6 +17,17 @@ static bool enter(struct eg_lists *ls)
 	return may;
 }
 
+/* Where the log ends as a list begins to come: a key that something comes for behind it is not withdrawn. */
+static enum eg_rc head_now(struct eg_lists *ls, uint64_t *seq, struct eg_err *err)
+{
+	struct eg_conn *conn = NULL;
+	enum eg_rc rc = eg_store_reader(ls->o.store, &conn, err);
+	if (rc == EG_OK)
+		rc = eg_get_head(conn, seq, err);
+	eg_conn_close(conn);
+	return rc;
+}
+
 enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, struct eg_list **out,
                          struct eg_err *err)
 {
@@ -33,6 +44,12 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 	        .mapping_revision = b->mapping_revision,
 	};
 	*out = NULL;
+	unsigned most = ls->o.standing ? ls->o.standing : EG_LISTS_STANDING;
+	if (eg_writer_lists_standing(ls->o.writer) >= most)
+		return eg_fail(err, EG_LIMIT,
+		               "%u full lists stand, as many as lists.standing allows: send lists of more "
+		               "regions, or of the whole dataset, or have the setting raised",
+		               most);
 	if (!enter(ls))
 		return eg_fail(err, EG_BUSY, QUEUED_TEXT);
 	struct eg_list *l = eg_list_new(ls);
@@ -47,6 +64,8 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 	l->declared = b->count;
 	l->hash = eg_hash_new(EG_HASH_SHA256);
 	enum eg_rc rc = eg_list_info_copy(&given, l->arena, &l->info, err);
+	if (rc == EG_OK)
+		rc = head_now(ls, &l->info.started, err);
 	if (rc == EG_OK)
 		rc = eg_spool_new(&l->spool, &so, err);
 	if (rc) {

@@ -1,9 +1,12 @@
 /* list_steps: what the steps of a full list write inside a commit: its row, its LIST entry, its case.
  *
  * Thread: the writer's. */
+#include "flow/list_late.h"
 #include "flow/merge.h"
 
 #include <string.h>
+
+enum { PAGE_MEMORY = 64 << 20 };
 
 static enum eg_rc put_row(struct eg_merge *m, struct eg_list_info *l, struct eg_err *err)
 {
@@ -14,7 +17,7 @@ static enum eg_rc put_row(struct eg_merge *m, struct eg_list_info *l, struct eg_
 	eg_tx_put_list(m->set.tx, &row);
 	l->row = row.row;
 	m->lists_moved = true;
-	return EG_OK;
+	return m->set.tx->rc ? EG_OK : eg_listed_put(&m->listed, m->set.tx, l, err);
 }
 
 static enum eg_rc append_list(struct eg_merge *m, struct eg_ticket *t, struct eg_list_info *l,
@@ -37,12 +40,94 @@ static enum eg_rc append_list(struct eg_merge *m, struct eg_ticket *t, struct eg
 	return rc;
 }
 
+/* ---- the last records that came while the list was compared ---- */
+
+struct settling {
+	struct eg_merge *m;
+	const struct eg_list_info *l;
+	struct eg_list_ask ask;
+	struct eg_ticket *ticket; /* as the list's own records have it */
+};
+
+static enum eg_rc open_settling(struct settling *s, struct eg_merge *m, const struct eg_list_info *l,
+                                struct eg_err *err)
+{
+	struct eg_ticket *t = eg_arena_alloc(m->arena, sizeof *t);
+	struct eg_identity_rule *who = eg_arena_alloc(m->arena, sizeof *who);
+	struct eg_dataset_rule *dataset = eg_arena_alloc(m->arena, sizeof *dataset);
+	if (!t || !who || !dataset)
+		return eg_ws_no_memory(err);
+	memcpy(who->name, l->agency, strlen(l->agency) + 1);
+	memcpy(dataset->name, l->dataset, strlen(l->dataset) + 1);
+	*t = (struct eg_ticket){.kind = EG_TICKET_SUBMISSION,
+	                        .lane = EG_LANE_BULK,
+	                        .arena = m->arena,
+	                        .who = who,
+	                        .operator_name = l->operator_name,
+	                        .purpose = "",
+	                        .traceparent = "",
+	                        .submission = {.batch_id = l->list_id, .dataset = dataset}};
+	memcpy(t->submission.digest, l->digest, sizeof l->digest);
+	*s = (struct settling){.m = m, .l = l, .ask = eg_merge_ask(m), .ticket = t};
+	return EG_OK;
+}
+
+static enum eg_rc restate(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	struct settling *s = arg;
+	struct eg_merge *m = s->m;
+	struct eg_ws_source *source = NULL;
+	struct eg_version found;
+	bool yes = false;
+	enum eg_rc rc = eg_ws_source(&m->set, token, &source, err);
+	if (rc == EG_OK)
+		rc = eg_list_restates(&s->ask, s->l, &source->versions, token, &yes, &found, err);
+	if (rc || !yes)
+		return rc;
+	struct eg_work *w = eg_arena_alloc(m->arena, sizeof *w);
+	struct eg_item *item = eg_arena_alloc(m->arena, sizeof *item);
+	if (!w || !item)
+		return eg_ws_no_memory(err);
+	rc = eg_list_restate(&s->ask, s->l, token, &found, m->arena, item, err);
+	*w = (struct eg_work){.ticket = s->ticket, .item = item};
+	if (rc == EG_OK)
+		rc = eg_merge_item(m, w, err);
+	return rc ? rc : eg_merge_unchanged(m, s->ticket, w, 1, err);
+}
+
+/* Those behind `settled`; what came before it the applier has seen to. */
+static enum eg_rc settle(struct eg_merge *m, struct eg_ticket *t, const struct eg_list_info *l,
+                         struct eg_err *err)
+{
+	struct settling s;
+	uint64_t head = eg_tail_next(m->tail) - 1;
+	if (!l->versionless)
+		return EG_OK;
+	if (head - l->settled > EG_LIST_LATE_MAX) {
+		t->rc = eg_fail(&t->err, EG_PRECONDITION,
+		                "more than %d entries came since the list was settled", EG_LIST_LATE_MAX);
+		return EG_OK;
+	}
+	struct eg_arena *page = eg_arena_new(PAGE_MEMORY);
+	enum eg_rc rc = page ? open_settling(&s, m, l, err)
+	                     : eg_fail(err, EG_NO_MEMORY, "no memory for a list's last records");
+	if (rc == EG_OK)
+		rc = eg_list_late(&s.ask, l, l->settled, head, page, restate, &s, err);
+	eg_arena_free(page);
+	return rc;
+}
+
 enum eg_rc eg_merge_list(struct eg_merge *m, struct eg_ticket *t, struct eg_err *err)
 {
 	struct eg_list_info *l = t->list.info;
 	enum eg_rc rc = EG_OK;
 	if (t->list.fresh)
 		l->row = 0; /* a commit that failed before left its number */
+	t->rc = EG_OK;
+	if (t->list.append)
+		rc = settle(m, t, l, err);
+	if (rc || t->rc)
+		return rc;
 	if (t->list.append)
 		rc = append_list(m, t, l, err);
 	if (rc == EG_OK && t->list.append && l->held) {

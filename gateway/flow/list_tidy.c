@@ -1,5 +1,5 @@
 /* list_tidy: which folders of lists are still needed: runs until the list is compared, the file of absent
- * keys until they are withdrawn, and as long as it tells of late records (listed.h).
+ * keys until they are withdrawn, and as long as the list stands (listed.h).
  *
  * Thread: the applier's, or the starter's. */
 #include "flow/lists_core.h"
@@ -7,20 +7,34 @@
 #include "flow/listed.h"
 
 #include <dirent.h>
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 64, MEMORY = 64 << 20 };
-
-static bool is_listed(const struct eg_listed *listed, const struct eg_list_info *l)
+static int cmp_id(const void *a, const void *b)
 {
-	for (unsigned i = 0; i < listed->n; i++)
-		if (listed->v[i].row == l->row)
-			return true;
-	return false;
+	return memcmp(a, b, 16);
 }
 
-static void tidy_list(struct eg_lists *ls, const struct eg_listed *listed, const struct eg_list_info *l)
+static bool among(const uint8_t (*ids)[16], unsigned n, const uint8_t id[16])
+{
+	return n && bsearch(id, ids, n, sizeof *ids, cmp_id);
+}
+
+/* The folders of the lists that stand, ascending; for free(). */
+static enum eg_rc read_ids(struct eg_listed *listed, uint8_t (**ids)[16], struct eg_err *err)
+{
+	uint8_t(*all)[16] = malloc((listed->n + 1) * sizeof *all);
+	if (!all)
+		return eg_fail(err, EG_NO_MEMORY, "no memory to look through the lists");
+	for (unsigned i = 0; i < listed->n; i++)
+		memcpy(all[i], listed->v[i]->spool, sizeof all[i]);
+	qsort(all, listed->n, sizeof *all, cmp_id);
+	*ids = all;
+	return EG_OK;
+}
+
+/* What a crash left of lists that were compared. */
+static void tidy_list(struct eg_lists *ls, const struct eg_list_info *l)
 {
 	switch (l->phase) {
 	case EG_LIST_RECEIVED:
@@ -34,46 +48,9 @@ static void tidy_list(struct eg_lists *ls, const struct eg_listed *listed, const
 	case EG_LIST_DONE:
 	case EG_LIST_REFUSED:
 	case EG_LIST_FAILED:
-		eg_spool_remove(ls->dir, l->spool, !is_listed(listed, l) || !l->counts.missing);
+		eg_spool_remove(ls->dir, l->spool, !l->counts.missing);
 		return;
 	}
-}
-
-/* Each row's folder; all: those that are in no row are counted as unfinished and removed. */
-static enum eg_rc tidy_rows(struct eg_lists *ls, struct eg_conn *conn, const struct eg_listed *listed,
-                            uint8_t (**known)[16], unsigned *n_known, struct eg_arena *a, struct eg_err *err)
-{
-	struct eg_arena *page = eg_arena_new(MEMORY);
-	int64_t after = 0;
-	unsigned n = 1, cap = 0;
-	enum eg_rc rc = page ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory to look through the lists");
-	*n_known = 0;
-	while (rc == EG_OK && n) {
-		struct eg_list_row *rows = NULL;
-		eg_arena_reset(page);
-		rc = eg_list_lists(conn, after, 0, PAGE, page, &rows, &n, err);
-		for (unsigned i = 0; i < n && rc == EG_OK; i++) {
-			struct eg_list_info info;
-			after = rows[i].row;
-			if (*n_known == cap) {
-				uint8_t(*more)[16] =
-				        eg_arena_alloc(a, (cap = cap ? 2 * cap : 64) * sizeof *more);
-				if (!more) {
-					rc = eg_fail(err, EG_LIMIT, "there are too many lists");
-					break;
-				}
-				if (*n_known)
-					memcpy(more, *known, *n_known * sizeof *more);
-				*known = more;
-			}
-			memcpy((*known)[(*n_known)++], rows[i].spool, 16);
-			rc = eg_list_info_read(&rows[i], page, &info, err);
-			if (rc == EG_OK)
-				tidy_list(ls, listed, &info);
-		}
-	}
-	eg_arena_free(page);
-	return rc;
 }
 
 static void remove_unknown(struct eg_lists *ls, const uint8_t (*known)[16], unsigned n)
@@ -83,12 +60,9 @@ static void remove_unknown(struct eg_lists *ls, const uint8_t (*known)[16], unsi
 		return;
 	for (struct dirent *e; (e = readdir(d));) {
 		uint8_t id[16];
-		bool found = false;
 		if (strlen(e->d_name) != 32 || !eg_unhex(e->d_name, id, sizeof id))
 			continue; /* not ours */
-		for (unsigned i = 0; i < n && !found; i++)
-			found = memcmp(known[i], id, 16) == 0;
-		if (!found)
+		if (!among(known, n, id))
 			eg_spool_remove(ls->dir, id, true);
 	}
 	closedir(d);
@@ -97,16 +71,24 @@ static void remove_unknown(struct eg_lists *ls, const uint8_t (*known)[16], unsi
 enum eg_rc eg_lists_tidy(struct eg_lists *ls, struct eg_conn *conn, bool all, struct eg_err *err)
 {
 	struct eg_listed listed = {0};
-	struct eg_arena *a = eg_arena_new(MEMORY);
-	uint8_t(*known)[16] = NULL;
-	unsigned n = 0;
-	enum eg_rc rc = a ? eg_listed_load(&listed, conn, err)
-	                  : eg_fail(err, EG_NO_MEMORY, "no memory to look through the lists");
+	uint8_t(*ids)[16] = NULL;
+	enum eg_rc rc = eg_listed_load(&listed, conn, err);
 	if (rc == EG_OK)
-		rc = tidy_rows(ls, conn, &listed, &known, &n, a, err);
-	if (rc == EG_OK && all)
-		remove_unknown(ls, (const uint8_t(*)[16])known, n);
+		rc = read_ids(&listed, &ids, err);
+	if (rc == EG_OK && all) {
+		remove_unknown(ls, (const uint8_t(*)[16])ids, listed.n);
+		for (unsigned i = 0; i < listed.n; i++)
+			tidy_list(ls, listed.v[i]);
+	}
+	/* Those that stood when it was last looked, and do no more. */
+	for (unsigned i = 0; i < ls->n_stood && rc == EG_OK; i++)
+		if (!among((const uint8_t(*)[16])ids, listed.n, ls->stood[i]))
+			eg_spool_remove(ls->dir, ls->stood[i], true);
+	if (rc == EG_OK) {
+		free(ls->stood);
+		ls->stood = ids;
+		ls->n_stood = listed.n;
+	}
 	eg_listed_free(&listed);
-	eg_arena_free(a);
 	return rc;
 }

@@ -1,208 +1,231 @@
 /* listed: see listed.h. */
 #include "flow/listed.h"
 
-#include "flow/absent.h"
-#include "flow/entry.h"
-
+#include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 256, MEMORY = 64 << 20 };
+enum { PAGE = 256, PAGE_MEMORY = 64 << 20, CAP_FIRST = 16 };
 
-/* Do its absences count? */
+/* One list that moves in the commit under way, and the rows that stand no more for it. */
+struct eg_listed_move {
+	struct eg_listed_move *next;
+	struct eg_list_info *info; /* NULL: it stands no more itself */
+	int64_t row;
+	unsigned n_gone;
+	int64_t gone[];
+};
+
+static int cmp_text(const char *a, struct eg_bytes b)
+{
+	size_t len = strlen(a);
+	int c = memcmp(a, b.p, len < b.len ? len : b.len);
+	return c ? c : (len > b.len) - (len < b.len);
+}
+
+static int cmp_dataset(const struct eg_list_info *l, struct eg_bytes agency, struct eg_bytes dataset)
+{
+	int c = cmp_text(l->agency, agency);
+	return c ? c : cmp_text(l->dataset, dataset);
+}
+
+static int cmp(const struct eg_list_info *a, const struct eg_list_info *b)
+{
+	int c = cmp_dataset(a, eg_bytes_of(b->agency), eg_bytes_of(b->dataset));
+	if (c)
+		return c;
+	if (a->as_of != b->as_of)
+		return a->as_of > b->as_of ? -1 : 1;
+	return (a->row < b->row) - (a->row > b->row);
+}
+
+unsigned eg_listed_of(const struct eg_listed *l, struct eg_bytes agency, struct eg_bytes dataset,
+                      unsigned *first)
+{
+	unsigned low = 0, high = l->n, n = 0;
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		if (cmp_dataset(l->v[mid], agency, dataset) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*first = low;
+	while (low + n < l->n && cmp_dataset(l->v[low + n], agency, dataset) == 0)
+		n++;
+	return n;
+}
+
+/* Its absences were refused to nobody. */
 static bool stands(const struct eg_list_info *l)
 {
 	return l->phase == EG_LIST_DONE || l->phase == EG_LIST_WITHDRAWING;
 }
 
-bool eg_listed_outdoes(const struct eg_list_info *l, const struct eg_list_info *than)
+static bool over(const struct eg_list_info *l)
 {
-	return l->seq && (l->versionless || !than->versionless) && (stands(l) || !stands(than)) &&
-	       strcmp(l->agency, than->agency) == 0 && strcmp(l->dataset, than->dataset) == 0 &&
-	       l->as_of >= than->as_of && l->pinned >= than->pinned && l->row > than->row &&
-	       eg_list_includes(l, than);
+	return l->phase == EG_LIST_DONE || l->phase == EG_LIST_REFUSED;
 }
 
-static enum eg_rc add(struct eg_listed *l, const struct eg_list_row *row, struct eg_err *err)
+bool eg_listed_outdoes(const struct eg_list_info *l, const struct eg_list_info *than)
+{
+	return l->seq && stands(l) && over(than) && !l->counts.unsaid &&
+	       (l->versionless || !than->versionless) && strcmp(l->agency, than->agency) == 0 &&
+	       strcmp(l->dataset, than->dataset) == 0 && l->as_of >= than->as_of &&
+	       l->pinned >= than->pinned && l->row > than->row && eg_list_includes(l, than);
+}
+
+static enum eg_rc no_memory(struct eg_err *err)
+{
+	return eg_fail(err, EG_NO_MEMORY, "no memory for the full lists that stand");
+}
+
+static enum eg_rc reserve(struct eg_listed *l, unsigned n, struct eg_err *err)
+{
+	unsigned cap = l->cap ? l->cap : CAP_FIRST;
+	while (cap < n)
+		cap *= 2;
+	if (cap == l->cap)
+		return EG_OK;
+	struct eg_list_info **more = realloc(l->v, cap * sizeof *more);
+	if (!more)
+		return no_memory(err);
+	l->v = more;
+	l->cap = cap;
+	return EG_OK;
+}
+
+/* There is room. */
+static void insert(struct eg_listed *l, struct eg_list_info *info)
+{
+	unsigned low = 0, high = l->n;
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		if (cmp(l->v[mid], info) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	memmove(&l->v[low + 1], &l->v[low], (l->n - low) * sizeof(struct eg_list_info *));
+	l->v[low] = info;
+	l->n++;
+}
+
+static void drop(struct eg_listed *l, int64_t row)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		if (l->v[i]->row != row)
+			continue;
+		free(l->v[i]);
+		l->n--;
+		memmove(&l->v[i], &l->v[i + 1], (l->n - i) * sizeof(struct eg_list_info *));
+		return;
+	}
+}
+
+static enum eg_rc add_row(struct eg_listed *l, const struct eg_list_row *row, struct eg_arena *a,
+                          struct eg_err *err)
 {
 	struct eg_list_info info;
-	enum eg_rc rc = eg_list_info_read(row, l->arena, &info, err);
-	if (rc || !info.seq || info.phase == EG_LIST_FAILED)
+	enum eg_rc rc = eg_list_info_read(row, a, &info, err);
+	if (rc == EG_OK)
+		rc = reserve(l, l->n + 1, err);
+	if (rc)
 		return rc;
-	unsigned n = 0;
-	for (unsigned i = 0; i < l->n; i++)
-		if (!eg_listed_outdoes(&info, &l->v[i]))
-			l->v[n++] = l->v[i];
-	l->n = n;
-	struct eg_list_info *more = eg_arena_alloc(l->arena, (n + 1) * sizeof *more);
-	if (!more)
-		return eg_fail(err, EG_LIMIT,
-		               "the lists that were applied are more than the memory set for them");
-	if (n)
-		memcpy(more, l->v, n * sizeof *more);
-	more[n] = info;
-	l->v = more;
-	l->n = n + 1;
+	struct eg_list_info *own = eg_list_info_clone(&info);
+	if (!own)
+		return no_memory(err);
+	insert(l, own);
 	return EG_OK;
 }
 
 enum eg_rc eg_listed_load(struct eg_listed *l, struct eg_conn *c, struct eg_err *err)
 {
+	struct eg_arena *page = eg_arena_new(PAGE_MEMORY);
 	int64_t after = 0;
 	unsigned n = PAGE;
-	enum eg_rc rc = EG_OK;
-	if (!l->arena && !(l->arena = eg_arena_new(MEMORY)))
-		return eg_fail(err, EG_NO_MEMORY, "no memory for the lists that were applied");
-	eg_arena_reset(l->arena);
-	l->n = 0;
-	l->v = NULL;
+	enum eg_rc rc = page ? EG_OK : no_memory(err);
+	eg_listed_free(l);
 	while (n == PAGE && rc == EG_OK) {
 		struct eg_list_row *rows = NULL;
-		rc = eg_list_lists(c, after, 0, PAGE, l->arena, &rows, &n, err);
+		eg_arena_reset(page);
+		rc = eg_list_standing(c, after, PAGE, page, &rows, &n, err);
 		for (unsigned i = 0; i < n && rc == EG_OK; i++) {
 			after = rows[i].row;
-			rc = add(l, &rows[i], err);
+			rc = add_row(l, &rows[i], page, err);
 		}
 	}
+	eg_arena_free(page);
 	return rc;
 }
 
 void eg_listed_free(struct eg_listed *l)
 {
-	eg_arena_free(l->arena);
+	eg_listed_back(l);
+	for (unsigned i = 0; i < l->n; i++)
+		free(l->v[i]);
+	free(l->v);
 	*l = (struct eg_listed){0};
 }
 
-enum eg_rc eg_listed_claim(struct eg_vault *v, struct eg_conn *c, uint64_t seq, struct eg_arena *a,
-                           struct eg_claim *out, struct eg_err *err)
-{
-	struct eg_log_row row;
-	struct eg_entry entry;
-	enum eg_rc rc = eg_get_entry(c, seq, a, &row, err);
-	if (rc == EG_EMPTY)
-		return eg_fail(err, EG_CORRUPT, "log entry %llu, which holds a claim, is not there",
-		               (unsigned long long)seq);
-	if (rc == EG_OK)
-		rc = eg_entry_open(v, &row, true, false, a, &entry, err);
-	return rc ? rc : eg_canon_claim_read(entry.claim_part, a, out, err);
-}
+/* ---- moves ---- */
 
-bool eg_listed_covers(const struct eg_list_info *l, const struct eg_claim *c)
-{
-	if (!l->n_regions)
-		return true;
-	if (c->section == EG_REGISTRATION)
-		return eg_list_covers_region(l, eg_claim_text(c, EG_FN_REGISTRATION_address_region));
-	if (c->section == EG_CARE)
-		return eg_list_covers_region(l, eg_claim_text(c, EG_FN_CARE_residence_region));
-	return false;
-}
-
-static enum eg_rc covers(const struct eg_listed_ask *a, const struct eg_list_info *l, uint64_t seq, bool *yes,
+enum eg_rc eg_listed_put(struct eg_listed *l, struct eg_tx *tx, const struct eg_list_info *info,
                          struct eg_err *err)
 {
-	struct eg_claim claim;
-	*yes = true;
-	if (!l->n_regions)
-		return EG_OK;
-	enum eg_rc rc = eg_listed_claim(a->vault, a->conn, seq, a->arena, &claim, err);
-	if (rc == EG_OK)
-		*yes = eg_listed_covers(l, &claim);
-	return rc;
-}
-
-/* Did the list hold a record of the key that was set aside? Without versions of its own it has the list's
- * position; with one (own) it may be any that is open still, for a record sent again keeps its first reject.
- */
-static enum eg_rc rejected(const struct eg_listed_ask *a, const struct eg_list_info *l,
-                           const uint8_t token[EG_TOKEN_SIZE], bool own, bool *yes, struct eg_err *err)
-{
-	struct eg_reject_row *rejects;
-	unsigned n;
-	enum eg_rc rc = eg_list_rejects_of(a->conn, token, a->arena, &rejects, &n, err);
-	*yes = false;
-	for (unsigned i = 0; i < n && rc == EG_OK; i++)
-		*yes |= rejects[i].version == l->as_of ||
-		        (own && (rejects[i].state == EG_REJECT_OPEN || rejects[i].seq > l->pinned));
-	return rc;
-}
-
-/* Was this version the one that counts when the log ended at seq? What came since below it changes nothing.
- */
-static bool counted(const struct eg_versions *v, const struct eg_version *top, uint64_t seq)
-{
-	for (const struct eg_version *x = top; x < v->v + v->n; x++)
-		if ((x->asserted && x->seq > seq) || (x->voided && x->void_seq > seq) ||
-		    (x->withdrawn && x->withdrawn_seq > seq))
-			return false;
-	return true;
-}
-
-/* Did the list find the key as it stands by e? */
-static enum eg_rc found_it(const struct eg_listed_ask *a, const struct eg_list_info *l,
-                           const struct eg_version *e, const uint8_t token[EG_TOKEN_SIZE], bool *yes,
-                           struct eg_err *err)
-{
-	bool no = false;
-	*yes = false;
-	if (!l->versionless)
-		return EG_OK;
-	enum eg_rc rc = covers(a, l, e->seq, yes, err);
-	if (rc == EG_OK && *yes)
-		rc = eg_absent_has(a->dir, l->spool, l->counts.missing, token, &no, err);
-	if (rc == EG_OK && *yes && !no)
-		rc = rejected(a, l, token, false, &no, err);
-	*yes = *yes && !no;
-	return rc;
-}
-
-/* Did the list lack a key that was withdrawn before? One that it holds would have been asserted again. */
-static enum eg_rc lacked_it(const struct eg_listed_ask *a, const struct eg_list_info *l,
-                            const struct eg_versions *v, const uint8_t token[EG_TOKEN_SIZE], bool *yes,
-                            struct eg_err *err)
-{
-	const struct eg_version *last = NULL; /* what the key said last */
-	bool no = false;
-	for (unsigned i = v->n; i-- > 0 && !last;)
-		last = v->v[i].asserted ? &v->v[i] : NULL;
-	*yes = false;
-	if (!stands(l) || !last)
-		return EG_OK;
-	enum eg_rc rc = covers(a, l, last->seq, yes, err);
-	if (rc == EG_OK && *yes)
-		rc = rejected(a, l, token, !l->versionless, &no, err);
-	*yes = *yes && !no;
-	return rc;
-}
-
-enum eg_rc eg_listed_said(const struct eg_listed_ask *a, const struct eg_versions *v,
-                          const uint8_t token[EG_TOKEN_SIZE], int64_t version, enum eg_op *op,
-                          struct eg_version *out, struct eg_err *err)
-{
-	const struct eg_version *top = eg_versions_top(v);
-	enum eg_rc rc = EG_OK;
-	*op = 0;
-	for (unsigned i = 0; top && version >= top->version && i < a->listed->n && rc == EG_OK; i++) {
-		const struct eg_list_info *l = &a->listed->v[i];
-		bool said = false;
-		if (version >= l->as_of || top->version >= l->as_of || l->seq > a->before ||
-		    (*op && l->as_of <= out->version) || !counted(v, top, l->pinned) ||
-		    !eg_bytes_equal(v->agency, eg_bytes_of(l->agency)) ||
-		    !eg_bytes_equal(v->dataset, eg_bytes_of(l->dataset)))
-			continue;
-		rc = top->asserted ? found_it(a, l, top, token, &said, err)
-		                   : lacked_it(a, l, v, token, &said, err);
-		if (rc || !said)
-			continue;
-		*op = top->asserted ? EG_ASSERT : EG_WITHDRAW;
-		*out = *top;
-		out->version = l->as_of;
-		out->mapping_revision = top->asserted ? l->mapping_revision : 0;
-		out->voided = false;
-		out->void_seq = 0;
-		if (top->asserted) {
-			out->withdrawn = false;
-			out->withdrawn_seq = 0;
-		}
+	unsigned first, coming = 1;
+	unsigned n = eg_listed_of(l, eg_bytes_of(info->agency), eg_bytes_of(info->dataset), &first);
+	bool outdone = info->phase == EG_LIST_FAILED; /* it says nothing */
+	struct eg_listed_move *m = malloc(sizeof *m + n * sizeof m->gone[0]);
+	if (!m)
+		return no_memory(err);
+	*m = (struct eg_listed_move){.row = info->row};
+	for (unsigned i = first; i < first + n; i++) {
+		outdone |= eg_listed_outdoes(l->v[i], info);
+		if (eg_listed_outdoes(info, l->v[i]))
+			m->gone[m->n_gone++] = l->v[i]->row;
 	}
-	return rc;
+	struct eg_listed_move **last = &l->moves;
+	for (; *last; last = &(*last)->next)
+		coming++;
+	enum eg_rc rc = reserve(l, l->n + coming, err);
+	if (rc == EG_OK && !outdone && !(m->info = eg_list_info_clone(info)))
+		rc = no_memory(err);
+	if (rc) {
+		free(m);
+		return rc;
+	}
+	*last = m;
+	for (unsigned i = 0; i < m->n_gone; i++)
+		eg_tx_drop_standing(tx, m->gone[i]);
+	if (outdone)
+		eg_tx_drop_standing(tx, info->row);
+	return EG_OK;
+}
+
+static void end_moves(struct eg_listed *l, bool keep)
+{
+	for (struct eg_listed_move *m = l->moves, *next; m; m = next) {
+		next = m->next;
+		if (keep) {
+			for (unsigned i = 0; i < m->n_gone; i++)
+				drop(l, m->gone[i]);
+			drop(l, m->row);
+			if (m->info)
+				insert(l, m->info);
+		} else {
+			free(m->info);
+		}
+		free(m);
+	}
+	l->moves = NULL;
+}
+
+void eg_listed_keep(struct eg_listed *l)
+{
+	end_moves(l, true);
+}
+
+void eg_listed_back(struct eg_listed *l)
+{
+	end_moves(l, false);
 }

@@ -1,48 +1,37 @@
-/* listed: which full lists were applied, and what they said of a key without writing it down.
+/* listed: the full lists of which something is still asked, in memory.
  *
- * A list does not write per key that it found it unchanged, if its records have no versions of their own, nor
- * that a key which an older one withdrew is still not there. So when a record comes from before the list,
- * what the list said is confirmed at the list's position first: the late record is STALE, as it would have
- * been in the other order. That holds for a key that nothing reached since the list was compared, that the
- * list covers and did not reject; a key that the list lacks was not found unchanged; absences count only if
- * no reviewer refused them. A list that failed says nothing: what it lacked may be what was lost. Thread: one
- * at a time. */
+ * A list stands from its row's first commit until it failed (what it lacked may be what was lost), or is over
+ * and a later one outdoes it in all that it could say of a source key (list_said.h). Which stand is table
+ * `standing` too, so that the others are never read again; their rows stay for whoever asks for a report. A
+ * list that moves is put inside a commit, with all the memory that it needs; keep, once the commit is
+ * durable, cannot fail; back forgets what was put. Thread: one at a time. */
 #ifndef EG_FLOW_LISTED_H
 #define EG_FLOW_LISTED_H
 
 #include "flow/list_info.h"
-#include "flow/ticket.h"
-#include "trust/vault.h"
+
+struct eg_listed_move;
 
 struct eg_listed {
-	struct eg_arena *arena;
-	unsigned n;
-	struct eg_list_info *v; /* those that another one does not outdo */
+	unsigned n, cap;
+	struct eg_list_info **v; /* by agency, dataset, then the latest position first; each is one block */
+	struct eg_listed_move *moves; /* of the commit under way */
 };
 
-/* Reads them anew. */
+/* Reads anew those that stand. */
 enum eg_rc eg_listed_load(struct eg_listed *l, struct eg_conn *c, struct eg_err *err);
 void eg_listed_free(struct eg_listed *l);
-/* Does l outdo `than` in all that either could confirm? */
+/* Where the dataset's lists begin, and how many they are. */
+unsigned eg_listed_of(const struct eg_listed *l, struct eg_bytes agency, struct eg_bytes dataset,
+                      unsigned *first);
+/* Does l outdo `than` in all that either could say? */
 bool eg_listed_outdoes(const struct eg_list_info *l, const struct eg_list_info *than);
 
-struct eg_listed_ask {
-	const struct eg_listed *listed;
-	const char *dir; /* DATA/lists */
-	struct eg_vault *vault;
-	struct eg_conn *conn;
-	struct eg_arena *arena;
-	uint64_t before; /* only lists whose entry is not behind this one */
-};
-/* What has to be put before a record of this version (or its void): op ASSERT: what stands stood at a list's
- * position; op WITHDRAW: it was absent there; 0: nothing. */
-enum eg_rc eg_listed_said(const struct eg_listed_ask *a, const struct eg_versions *v,
-                          const uint8_t token[EG_TOKEN_SIZE], int64_t version, enum eg_op *op,
-                          struct eg_version *out, struct eg_err *err);
-/* The claim that a log entry holds; slices are the arena's. */
-enum eg_rc eg_listed_claim(struct eg_vault *v, struct eg_conn *c, uint64_t seq, struct eg_arena *a,
-                           struct eg_claim *out, struct eg_err *err);
-/* Does the list cover the key of this claim? */
-bool eg_listed_covers(const struct eg_list_info *l, const struct eg_claim *c);
+/* The list as this transaction leaves it; its row was put. Those that it outdoes, or itself, stand no more.
+ */
+enum eg_rc eg_listed_put(struct eg_listed *l, struct eg_tx *tx, const struct eg_list_info *info,
+                         struct eg_err *err);
+void eg_listed_keep(struct eg_listed *l);
+void eg_listed_back(struct eg_listed *l);
 
 #endif

@@ -315,6 +315,7 @@ void eg_lists_free(struct eg_lists *ls)
 	if (!ls)
 		return;
 	eg_wake_free(ls->wake);
+	free(ls->stood);
 	pthread_cond_destroy(&ls->some);
 	pthread_mutex_destroy(&ls->lock);
 	free(ls);

@@ -20,6 +20,9 @@
 struct eg_lists;
 struct eg_list;
 
+/* About half a kilobyte of memory each, and the time of a restart. */
+#define EG_LISTS_STANDING 50000
+
 struct eg_lists_options {
 	struct eg_store *store;
 	struct eg_vault *vault;
@@ -29,6 +32,7 @@ struct eg_lists_options {
 	size_t memory;           /* of one list that is received */
 	uint64_t disk;           /* of all spools */
 	unsigned open;           /* lists at once whose rows come, or are in memory still */
+	unsigned standing;       /* lists that may stand (listed.h); 0: EG_LISTS_STANDING */
 	size_t max_record_bytes; /* as of intake */
 	int64_t shrink_bp;       /* hundredths of a percent of the covered keys */
 	int64_t shrink_floor;    /* keys that may be missing whatever the share */
@@ -51,7 +55,7 @@ struct eg_list_begin {
 	uint32_t mapping_revision;
 	bool dry_run;
 };
-/* EG_BUSY: too many are received now. Texts are copied. */
+/* EG_BUSY: too many are received now. EG_LIMIT: too many stand. Texts are copied. */
 enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, struct eg_list **out,
                          struct eg_err *err);
 /* The encoded bytes of the next record, for the list's digest and count. */

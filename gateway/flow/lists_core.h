@@ -49,8 +49,10 @@ struct eg_lists {
 	pthread_cond_t some; /* in the keeper's queue */
 	struct eg_list *all;
 	struct eg_list_queue to_keep, to_apply;
-	unsigned open; /* lists with rows in memory */
-	uint64_t disk; /* bytes of all spools */
+	unsigned open;        /* lists with rows in memory */
+	uint64_t disk;        /* bytes of all spools */
+	uint8_t (*stood)[16]; /* folders of the lists that stood when they were last tidied; the applier's */
+	unsigned n_stood;
 };
 
 #define EG_LISTS_PAUSE_US EG_SECOND /* before what failed is tried again */
@@ -70,7 +72,8 @@ void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
 /* Is it worth another try? Not what fails by its own fault, and what may pass not for ever, since other lists
  * wait behind it. On a full disk none of them could do better: that is waited out. */
 bool eg_list_again(enum eg_rc rc, unsigned *tries);
-/* Puts one step of the list through the writer. EG_CLOSED: the gateway stops. */
+/* Puts one step of the list through the writer. EG_CLOSED: the gateway stops. EG_PRECONDITION: too many
+ * entries came since the list was settled. */
 enum eg_rc eg_list_step(struct eg_lists *ls, struct eg_list_info *info, bool fresh, bool append,
                         struct eg_err *err);
 struct eg_spool_options eg_lists_spool(struct eg_lists *ls);

@@ -279,6 +279,16 @@ static enum eg_rc too_large(struct eg_merge *m, const struct eg_item *item, stru
 	return rc;
 }
 
+struct eg_list_ask eg_merge_ask(struct eg_merge *m)
+{
+	return (struct eg_list_ask){.listed = &m->listed,
+	                            .dir = m->lists_dir,
+	                            .vault = m->vault,
+	                            .conn = m->set.conn,
+	                            .arena = m->arena,
+	                            .before = UINT64_MAX};
+}
+
 /* A version that was recorded: effective, or stale. */
 static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_source *s,
                          const struct before *b, bool changed, struct eg_err *err)
@@ -345,13 +355,22 @@ static enum eg_rc record(struct eg_merge *m, struct eg_work *w, struct eg_ws_sou
 
 /* A list that lacks a key withdraws what the key said before the list's position, and only if nothing came
  * since the list was compared: asked here, where nothing can come in between. */
-static bool may_withdraw(const struct eg_ws_source *s, const struct eg_item *item)
+static enum eg_rc may_withdraw(struct eg_merge *m, const struct eg_ws_source *s, const struct eg_item *item,
+                               bool *may, struct eg_err *err)
 {
 	const struct eg_version *e = eg_versions_effective(&s->versions),
 	                        *slot = eg_versions_find(&s->versions, item->version.version, 0);
-	if (slot && slot->withdrawn)
-		return true; /* done before */
-	return e && e->version < item->version.version && !eg_versions_moved(&s->versions, item->pinned);
+	const struct eg_list_ask ask = eg_merge_ask(m);
+	bool showed = false;
+	enum eg_rc rc = EG_OK;
+	*may = slot && slot->withdrawn; /* done before */
+	if (*may || !e || e->version >= item->version.version ||
+	    eg_versions_moved(&s->versions, item->pinned))
+		return EG_OK;
+	if (m->listed.n) /* a later list that held it may have been applied meanwhile */
+		rc = eg_list_showed(&ask, &s->versions, item->token, item->version.version, &showed, err);
+	*may = !showed;
+	return rc;
 }
 
 /* What a list said of the key without writing it down is written down before a record that came late. */
@@ -359,19 +378,14 @@ static enum eg_rc confirm_by_list(struct eg_merge *m, struct eg_work *w, struct 
                                   struct eg_err *err)
 {
 	const struct eg_item *item = w->item;
-	struct eg_listed_ask ask = {.listed = &m->listed,
-	                            .dir = m->lists_dir,
-	                            .vault = m->vault,
-	                            .conn = m->set.conn,
-	                            .arena = m->arena,
-	                            .before = UINT64_MAX};
+	const struct eg_list_ask ask = eg_merge_ask(m);
 	struct eg_version *v = &w->confirmation;
 	enum eg_op op;
 	/* An absence yields to a presence at its own position too. */
 	int64_t version = item->version.version;
 	if (item->claim.op == EG_WITHDRAW && version > INT64_MIN)
 		version--;
-	enum eg_rc rc = eg_listed_said(&ask, &s->versions, item->token, version, &op, v, err);
+	enum eg_rc rc = eg_list_said(&ask, &s->versions, item->token, version, &op, v, err);
 	if (rc || !op || eg_versions_find(&s->versions, v->version, v->mapping_revision))
 		return rc;
 	switch (eg_versions_put(&s->versions, op, v, m->arena)) {
@@ -403,9 +417,12 @@ static enum eg_rc put(struct eg_merge *m, struct eg_work *w, struct eg_ws_source
 		rc = confirm_by_list(m, w, s, err);
 	if (rc)
 		return rc;
-	if (claim->op == EG_WITHDRAW && !may_withdraw(s, item)) {
+	bool may = true;
+	if (claim->op == EG_WITHDRAW)
+		rc = may_withdraw(m, s, item, &may, err);
+	if (rc || !may) {
 		item->outcome = EG_REFUSED;
-		return EG_OK;
+		return rc;
 	}
 	v->seq = v->void_seq = v->withdrawn_seq = eg_tail_next(m->tail);
 	rc = look(m, s, v, &b, err);

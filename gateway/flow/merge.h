@@ -17,7 +17,7 @@
 #ifndef EG_FLOW_MERGE_H
 #define EG_FLOW_MERGE_H
 
-#include "flow/listed.h"
+#include "flow/list_said.h"
 #include "flow/tail.h"
 #include "flow/ticket.h"
 #include "flow/workset.h"
@@ -36,7 +36,7 @@ struct eg_merge {
 	struct eg_vault *vault;
 	const struct eg_authority *authority;
 	struct eg_tail *tail;
-	struct eg_listed listed; /* as of the last commit */
+	struct eg_listed listed; /* those of this commit join when it is kept */
 	const char *lists_dir;   /* NULL: there are no lists */
 	bool lists_moved;        /* by this commit */
 	struct eg_workset set;
@@ -63,12 +63,15 @@ enum eg_rc eg_merge_item(struct eg_merge *m, struct eg_work *w, struct eg_err *e
 /* Appends the UNCHANGED entry of a submission, if any of its n works is unchanged. */
 enum eg_rc eg_merge_unchanged(struct eg_merge *m, struct eg_ticket *t, const struct eg_work *works,
                               unsigned n, struct eg_err *err);
-/* A step of a full list. */
+/* A step of a full list. One that is not settled far enough (list_late.h) sets t->rc and t->err,
+ * EG_PRECONDITION, changes nothing and returns EG_OK. */
 enum eg_rc eg_merge_list(struct eg_merge *m, struct eg_ticket *t, struct eg_err *err);
 /* A refused decision (EG_NOT_FOUND, EG_PRECONDITION) sets t->rc and t->err, changes nothing and returns
  * EG_OK. */
 enum eg_rc eg_merge_decision(struct eg_merge *m, struct eg_ticket *t, struct eg_err *err);
 
+/* For what full lists said. */
+struct eg_list_ask eg_merge_ask(struct eg_merge *m);
 /* Header fields that every entry of a ticket has. */
 void eg_merge_header(const struct eg_ticket *t, enum eg_entry_kind kind, struct eg_header *out);
 

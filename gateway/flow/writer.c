@@ -52,6 +52,7 @@ struct eg_writer {
 	int64_t persons;
 	int64_t open_cases[EG_CASE_LIST_SHRINK + 1];
 	struct eg_marks marks;
+	atomic_uint lists_standing;
 };
 
 void eg_writer_mark(struct eg_writer *w, const char *name, uint64_t seq)
@@ -114,16 +115,14 @@ static void stop_if_fatal(struct eg_writer *w, const struct eg_err *err)
 	abort(); /* fatal must not return */
 }
 
-/* What was applied decides what late records mean, so the writer does not go on without knowing it. */
-static void read_lists(struct eg_writer *w)
+static void keep_lists(struct eg_writer *w)
 {
-	struct eg_err err = {0};
+	struct eg_listed *l = &w->commit.merge.listed;
 	if (!w->commit.merge.lists_moved)
 		return;
-	if (eg_listed_load(&w->commit.merge.listed, w->conn, &err)) {
-		err.fatal = true;
-		stop_if_fatal(w, &err);
-	}
+	eg_listed_keep(l);
+	atomic_store(&w->lists_standing, l->n);
+	eg_metric_set(EG_M_LISTS_STANDING, NULL, (double)l->n);
 	eg_wake(w->lists);
 }
 
@@ -201,6 +200,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	if (rc) {
 		eg_tail_back(&w->tail);
 		eg_datasets_back(&c->datasets);
+		eg_listed_back(&c->merge.listed);
 		if (!err->fatal)
 			check_head(w);
 		return rc;
@@ -209,7 +209,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	eg_tail_keep(&w->tail);
 	eg_commit_keep(c);
 	eg_marks_keep(&w->marks, marks, n_marks);
-	read_lists(w);
+	keep_lists(w);
 	if (signs) {
 		w->signed_size = w->tail.seq;
 		w->signed_at = eg_mono_us();
@@ -479,6 +479,8 @@ static enum eg_rc open_log(struct eg_writer *w, struct eg_err *err)
 		rc = count_cases(w, err);
 	if (rc == EG_OK && w->commit.merge.lists_dir)
 		rc = eg_listed_load(&w->commit.merge.listed, w->conn, err);
+	atomic_store(&w->lists_standing, w->commit.merge.listed.n);
+	eg_metric_set(EG_M_LISTS_STANDING, NULL, (double)w->commit.merge.listed.n);
 	return rc;
 }
 
@@ -578,6 +580,11 @@ struct eg_wake *eg_writer_lists(struct eg_writer *w)
 uint64_t eg_writer_seq(struct eg_writer *w)
 {
 	return atomic_load(&w->seq);
+}
+
+unsigned eg_writer_lists_standing(struct eg_writer *w)
+{
+	return atomic_load(&w->lists_standing);
 }
 
 const uint8_t *eg_writer_log_id(const struct eg_writer *w)

@@ -33,9 +33,10 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 void eg_writer_drain(struct eg_writer *w);
 /* Drains if that was not done, then frees; every reader of the log must be gone. */
 void eg_writer_stop(struct eg_writer *w);
-struct eg_wake *eg_writer_head(struct eg_writer *w);  /* raised after each commit */
-struct eg_wake *eg_writer_lists(struct eg_writer *w); /* raised after a commit that moved a full list */
-uint64_t eg_writer_seq(struct eg_writer *w);          /* of the newest entry that is committed; any thread */
+struct eg_wake *eg_writer_head(struct eg_writer *w);    /* raised after each commit */
+struct eg_wake *eg_writer_lists(struct eg_writer *w);   /* raised after a commit that moved a full list */
+unsigned eg_writer_lists_standing(struct eg_writer *w); /* full lists (flow/listed.h); any thread */
+uint64_t eg_writer_seq(struct eg_writer *w); /* of the newest entry that is committed; any thread */
 const uint8_t *eg_writer_log_id(const struct eg_writer *w);
 const char *eg_writer_origin(const struct eg_writer *w);
 /* Folds a reader's mark into the next commit (a hint of progress, shown in status; the truth of the Kafka

@@ -76,6 +76,12 @@ static const char schema[] =
         " body BLOB NOT NULL);"
         "CREATE INDEX IF NOT EXISTS list_digest ON list (digest);"
         "CREATE INDEX IF NOT EXISTS list_seq ON list (seq);"
+        "CREATE INDEX IF NOT EXISTS list_phase ON list (phase);"
+        "CREATE INDEX IF NOT EXISTS list_of ON list (agency, dataset);"
+        "CREATE TABLE IF NOT EXISTS standing (list INTEGER PRIMARY KEY);"
+        /* Of several lists the newest stands, so only a store of before this table has lists and none here.
+         */
+        "INSERT INTO standing (list) SELECT \"row\" FROM list WHERE NOT EXISTS (SELECT 1 FROM standing);"
         "INSERT INTO meta (name, value) VALUES ('format', x'0000000000000001') ON CONFLICT DO NOTHING;";
 
 /* ---- connections ---- */

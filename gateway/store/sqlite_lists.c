@@ -19,9 +19,33 @@ static void take_list(struct eg_query *q, struct eg_list_row *out)
 enum eg_rc eg_list_lists(struct eg_conn *c, int64_t after, int phase, unsigned max, struct eg_arena *a,
                          struct eg_list_row **out, unsigned *n, struct eg_err *err)
 {
-	struct eg_query q = eg_query_ask(c, EG_ST_LISTS_AFTER, a, err);
+	struct eg_query q = eg_query_ask(c, phase ? EG_ST_LISTS_OF_PHASE : EG_ST_LISTS_AFTER, a, err);
 	eg_query_int(&q, after);
-	eg_query_int(&q, phase);
+	eg_query_int(&q, max);
+	if (phase)
+		eg_query_int(&q, phase);
+	EG_QUERY_LIST(&q, struct eg_list_row, take_list, out, n);
+	return eg_query_end(&q);
+}
+
+enum eg_rc eg_list_lists_of(struct eg_conn *c, const char *agency, const char *dataset, int64_t after,
+                            unsigned max, struct eg_arena *a, struct eg_list_row **out, unsigned *n,
+                            struct eg_err *err)
+{
+	struct eg_query q = eg_query_ask(c, EG_ST_LISTS_OF, a, err);
+	eg_query_text(&q, agency);
+	eg_query_text(&q, dataset);
+	eg_query_int(&q, after);
+	eg_query_int(&q, max);
+	EG_QUERY_LIST(&q, struct eg_list_row, take_list, out, n);
+	return eg_query_end(&q);
+}
+
+enum eg_rc eg_list_standing(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
+                            struct eg_list_row **out, unsigned *n, struct eg_err *err)
+{
+	struct eg_query q = eg_query_ask(c, EG_ST_LISTS_STANDING, a, err);
+	eg_query_int(&q, after);
 	eg_query_int(&q, max);
 	EG_QUERY_LIST(&q, struct eg_list_row, take_list, out, n);
 	return eg_query_end(&q);

@@ -46,6 +46,22 @@ enum eg_rc eg_list_entries(struct eg_conn *c, uint64_t after, unsigned max, size
 	return eg_query_end(&q);
 }
 
+static void take_head(struct eg_query *q, struct eg_log_head *out)
+{
+	out->seq = eg_take_seq(q);
+	out->header = eg_take_bytes(q);
+}
+
+enum eg_rc eg_list_heads(struct eg_conn *c, uint64_t after, unsigned max, struct eg_arena *a,
+                         struct eg_log_head **out, unsigned *n, struct eg_err *err)
+{
+	struct eg_query q = eg_query_ask(c, EG_ST_HEADS_AFTER, a, err);
+	eg_query_seq(&q, after);
+	eg_query_int(&q, max);
+	EG_QUERY_LIST(&q, struct eg_log_head, take_head, out, n);
+	return eg_query_end(&q);
+}
+
 enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint8_t *leaf_data,
                          struct eg_err *err)
 {

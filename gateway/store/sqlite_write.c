@@ -350,6 +350,7 @@ void eg_tx_put_key(struct eg_tx *tx, const char *name, const uint8_t wrapped[60]
 
 void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *v)
 {
+	bool fresh = !v->row;
 	struct step p = step(tx, v->row ? EG_ST_SET_LIST : EG_ST_ADD_LIST, "put a list");
 	bind_name(&p, v->agency);
 	bind_name(&p, v->dataset);
@@ -364,4 +365,16 @@ void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *v)
 	if (v->row)
 		bind_int(&p, v->row);
 	run_row(&p, &v->row);
+	if (!fresh)
+		return;
+	p = step(tx, EG_ST_ADD_STANDING, "let a list stand");
+	bind_int(&p, v->row);
+	run(&p);
+}
+
+void eg_tx_drop_standing(struct eg_tx *tx, int64_t list)
+{
+	struct step p = step(tx, EG_ST_DROP_STANDING, "let a list stand no more");
+	bind_int(&p, list);
+	run(&p);
 }

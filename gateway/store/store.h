@@ -132,7 +132,8 @@ struct eg_list_row {
 	uint8_t spool[16];    /* names its folder */
 	struct eg_bytes body; /* canon */
 };
-void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *l);
+void eg_tx_put_list(struct eg_tx *tx, struct eg_list_row *l); /* a new one stands */
+void eg_tx_drop_standing(struct eg_tx *tx, int64_t list);     /* its row stays */
 
 /* Since when other evidence has a person dead whom the police have as alive; one row a person. */
 void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us);
@@ -181,6 +182,13 @@ enum eg_rc eg_get_entry(struct eg_conn *c, uint64_t seq, struct eg_arena *a, str
 /* Entries with seq > after, ascending, at most max and at most max_bytes (at least one if there is one). */
 enum eg_rc eg_list_entries(struct eg_conn *c, uint64_t after, unsigned max, size_t max_bytes,
                            struct eg_arena *a, struct eg_log_row **out, unsigned *n, struct eg_err *);
+/* The headers alone, likewise. */
+struct eg_log_head {
+	uint64_t seq;
+	struct eg_bytes header;
+};
+enum eg_rc eg_list_heads(struct eg_conn *c, uint64_t after, unsigned max, struct eg_arena *a,
+                         struct eg_log_head **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint8_t *leaf_data,
                          struct eg_err *);
 enum eg_rc eg_get_head(struct eg_conn *c, uint64_t *seq, struct eg_err *); /* 0: an empty log */
@@ -213,6 +221,13 @@ enum eg_rc eg_list_datasets(struct eg_conn *c, struct eg_arena *a, struct eg_dat
 /* Lists with row > after, ascending. phase 0: any. */
 enum eg_rc eg_list_lists(struct eg_conn *c, int64_t after, int phase, unsigned max, struct eg_arena *a,
                          struct eg_list_row **out, unsigned *n, struct eg_err *err);
+/* Those of a dataset, likewise. */
+enum eg_rc eg_list_lists_of(struct eg_conn *c, const char *agency, const char *dataset, int64_t after,
+                            unsigned max, struct eg_arena *a, struct eg_list_row **out, unsigned *n,
+                            struct eg_err *err);
+/* Those that stand (gateway/FORMAT.md), likewise. */
+enum eg_rc eg_list_standing(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
+                            struct eg_list_row **out, unsigned *n, struct eg_err *err);
 enum eg_rc eg_get_list_by_seq(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_list_row *out,
                               struct eg_err *err);
 /* The newest with this name and content, of the rows before this one (0: of all). */

@@ -283,7 +283,8 @@ static void rows_of_lists(void **state)
 	                         .rows = 100,
 	                         .keyless = 1,
 	                         .versionless = true,
-	                         .counts = {1, 2, 3, 4, 5, 6, 7, 8, 9},
+	                         .counts = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
+	                         .started = 39,
 	                         .withdrawn_before = 12,
 	                         .held = true},
 	                    got;
@@ -296,10 +297,10 @@ static void rows_of_lists(void **state)
 	assert_string_equal(got.regions[1], "11");
 	assert_memory_equal(&got.counts, &l.counts, sizeof l.counts);
 	assert_memory_equal(got.case_id, l.case_id, sizeof l.case_id);
-	assert_true(got.as_of == -5 && got.phase == EG_LIST_HELD && got.pinned == 40 && got.seq == 44 &&
-	            got.received_us == 1000 && got.ended_us == 2000 && got.mapping_revision == 3 &&
-	            got.rows == 100 && got.keyless == 1 && got.versionless && got.withdrawn_before == 12 &&
-	            got.held);
+	assert_true(got.as_of == -5 && got.phase == EG_LIST_HELD && got.pinned == 40 && got.started == 39 &&
+	            got.seq == 44 && got.received_us == 1000 && got.ended_us == 2000 &&
+	            got.mapping_revision == 3 && got.rows == 100 && got.keyless == 1 && got.versionless &&
+	            got.withdrawn_before == 12 && got.held);
 	struct eg_list_row cut = row;
 	for (size_t len = 1; len < row.body.len; len++) {
 		cut.body.len = len;

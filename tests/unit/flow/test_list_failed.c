@@ -71,17 +71,6 @@ static bool on_disk(const struct eg_list_info *l, const char *file)
 	return access(path, F_OK) == 0;
 }
 
-/* The folder goes after the row has said so. */
-static void until_off_disk(const struct eg_list_info *l)
-{
-	int64_t deadline = eg_mono_us() + 30 * EG_SECOND;
-	while (on_disk(l, "")) {
-		assert_true(eg_mono_us() < deadline);
-		eg_wake_wait(eg_writer_lists(r->writer), eg_wake_seen(eg_writer_lists(r->writer)),
-		             eg_mono_us() + 10000);
-	}
-}
-
 static unsigned shown_failed(struct eg_list_info out[8])
 {
 	struct eg_err err = {0};
@@ -97,6 +86,17 @@ static void until_phase(const char *list_id, enum eg_list_phase phase)
 		assert_true(eg_mono_us() < deadline);
 		eg_wake_wait(eg_writer_lists(r->writer), eg_wake_seen(eg_writer_lists(r->writer)),
 		             eg_mono_us() + 10000);
+	}
+}
+
+/* The folder goes after the commit that everybody sees. */
+static void until_gone(const struct eg_list_info *l)
+{
+	int64_t deadline = eg_mono_us() + 30 * EG_SECOND;
+	while (on_disk(l, "")) {
+		assert_true(eg_mono_us() < deadline);
+		eg_wake_wait(eg_writer_lists(r->writer), eg_wake_seen(eg_writer_lists(r->writer)),
+		             eg_mono_us() + 1000);
 	}
 }
 
@@ -139,7 +139,7 @@ static void absent_keys_that_are_gone_hit_only_who_asks(void **state)
 	assert_ok(eg_listed_load(&listed, r->reader, &err), err);
 	assert_int_equal(listed.n, 1);
 	char hex[33], path[512];
-	eg_hex(listed.v[0].spool, 16, hex);
+	eg_hex(listed.v[0]->spool, 16, hex);
 	snprintf(path, sizeof path, "%s/%s/absent", r->lists_dir, hex);
 	eg_listed_free(&listed);
 	assert_int_equal(unlink(path), 0);
@@ -212,7 +212,7 @@ static void a_spool_that_is_gone_withdraws_nobody(void **state)
 	assert_int_equal(row_of("two").failure, EG_CORRUPT);
 	assert_string_equal(row_of("two").why, "the spool of a list is not there");
 	assert_int_equal(row_of("other").failure, EG_CORRUPT);
-	until_off_disk(&other);
+	until_gone(&other);
 	stands("c", name);
 	assert_string_equal(name, "王三");
 	assert_int_equal(shown_failed(failed), 2);
@@ -244,7 +244,7 @@ static void approved_withdrawals_that_are_gone(void **state)
 	assert_int_equal(shown_failed(failed), 1);
 	assert_int_equal(failed[0].failure, EG_CORRUPT);
 	assert_int_equal(failed[0].seq, held.seq);
-	until_off_disk(&held);
+	until_gone(&held);
 	assert_int_equal(send_record("a", "王晚", 150), EG_APPLIED); /* nothing speaks against it now */
 	/* Sent again, it is held anew, on a case of its own. */
 	assert_int_equal(send_list("two", 200, three, 2).changed, 1);
@@ -270,7 +270,7 @@ static enum eg_rc bad_fails(const struct eg_ticket *t)
 static void one_ticket_that_always_fails(void **state)
 {
 	(void)state;
-	static const struct row others[] = {{"x", "王四", 0}};
+	static const struct row others[] = {{.key = "x", .name = "王四"}};
 	gate.verdict = bad_fails;
 	gate_hold(true);
 	struct eg_list *bad = put_list("bad", 100, three, 3, false, NULL),
@@ -284,7 +284,7 @@ static void one_ticket_that_always_fails(void **state)
 	struct eg_list_info row = row_of("bad");
 	assert_int_equal(row.failure, EG_LIMIT);
 	assert_string_equal(row.why, "planted");
-	until_off_disk(&row);
+	until_gone(&row);
 	gate.verdict = NULL;
 	struct eg_list *again = put_list("bad", 100, three, 3, false, NULL);
 	look = wait_for(again);
