@@ -142,15 +142,16 @@ enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const s
 {
 	struct eg_err why = {0};
 	unsigned cases = 0;
-	bool waits = false;
+	int64_t since = 0;
 	enum eg_rc rc = has_lag_case(v, p, &cases, &why);
 	if (!rc)
-		rc = eg_get_lag(v->a->conn, row->row, &waits, &why);
+		rc = eg_get_lag(v->a->conn, row->row, &since, &why);
 	if (rc) {
 		if (err)
 			*err = why;
 		return verify_blame(v, row->last_seq, rc, err);
 	}
+	bool waits = since != 0;
 	v->result->lags += waits;
 	return cases + waits == lags ? EG_OK
 	                             : verify_fail(v, row->last_seq, err,

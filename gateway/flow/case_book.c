@@ -308,6 +308,18 @@ static bool has_open(const struct settling *x, const struct eg_ws_person *p, enu
 	return false;
 }
 
+/* Does a person bring a lag that is a case already? Its grace does not begin anew. */
+static bool brings_lag(const struct settling *x, const struct eg_ws_person *p)
+{
+	for (unsigned i = 0; i < x->n_persons; i++) {
+		const struct eg_ws_person *from = x->persons[i];
+		if (from->now.merged && memcmp(from->now.merged_into, p->row.id, 16) == 0 &&
+		    has_open(x, from, EG_CASE_POLICE_LAG))
+			return true;
+	}
+	return false;
+}
+
 static enum eg_rc want_of_person(struct settling *x, struct eg_ws_person *p, enum eg_case_kind kind,
                                  struct eg_err *err)
 {
@@ -341,8 +353,12 @@ static enum eg_rc gather_wants(struct settling *x, const struct eg_wanted *wante
 		if (rc == EG_OK && v->life == EG_LIFE_DISPUTED)
 			rc = want_of_person(x, p, EG_CASE_LIFE_DISPUTED, err);
 		/* A lag becomes a case when its grace is over, and stays one while it lasts. */
-		if (rc == EG_OK && eg_life_lags(v->evidence) &&
-		    (p->lag_due || has_open(x, p, EG_CASE_POLICE_LAG)))
+		if (rc || !eg_life_lags(v->evidence))
+			continue;
+		bool brought = brings_lag(x, p);
+		if (brought)
+			p->lag = EG_WS_LAG_ENDS; /* it is a case */
+		if (brought || p->lag_due || has_open(x, p, EG_CASE_POLICE_LAG))
 			rc = want_of_person(x, p, EG_CASE_POLICE_LAG, err);
 	}
 	return rc;

@@ -123,6 +123,34 @@ static enum eg_rc fill(struct eg_merge *m, const struct eg_person_change *ch, st
 	return view_digest(m, *after, ch->same ? p->now.held : ch->held, e->view_digest, err);
 }
 
+/* Since when a person lags, as this commit found it; 0: it does not, or is a case. */
+static enum eg_rc lag_since(struct eg_merge *m, const struct eg_ws_person *p, int64_t *since,
+                            struct eg_err *err)
+{
+	*since = p->lag_since;
+	if (p->now.merged || p->lag == EG_WS_LAG_ENDS || !p->row.row)
+		return EG_OK;
+	int64_t stored = 0;
+	enum eg_rc rc = eg_get_lag(m->set.conn, p->row.row, &stored, err);
+	if (stored && (!*since || stored < *since))
+		*since = stored;
+	return rc;
+}
+
+/* Who is merged with another, or parted from it, goes on with the older lag: the grace is not over later for
+ * it. A person that is merged away keeps its own in mind for the other's entry, which may follow. */
+static enum eg_rc carry_lag(struct eg_merge *m, const struct eg_person_change *ch, struct eg_err *err)
+{
+	struct eg_ws_person *p = ch->person;
+	int64_t since = 0;
+	if (!ch->other)
+		return EG_OK;
+	enum eg_rc rc = lag_since(m, ch->merged ? p : ch->other, &since, err);
+	if (since && (!p->lag_since || since < p->lag_since))
+		p->lag_since = since;
+	return rc;
+}
+
 /* A person's lag begins and ends with its versions; one that was merged away has none. */
 static enum eg_ws_lag lag_of(const struct eg_person_change *ch, const struct eg_view *before,
                              const struct eg_view *after)
@@ -200,6 +228,9 @@ enum eg_rc eg_effect_emit(struct eg_merge *m, struct eg_cause *c, const struct e
 
 	*seq = eg_tail_next(m->tail);
 	rc = append(m, c, &e, err);
+	if (rc)
+		return rc;
+	rc = carry_lag(m, ch, err);
 	if (rc)
 		return rc;
 	p->lag = lag_of(ch, before, after);

@@ -3,7 +3,8 @@
  *
  * "Police: alive, funeral: dead" is normal for weeks. Table lag has one row for each person whose lag is not
  * a case yet, kept by the persons' own versions (effects.c); the grace counts from when the gateway knew, by
- * its own clock. Thread: the writer's. */
+ * its own clock. It does not begin anew with a person: one that is merged with another has the older of their
+ * lags, and a case if one of them had it. Thread: the writer's. */
 #ifndef EG_FLOW_LAG_H
 #define EG_FLOW_LAG_H
 

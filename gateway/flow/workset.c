@@ -455,9 +455,11 @@ static enum eg_rc flush_persons(struct eg_workset *w, struct eg_buf *body, struc
 			continue; /* its entry is there, its state is not */
 		eg_tx_put_person(w->tx, &p->row);
 		if (p->lag == EG_WS_LAG_BEGINS)
-			eg_tx_put_lag(w->tx, p->row.row, w->time);
+			eg_tx_put_lag(w->tx, p->row.row, p->lag_since ? p->lag_since : w->time);
 		else if (p->lag == EG_WS_LAG_ENDS)
 			eg_tx_drop_lag(w->tx, p->row.row);
+		else if (p->lag_since)
+			eg_tx_age_lag(w->tx, p->row.row, p->lag_since);
 	}
 	return EG_OK;
 }

@@ -23,6 +23,7 @@ struct eg_ws_person {
 	const struct eg_view *view; /* of now.held; NULL until it is asked for */
 	bool dirty;
 	enum eg_ws_lag lag; /* of this commit, the last word counts */
+	int64_t lag_since;  /* of a lag that a person brought into it, or left to it; 0: none */
 	bool lag_due;       /* its lag is to become a case in this step */
 	uint64_t step;      /* the step that saw it last, with its number there */
 	unsigned index;

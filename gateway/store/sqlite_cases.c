@@ -107,12 +107,11 @@ enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struc
 	return eg_query_end(&q);
 }
 
-enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, bool *there, struct eg_err *err)
+enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, int64_t *since_us, struct eg_err *err)
 {
-	int64_t n = 0;
-	enum eg_rc rc = eg_query_number(c, EG_ST_GET_LAG, &person, &n, err);
-	*there = n > 0;
-	return rc;
+	*since_us = 0;
+	enum eg_rc rc = eg_query_number(c, EG_ST_GET_LAG, &person, since_us, err);
+	return rc == EG_EMPTY ? EG_OK : rc;
 }
 
 enum eg_rc eg_count_lags(struct eg_conn *c, int64_t *n, struct eg_err *err)

@@ -317,6 +317,14 @@ void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us)
 	run(&p);
 }
 
+void eg_tx_age_lag(struct eg_tx *tx, int64_t person, int64_t since_us)
+{
+	struct step p = step(tx, EG_ST_AGE_LAG, "make a lag older");
+	bind_int(&p, person);
+	bind_int(&p, since_us);
+	run(&p);
+}
+
 void eg_tx_drop_lag(struct eg_tx *tx, int64_t person)
 {
 	struct step p = step(tx, EG_ST_DROP_LAG, "drop a lag");

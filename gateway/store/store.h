@@ -137,6 +137,7 @@ void eg_tx_drop_standing(struct eg_tx *tx, int64_t list);     /* its row stays *
 
 /* Since when other evidence has a person dead whom the police have as alive; one row a person. */
 void eg_tx_put_lag(struct eg_tx *tx, int64_t person, int64_t since_us);
+void eg_tx_age_lag(struct eg_tx *tx, int64_t person, int64_t since_us); /* of one that is there: not later */
 void eg_tx_drop_lag(struct eg_tx *tx, int64_t person);
 
 void eg_tx_put_mark(struct eg_tx *tx, const char *name, uint64_t seq);
@@ -240,7 +241,7 @@ struct eg_lag_row {
 /* Lags since then or longer, the longest first. */
 enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struct eg_arena *a,
                         struct eg_lag_row **out, unsigned *n, struct eg_err *err);
-enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, bool *there, struct eg_err *err);
+enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, int64_t *since_us, struct eg_err *err); /* 0: none */
 enum eg_rc eg_count_lags(struct eg_conn *c, int64_t *n, struct eg_err *err);
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *);
 enum eg_rc eg_get_meta(struct eg_conn *c, const char *name, struct eg_arena *a, struct eg_bytes *out,

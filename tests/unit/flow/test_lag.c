@@ -172,6 +172,67 @@ static void a_join_begins_a_lag(void **state)
 	assert_int_equal(lags(), 0);
 }
 
+/* Another person of the police, who moved out; the older row of the two, so it is the one that stays. */
+static void other_person(char number[19])
+{
+	struct eg_ticket *t = road_batch(r, "police", "hukou", 1);
+	snprintf(number, 19, "%s", road_id18(t, 8));
+	eg_ticket_free(t);
+	eg_ticket_free(road_one(r, "police", "hukou", "o", 1, 1u, number, NAME, STATUS, "2", 0));
+}
+
+static void a_merge_keeps_the_older_lag(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct eg_lag_row *rows, before;
+	struct eg_person p, merged;
+	unsigned n;
+	char number[19];
+	other_person(number);
+	police(1, "1");
+	funeral(1);
+	assert_ok(eg_list_lags(r->reader, INT64_MAX, 10, r->arena, &rows, &n, &err), err);
+	assert_int_equal(n, 1);
+	before = rows[0];
+	assert_true(road_person(r, "police", "hukou", "k", &p));
+	/* The number was a wrong one: the two are one person. */
+	eg_ticket_free(road_one(r, "police", "hukou", "k", 2, 1u, number, NAME, STATUS, "1", 0));
+	assert_true(road_person(r, "police", "hukou", "k", &merged));
+	assert_memory_not_equal(merged.id, p.id, 16);
+	assert_ok(eg_list_lags(r->reader, INT64_MAX, 10, r->arena, &rows, &n, &err), err);
+	assert_int_equal(n, 1);
+	assert_int_not_equal(rows[0].person, before.person);
+	assert_int_equal(rows[0].since_us, before.since_us);
+	/* And apart again: whoever lags does so since then. */
+	eg_ticket_free(road_void(r, "police", "hukou", "k", 2));
+	assert_ok(eg_list_lags(r->reader, INT64_MAX, 10, r->arena, &rows, &n, &err), err);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].since_us, before.since_us);
+}
+
+static void a_merge_keeps_the_case_of_a_lag(void **state)
+{
+	(void)state;
+	struct eg_case_body body;
+	struct eg_person p;
+	char number[19];
+	other_person(number);
+	police(1, "1");
+	funeral(1);
+	restart(GRACE);
+	struct eg_case_row first = await_case(&body);
+	restart(3600 * EG_SECOND);
+	eg_ticket_free(road_one(r, "police", "hukou", "k", 2, 1u, number, NAME, STATUS, "1", 0));
+	assert_int_equal(road_case(r, first.id, &body).state, EG_CASE_CLOSED);
+	assert_true(road_person(r, "police", "hukou", "k", &p));
+	assert_int_equal(p.n_cases, 1);
+	assert_memory_not_equal(p.cases[0], first.id, 16);
+	assert_int_equal(road_case(r, p.cases[0], &body).state, EG_CASE_OPEN);
+	assert_int_equal(body.kind, EG_CASE_POLICE_LAG);
+	assert_int_equal(lags(), 0);
+}
+
 static void many_open_in_steps(void **state)
 {
 	(void)state;
@@ -218,6 +279,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(it_opens_once_and_closes_with_the_lag, setup, teardown),
 	        cmocka_unit_test_setup_teardown(what_ends_in_time_is_no_case, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_join_begins_a_lag, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_merge_keeps_the_older_lag, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_merge_keeps_the_case_of_a_lag, setup, teardown),
 	        cmocka_unit_test_setup_teardown(many_open_in_steps, setup, teardown_unchecked),
 	};
 	return cmocka_run_group_tests_name("flow/lag", tests, NULL, NULL);
