@@ -18,6 +18,7 @@ struct comparing {
 	struct eg_spool_row row; /* the next one */
 	bool has;
 	uint64_t rows, told;
+	bool reading; /* a read transaction is open */
 };
 
 /* One key as the pinned entry left it. */
@@ -27,6 +28,32 @@ struct key {
 	bool copied; /* then.v is its own */
 	struct eg_versions then;
 };
+
+/* What is read of the store one by one shares short read transactions: one for each would cost more than the
+ * reading. None is open while the sink works, for that may wait for the writer. */
+static enum eg_rc begin_reading(struct comparing *c, struct eg_err *err)
+{
+	if (c->reading && eg_read_expired(c->o->conn)) {
+		eg_read_end(c->o->conn);
+		c->reading = false;
+	}
+	enum eg_rc rc = c->reading ? EG_OK : eg_read_begin(c->o->conn, err);
+	c->reading = rc == EG_OK;
+	return rc;
+}
+
+static void end_reading(struct comparing *c)
+{
+	if (c->reading)
+		eg_read_end(c->o->conn);
+	c->reading = false;
+}
+
+static enum eg_rc tell_progress(struct comparing *c, struct eg_err *err)
+{
+	end_reading(c);
+	return c->sink->progress(c->sink->arg, c->rows, err);
+}
 
 static enum eg_rc next_row(struct comparing *c, struct eg_err *err)
 {
@@ -43,7 +70,7 @@ static enum eg_rc next_row(struct comparing *c, struct eg_err *err)
 		return EG_OK;
 	eg_kill_point("list.comparing");
 	c->told = c->rows;
-	return c->sink->progress(c->sink->arg, c->rows, err);
+	return tell_progress(c, err);
 }
 
 static enum eg_rc give(struct comparing *c, const struct key *k, int64_t version, enum eg_row_class class,
@@ -68,7 +95,10 @@ static enum eg_rc give(struct comparing *c, const struct key *k, int64_t version
 		n->unsaid += k->known;
 		break;
 	}
-	return write ? c->sink->row(c->sink->arg, &c->row, version, class, err) : EG_OK;
+	if (!write)
+		return EG_OK;
+	end_reading(c);
+	return c->sink->row(c->sink->arg, &c->row, version, class, err);
 }
 
 /* The version under which the row speaks. One from before the key's withdrawal by an older list is stated
@@ -179,7 +209,7 @@ static enum eg_rc covered(struct comparing *c, const struct eg_version *e, const
 		return EG_OK;
 	if (row && !row->faulty && memcmp(row->version.digest, e->digest, sizeof e->digest) == 0)
 		rc = eg_canon_claim_read(row->canon, c->side, &claim, err);
-	else
+	else if (!(rc = begin_reading(c, err)))
 		rc = eg_list_claim(c->o->vault, c->o->conn, e->seq, c->side, &claim, err);
 	*yes = rc == EG_OK && eg_list_covers(l, &claim);
 	return rc;
@@ -219,6 +249,7 @@ static enum eg_rc lacks(struct comparing *c, struct key *k, struct eg_err *err)
 	if (rc || yes)
 		return rc;
 	c->counts->missing++;
+	end_reading(c);
 	return c->sink->missing(c->sink->arg, k->token, moved, err);
 }
 
@@ -271,11 +302,11 @@ static enum eg_rc read_page(struct comparing *c, const uint8_t *after, struct eg
                             unsigned *n, struct eg_err *err)
 {
 	eg_arena_reset(c->page);
-	enum eg_rc rc = eg_read_begin(c->o->conn, err);
-	if (rc)
-		return rc;
-	rc = eg_list_sources(c->o->conn, after, PAGE, c->page, rows, n, err);
-	eg_read_end(c->o->conn);
+	enum eg_rc rc = begin_reading(c, err);
+	if (rc == EG_OK)
+		rc = eg_list_sources(c->o->conn, after, PAGE, c->page, rows, n, err);
+	if (!c->o->list->n_regions) /* its keys are covered, whatever they say */
+		end_reading(c);
 	return rc;
 }
 
@@ -301,11 +332,11 @@ static enum eg_rc compare_all(struct comparing *c, struct eg_source_row *rows, s
 				rc = compare_key(c, rows[i].token, &v, err);
 		}
 		if (rc == EG_OK)
-			rc = c->sink->progress(c->sink->arg, c->rows, err);
+			rc = tell_progress(c, err);
 	}
 	if (rc == EG_OK)
 		rc = unknown_keys(c, NULL, err);
-	return rc ? rc : c->sink->progress(c->sink->arg, c->rows, err);
+	return rc ? rc : tell_progress(c, err);
 }
 
 enum eg_rc eg_compare(const struct eg_compare_options *o, const struct eg_compare_sink *sink,
@@ -321,6 +352,7 @@ enum eg_rc eg_compare(const struct eg_compare_options *o, const struct eg_compar
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory to compare a list");
 	else
 		rc = compare_all(&c, rows, err);
+	end_reading(&c);
 	free(rows);
 	eg_arena_free(c.page);
 	eg_arena_free(c.side);
