@@ -2,13 +2,15 @@
  * source held.
  *
  * A generated source has a timeline: at each position it changes, drops or takes back one key. Its changes
- * come as records with that position as version; now and then a list says what it holds, without versions.
+ * come as records with that position as version; now and then a list says what it holds, without versions or,
+ * in half of the histories, with those of its rows.
  * All of it is delivered in a random order, once the first list was: then the newest list, and the newest
  * record behind it, must say what stands of each key.
  *
  *   EG_LIST_HISTORIES   how many (60)       EG_SEED   of the first */
 #include "road_lists.h"
 
+enum { AS_BEFORE = 9 };
 enum { KEYS = 8, POSITIONS = 60, LISTS = 5, HISTORIES = 60, FIRST = 10 };
 
 static int set_up(void **state)
@@ -35,35 +37,50 @@ static int tear_down(void **state)
 
 struct change {
 	unsigned key;
-	unsigned content; /* 0: dropped */
+	unsigned content; /* 0: dropped; AS_BEFORE: held again, with the version that it had */
 };
+
+/* Of what it drops, or holds again as it was, the source tells by its lists alone. */
+static bool is_told(const struct change *c)
+{
+	return c->content && c->content != AS_BEFORE;
+}
 
 static void name_of(unsigned content, char out[24])
 {
 	snprintf(out, 24, "王%u", content);
 }
 
-/* What the source holds of a key at a position. */
-static unsigned held_at(const struct change *timeline, unsigned key, unsigned position)
+/* What the source holds of a key at a position, and since when (if since is not NULL). */
+static unsigned held_at(const struct change *timeline, unsigned key, unsigned position, unsigned *since)
 {
-	unsigned content = 1;
-	for (unsigned p = 1; p <= position; p++)
-		if (timeline[p].key == key)
-			content = timeline[p].content;
+	unsigned content = 1, last = 1, from = 0;
+	for (unsigned p = 1; p <= position; p++) {
+		if (timeline[p].key != key)
+			continue;
+		content = timeline[p].content == AS_BEFORE ? last : timeline[p].content;
+		if (content && timeline[p].content != AS_BEFORE) {
+			last = content;
+			from = p;
+		}
+	}
+	if (since)
+		*since = from;
 	return content;
 }
 
-static void deliver_list(const struct change *timeline, unsigned position)
+static void deliver_list(const struct change *timeline, unsigned position, bool versions)
 {
 	struct row rows[KEYS];
-	unsigned n = 0;
+	unsigned n = 0, since;
 	char id[16];
 	snprintf(id, sizeof id, "l%u", position);
 	memset(rows, 0, sizeof rows);
 	for (unsigned k = 0; k < KEYS; k++) {
-		unsigned content = held_at(timeline, k, position);
+		unsigned content = held_at(timeline, k, position, &since);
 		if (!content)
 			continue;
+		rows[n].version = versions ? FIRST + (int64_t)since : 0;
 		snprintf(rows[n].key, sizeof rows[n].key, "k%u", k);
 		name_of(content, rows[n++].name);
 	}
@@ -74,8 +91,8 @@ static void deliver_record(const struct change *timeline, unsigned position)
 {
 	const struct change *c = &timeline[position];
 	char key[8], name[24];
-	if (!c->content)
-		return; /* the source tells of no drop but by its lists */
+	if (!is_told(c))
+		return;
 	snprintf(key, sizeof key, "k%u", c->key);
 	name_of(c->content, name);
 	send_record(key, name, FIRST + (int64_t)position);
@@ -87,8 +104,8 @@ static void print_history(const struct change *timeline, const bool *list_at, co
 	for (unsigned i = 0; i < n; i++) {
 		unsigned p = order[i];
 		if (list_at[p])
-			print_error("  list at %u: content %u\n", p, held_at(timeline, key, p));
-		else if (timeline[p].key == key && timeline[p].content)
+			print_error("  list at %u: content %u\n", p, held_at(timeline, key, p, NULL));
+		else if (timeline[p].key == key && is_told(&timeline[p]))
 			print_error("  record of %u: content %u\n", p, timeline[p].content);
 	}
 }
@@ -97,10 +114,10 @@ static void check_history(const struct change *timeline, unsigned newest, const 
                           const unsigned *order, unsigned n)
 {
 	for (unsigned k = 0; k < KEYS; k++) {
-		unsigned want = held_at(timeline, k, newest);
+		unsigned want = held_at(timeline, k, newest, NULL);
 		char key[8], name[24], got[24];
 		for (unsigned p = newest + 1; p <= POSITIONS; p++)
-			if (timeline[p].key == k && timeline[p].content)
+			if (timeline[p].key == k && is_told(&timeline[p]))
 				want = timeline[p].content;
 		snprintf(key, sizeof key, "k%u", k);
 		name_of(want, name);
@@ -117,10 +134,11 @@ static void history(void)
 {
 	struct change timeline[POSITIONS + 1] = {{0}};
 	unsigned order[POSITIONS + LISTS], n = 0, newest = 0;
+	bool versions = road_below(2); /* whether those of lists have versions of their own */
 	bool list_at[POSITIONS + 1] = {false};
 	for (unsigned p = 1; p <= POSITIONS; p++) {
 		timeline[p].key = road_below(KEYS);
-		timeline[p].content = road_below(4) ? 1 + road_below(3) : 0;
+		timeline[p].content = road_below(2) ? 1 + road_below(3) : road_below(2) ? AS_BEFORE : 0;
 	}
 	for (unsigned i = 0; i < LISTS; i++) { /* at a position of its own: what changes there is no record */
 		unsigned p = 1 + road_below(POSITIONS);
@@ -128,7 +146,7 @@ static void history(void)
 		timeline[p] = (struct change){KEYS, 0};
 		newest = p > newest ? p : newest;
 	}
-	deliver_list(timeline, 0);
+	deliver_list(timeline, 0, versions);
 	for (unsigned p = 1; p <= POSITIONS; p++)
 		order[n++] = p;
 	for (unsigned i = n; i > 1; i--) {
@@ -138,16 +156,11 @@ static void history(void)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (list_at[order[i]])
-			deliver_list(timeline, order[i]);
+			deliver_list(timeline, order[i], versions);
 		else
 			deliver_record(timeline, order[i]);
 		if (road_below(60) == 0) { /* what an applied list said is known after a restart too */
-			eg_intake_close(r->intake);
-			eg_writer_drain(r->writer);
-			stop_lists();
-			road_stop(r);
-			road_start(r);
-			start_lists();
+			restart_road();
 		}
 	}
 	check_history(timeline, newest, list_at, order, n);
