@@ -1,7 +1,7 @@
 # The figures: `make bench` measures the road beside its baselines (tests/bench/run-bench tells how), outside CI;
 # `make bench-smoke` only proves that the benches run and count right.
 
-BENCH_NAMES    := load list store fsync kafka $(if $(shell pkg-config --exists libpq 2>/dev/null && echo yes),pg)
+BENCH_NAMES    := load list rows csv store fsync kafka $(if $(shell pkg-config --exists libpq 2>/dev/null && echo yes),pg)
 BENCH_PROGRAMS  = $(BENCH_NAMES:%=$(B)/tests/bench/bench_%)
 BENCH_SHARED    = $(call obj,tests/bench/bench.c tests/bench/people.c gateway/cli/grpc_client.c gateway/cli/file.c)
 BENCH_LIBS      = $(foreach f,$(below_edge),$(call lib,$(f)))
@@ -10,6 +10,9 @@ PG_LIBS        := $(shell pkg-config --libs libpq 2>/dev/null)
 
 $(call obj,$(wildcard tests/bench/*.c)): | $(GEN_HEADERS)
 $(call obj,tests/bench/bench_pg.c): CPPFLAGS += $(PG_CFLAGS)
+# What is measured there is the adapters' own code.
+$(B)/tests/bench/bench_csv: LDLIBS := $(B)/libadapters.a $(call lib,base) $(LDLIBS)
+$(B)/tests/bench/bench_csv: $(B)/libadapters.a
 $(B)/tests/bench/bench_pg: LDLIBS += $(PG_LIBS)
 
 $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(BENCH_SHARED) $(BENCH_LIBS)

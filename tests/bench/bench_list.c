@@ -2,7 +2,7 @@
  * report.
  *
  * Everything is encoded before the clock starts. --content: what the rows say; of every --every-th row (0:
- * none) they say the next content, so that it changes. */
+ * none) they say the one --step further, so that it changes. */
 #include "base/thread.h"
 #include "bench.h"
 #include "cli/grpc_client.h"
@@ -72,7 +72,7 @@ static void add_row(struct eg_hash *hash, uint32_t person, int64_t content, stru
 }
 
 static void encode(const uint32_t *order, uint32_t n, const char *dataset, int64_t as_of, int64_t content,
-                   long every)
+                   long every, int64_t step_by)
 {
 	Eldergate__V1__ReconcileRequest r = ELDERGATE__V1__RECONCILE_REQUEST__INIT;
 	Eldergate__V1__ReconcileBegin begin = ELDERGATE__V1__RECONCILE_BEGIN__INIT;
@@ -90,7 +90,7 @@ static void encode(const uint32_t *order, uint32_t n, const char *dataset, int64
 	r.begin = &begin;
 	add_step(&r);
 	for (uint32_t i = 0; i < n; i++) {
-		add_row(hash, order[i], content + (every && order[i] % (unsigned long)every == 0), &body);
+		add_row(hash, order[i], people_content(order[i], content, every, step_by), &body);
 		if ((i + 1) % ROWS && i + 1 < n)
 			continue;
 		eg_buf_reset(&step);
@@ -150,6 +150,7 @@ int main(int argc, char **argv)
 	uint64_t seed = (uint64_t)bench_number("--seed", 1);
 	int64_t as_of = bench_number("--as-of", 1), content = bench_number("--content", 1);
 	long every = bench_number("--every", 0);
+	int64_t step_by = bench_number("--step", 1);
 	bench_args_end();
 	struct eg_err err = {0};
 	struct rpc_client *client = NULL;
@@ -157,7 +158,7 @@ int main(int argc, char **argv)
 	if (eg_crypto_open(&err) || rpc_open(&client, &o, &err))
 		bench_die("%s", err.text);
 	uint32_t *order = bench_order(persons, seed);
-	encode(order, persons, dataset, as_of, content, every);
+	encode(order, persons, dataset, as_of, content, every, step_by);
 	free(order);
 	if (rpc_stream_open(client, METHOD, &list.call, &err) ||
 	    eg_thread_start(&receiver, "receive", receive, NULL, &err))

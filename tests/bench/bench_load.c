@@ -2,7 +2,7 @@
  *
  *   --mode throughput   every person once, in batches, as fast as the gateway takes them
  *   --mode open         batches at a fixed rate; a receipt's latency counts from the moment its batch was
- * due, so a stalled gateway cannot hide behind a sender that waited with it
+ * due, so a stalled gateway cannot hide behind a sender that waited with it; SIGTERM ends it early, and well
  *
  * Everything is encoded and connected before the clock starts. --server is unix:PATH, or HOST:PORT with --ca,
  * --cert, --key. Each stream has a connection, a sending and a receiving thread of its own. */
@@ -13,6 +13,7 @@
 #include "people.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct stream {
 	struct eg_buf text; /* the encoded batches, one after another */
 	struct batch *batches;
 	uint32_t n;
+	_Atomic uint32_t n_sent;
 	unsigned index;
 	uint64_t outcomes[OUTCOMES], last_seq;
 	int64_t last; /* when the last receipt came */
@@ -53,6 +55,14 @@ static struct {
 	pthread_barrier_t ready;
 } load;
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
 static void wait_ready(void)
 {
 	pthread_barrier_wait(&load.ready);
@@ -63,7 +73,7 @@ static void send_all(void *arg)
 {
 	struct stream *s = arg;
 	wait_ready();
-	for (uint32_t i = 0; i < s->n; i++) {
+	for (uint32_t i = 0; i < s->n && !stopped; i++) {
 		struct batch *b = &s->batches[i];
 		if (load.rate) {
 			b->sent = load.begins +
@@ -74,6 +84,7 @@ static void send_all(void *arg)
 		}
 		if (!rpc_send(s->call, (struct eg_bytes){s->text.p + b->at, b->len}))
 			return; /* the receiver tells why */
+		s->n_sent = i + 1;
 	}
 	rpc_half_close(s->call);
 }
@@ -119,9 +130,9 @@ static void receive_all(void *arg)
 		if (r == RPC_SILENT)
 			bench_die("no receipt for %d s", (int)(RECEIPT_US / EG_SECOND));
 		if (r == RPC_ENDED) {
-			if (status.code || got != s->n)
-				bench_die("the stream ended after %u of %u receipts: %d %s", got, s->n,
-				          status.code, status.text);
+			if (status.code || got != s->n_sent)
+				bench_die("the stream ended after %u of %u receipts: %d %s", got,
+				          (unsigned)s->n_sent, status.code, status.text);
 			break;
 		}
 		struct eg_bytes rest = eg_buf_bytes(&message);
@@ -171,31 +182,35 @@ static void encode(const char *dataset, const uint32_t *order, uint32_t n, uint3
 	}
 }
 
-static void report(uint32_t n, double cpu)
+static void report(double cpu)
 {
 	static const char *const names[OUTCOMES] = {"none",        "applied", "unchanged", "stale",
 	                                            "quarantined", "refused", "answered",  "decided"};
-	uint64_t outcomes[OUTCOMES] = {0}, last_seq = 0;
+	uint64_t outcomes[OUTCOMES] = {0}, sent = 0, last_seq = 0;
 	size_t n_latencies = 0, bytes = 0;
 	int64_t last = 0;
 	for (unsigned i = 0; i < load.n_streams; i++)
-		n_latencies += load.stream[i].n;
+		n_latencies += load.stream[i].n_sent;
 	int64_t *latencies = bench_alloc(n_latencies, sizeof *latencies), *at = latencies;
 	for (unsigned i = 0; i < load.n_streams; i++) {
 		const struct stream *s = &load.stream[i];
-		for (uint32_t k = 0; k < s->n; k++)
+		for (uint32_t k = 0; k < s->n_sent; k++)
 			*at++ = s->batches[k].latency;
-		for (unsigned k = 0; k < OUTCOMES; k++)
+		for (unsigned k = 0; k < OUTCOMES; k++) {
 			outcomes[k] += s->outcomes[k];
+			sent += s->outcomes[k];
+		}
 		last = s->last > last ? s->last : last;
 		last_seq = s->last_seq > last_seq ? s->last_seq : last_seq;
 		bytes += s->text.len;
 	}
 	double seconds = (double)(last - load.begins) / 1e6;
-	printf("{\"bench\":\"load\",\"records\":%u,\"batches\":%zu,\"seconds\":%.6f,\"rate\":%.1f,\"bytes\":%"
+	printf("{\"bench\":\"load\",\"records\":%llu,\"batches\":%zu,\"seconds\":%.6f,\"rate\":%.1f,"
+	       "\"bytes\":%"
 	       "zu,"
 	       "\"cpu_s\":%.3f,\"last_seq\":%llu,",
-	       n, n_latencies, seconds, n / seconds, bytes, cpu, (unsigned long long)last_seq);
+	       (unsigned long long)sent, n_latencies, seconds, (double)sent / seconds, bytes, cpu,
+	       (unsigned long long)last_seq);
 	for (unsigned k = 0; k < OUTCOMES; k++)
 		printf("\"%s\":%llu,", names[k], (unsigned long long)outcomes[k]);
 	bench_print_percentiles(latencies, n_latencies);
@@ -238,6 +253,9 @@ int main(int argc, char **argv)
 		bench_die("no barrier");
 	for (unsigned i = 0; i < load.n_streams; i++)
 		connect(&load.stream[i], &o);
+	sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
+	puts("{\"ready\":true}");
+	fflush(stdout);
 	double cpu = bench_cpu_seconds();
 	load.begins = eg_mono_us() + 10000; /* every thread is there by then */
 	pthread_barrier_wait(&load.ready);
@@ -248,7 +266,7 @@ int main(int argc, char **argv)
 		rpc_stream_close(s->call);
 		rpc_close(s->client);
 	}
-	report(persons, bench_cpu_seconds() - cpu);
+	report(bench_cpu_seconds() - cpu);
 	for (unsigned i = 0; i < load.n_streams; i++) {
 		eg_buf_free(&load.stream[i].text);
 		free(load.stream[i].batches);

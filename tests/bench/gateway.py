@@ -14,6 +14,7 @@ PLACE = os.path.join(ROOT, "build", "bench")
 READY_SECONDS = 60
 STOP_SECONDS = 120  # what is queued is committed first
 DATASET = "registration"
+DESK = "desk"  # single records come from here while a list of the other is under way
 
 IDENTITY = """name: bench
 roles: [agency]
@@ -26,8 +27,10 @@ submit:
 class Gateway:
     """Use as a context manager: it is ready inside, and gone behind."""
 
-    def __init__(self, place, settings=None):
+    def __init__(self, place, settings=None, bus=False):
+        """bus: it listens for an adapter too, whose mapping begins with mapping_head()."""
         self.place = place
+        self.bus = "ipc://" + os.path.join(place, "bus") if bus else None
         self.socket = os.path.join(place, "socket")
         self.database = os.path.join(place, "data", "eldergate.db")
         self.settings = {"data": os.path.join(place, "data"), "listen.unix": self.socket, "listen.metrics": "",
@@ -37,8 +40,11 @@ class Gateway:
     def __enter__(self):
         shutil.rmtree(self.place, ignore_errors=True)
         os.makedirs(os.path.join(self.place, "identities.d"))
-        with open(os.path.join(self.place, "identities.d", "bench.yaml"), "w", encoding="utf-8") as f:
-            f.write(IDENTITY.format(uid=os.getuid(), dataset=DATASET))
+        if self.bus:
+            self._onboard()
+        else:
+            with open(os.path.join(self.place, "identities.d", "bench.yaml"), "w", encoding="utf-8") as f:
+                f.write(IDENTITY.format(uid=os.getuid(), dataset=DATASET))
         configuration = os.path.join(self.place, "eldergate.yaml")
         open(configuration, "w", encoding="utf-8").close()
         command = [os.path.join(BUILD, "eldergated"), "--config", configuration]
@@ -55,6 +61,23 @@ class Gateway:
             self.__exit__()
             raise
         return self
+
+    def _onboard(self):
+        """An agency that comes by the socket and by the bus."""
+        told = subprocess.run(
+            [os.path.join(BUILD, "eldergate"), "agency", "add", "bench", "--data", self.settings["data"], "--config-dir",
+             self.place, "--out", self.place, "--role", "agency", "--basis", "generated people only", "--bus", self.bus,
+             "--dataset", f"{DATASET}:registration", "--dataset", f"{DESK}:registration"],
+            stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.server_key = next(line.split('"')[1] for line in told.splitlines() if "server_key:" in line)
+        with open(os.path.join(self.place, "identities.d", "bench.yaml"), "a", encoding="utf-8") as f:
+            f.write(f"uid: {os.getuid()}\n")
+        self.settings["listen.bus"] = self.bus
+
+    def mapping_head(self):
+        return (f"mapping: 1\nagency: bench\ndataset: {DATASET}\nsection: registration\n"
+                f"gateway: {{address: '{self.bus}', server_key: '{self.server_key}', "
+                f"key_file: '{self.place}/bench.curve'}}\n")
 
     def _read(self):
         with open(os.path.join(self.place, "log.json"), "w", encoding="utf-8") as log:

@@ -127,6 +127,12 @@ def peak(pid):
         return {"resident": next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) * 1024}
 
 
+def forget_peak(pid):
+    """peak() counts anew from here on."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as f:
+        f.write("5")
+
+
 class Cost:
     """with Cost(pid, place) as c: ... ; then c.per(n) tells what each of n records has cost."""
 

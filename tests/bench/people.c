@@ -40,6 +40,11 @@ void people_key(uint32_t person, char out[16])
 	snprintf(out, 16, "r-%08u", person);
 }
 
+int64_t people_content(uint32_t person, int64_t content, long every, int64_t step)
+{
+	return every && person % (unsigned long)every == 0 ? content + step : content;
+}
+
 static void identity(struct filled *f, uint32_t person, const char *region)
 {
 	uint32_t slot = person / COUNT(regions), day = slot / SEQUENCES * DAYS_STEP % DAYS;
@@ -129,6 +134,28 @@ void people_row(uint32_t person, int64_t content, struct eg_buf *out)
 	fill(&f, person, content);
 	f.record.version = 0;
 	encode(&f, out);
+}
+
+const char people_cells_header[] = "RYBH,GMSFHM,XM,XB,MZ,CSRQ,HYZK,HH,YHZGX,SSXQ,HJDZ,PCSBM,PCSMC,RYZT,QRRQ,"
+                                   "BGSJ\r\n";
+
+void people_cells(uint32_t person, int64_t content, struct eg_buf *out)
+{
+	struct filled f;
+	fill(&f, person, content);
+	const Eldergate__V1__Registration *s = &f.registration;
+	int64_t local = f.event_time.seconds + 8 * 3600; /* as the registry's clock shows it */
+	struct eg_date day = eg_date_of_instant(local * EG_SECOND, 0);
+	unsigned second = (unsigned)(local % 86400);
+	eg_buf_printf(out,
+	              "%s,%s,%s,%s,%s,%04d%02d%02d,%s,%s,%s,%s,%s,%s,%s,1,%04d%02d%02d,%04d-%02u-%02u "
+	              "%02u:%02u:%02u\r\n",
+	              f.key, f.id, f.name, f.sex, s->ethnic_group, f.birth.year, f.birth.month, f.birth.day,
+	              s->marital_status, f.household, s->relation_to_head, s->address_region, f.address,
+	              f.station_code, f.station, f.moved_in.year, f.moved_in.month, f.moved_in.day, day.year,
+	              day.month, day.day, second / 3600, second / 60 % 60, second % 60);
+	if (out->failed)
+		bench_die("no memory for a row");
 }
 
 void people_batch(const char *batch_id, const char *dataset, const uint32_t *persons, uint32_t n,
