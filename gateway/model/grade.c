@@ -74,16 +74,17 @@ static bool code_known(enum list l, struct eg_bytes code)
 {
 	static const struct {
 		enum list list;
+		size_t len;
 		const char *first, *last;
 	} ranges[] = {
-#define CODES(list, first, last, doc) {LIST_##list, first, last},
+#define CODES(list, first, last, doc) {LIST_##list, sizeof(first) - 1, first, last},
 #include "model/codes.def"
 	};
 
 	if (l == LIST_NONE)
 		return true;
 	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-		if (ranges[i].list == l && code.len == strlen(ranges[i].first) &&
+		if (ranges[i].list == l && code.len == ranges[i].len &&
 		    memcmp(code.p, ranges[i].first, code.len) >= 0 &&
 		    memcmp(code.p, ranges[i].last, code.len) <= 0) {
 			bool digits = true;

@@ -18,6 +18,13 @@ static size_t normalise(struct eg_bytes raw, char out[TEXT_MAX + 1])
 	size_t pos = 0, n = 0;
 	uint32_t cp;
 
+	/* As most come: digits and capitals, which stay as they are. */
+	while (n < raw.len && n < TEXT_MAX &&
+	       ((raw.p[n] >= '0' && raw.p[n] <= '9') || (raw.p[n] >= 'A' && raw.p[n] <= 'Z'))) {
+		out[n] = (char)raw.p[n];
+		n++;
+	}
+	pos = n;
 	while (n < TEXT_MAX && eg_utf8_next(raw, &pos, &cp)) {
 		cp = eg_half_width(cp);
 		if (eg_is_space(cp) || eg_is_zero_width(cp))

@@ -5,7 +5,7 @@
 
 enum { NAME_DOT = 0xB7 };
 
-bool eg_utf8_next(struct eg_bytes s, size_t *pos, uint32_t *cp)
+static inline bool decode(struct eg_bytes s, size_t *pos, uint32_t *cp)
 {
 	size_t left = *pos < s.len ? s.len - *pos : 0;
 
@@ -35,6 +35,11 @@ bool eg_utf8_next(struct eg_bytes s, size_t *pos, uint32_t *cp)
 	*cp = c;
 	*pos += n;
 	return true;
+}
+
+bool eg_utf8_next(struct eg_bytes s, size_t *pos, uint32_t *cp)
+{
+	return decode(s, pos, cp);
 }
 
 uint32_t eg_half_width(uint32_t cp)
@@ -91,10 +96,13 @@ static bool is_dot(uint32_t cp)
 	}
 }
 
+/* The digits and signs 0123456789!"#$%&*+/:;<=>?@[\]^_`{|}~, a bit each. */
+static const uint32_t odd_ascii[4] = {0, 0xFFFF8C7E, 0xF8000001, 0x78000001};
+
 static bool odd_in_name(uint32_t cp)
 {
 	cp = eg_half_width(cp);
-	return cp < 0x80 && cp > ' ' && strchr("0123456789!\"#$%&*+/:;<=>?@[\\]^_`{|}~", (int)cp) != NULL;
+	return cp < 0x80 && (odd_ascii[cp >> 5] >> (cp & 31) & 1);
 }
 
 /* U+FFFD written as UTF-8 but read as GBK, twice in a row: the commonest trace of a text that was converted
@@ -105,9 +113,22 @@ struct eg_text_facts eg_text_facts(struct eg_bytes s)
 {
 	struct eg_text_facts f = {0};
 	size_t pos = 0, latin = 0, letters = 0;
+	bool maybe_gbk = false; /* only its first character makes the search worth while */
 	uint32_t cp;
 
-	while (eg_utf8_next(s, &pos, &cp)) {
+	while (decode(s, &pos, &cp)) {
+		if (cp >= ' ' && cp < 0x7F) { /* nearly all there is: plain ASCII, then Han */
+			f.chars++;
+			f.odd_name |= odd_in_name(cp);
+			letters += cp != ' ';
+			continue;
+		}
+		if (cp >= 0x4E00 && cp <= 0x9FFF) {
+			f.chars++;
+			letters++;
+			maybe_gbk |= cp == 0x951F;
+			continue;
+		}
 		f.chars += !is_variation_selector(cp);
 		f.nul |= cp == 0;
 		f.control |= (cp > 0 && cp < 0x20) || (cp >= 0x7F && cp < 0xA0);
@@ -120,7 +141,7 @@ struct eg_text_facts eg_text_facts(struct eg_bytes s)
 	f.bad_utf8 = pos < s.len;
 	/* A few accents among plain letters are a foreign name; half of the text or more is no language. */
 	f.suspect |= latin >= 3 && latin * 2 >= letters;
-	f.suspect |= s.len >= sizeof(replacement_as_gbk) - 1 &&
+	f.suspect |= (maybe_gbk || f.bad_utf8) &&
 	             memmem(s.p, s.len, replacement_as_gbk, sizeof(replacement_as_gbk) - 1) != NULL;
 	return f;
 }
@@ -132,7 +153,7 @@ static size_t squeeze(struct eg_bytes s, char *out, size_t cap)
 	size_t pos = 0, n = 0;
 	uint32_t cp;
 
-	for (size_t before = 0; eg_utf8_next(s, &pos, &cp); before = pos) {
+	for (size_t before = 0; decode(s, &pos, &cp); before = pos) {
 		cp = eg_half_width(cp);
 		if (eg_is_space(cp) || eg_is_zero_width(cp))
 			continue;
@@ -158,10 +179,13 @@ bool eg_text_says_none(struct eg_bytes s)
 	                                    "—",    "——",   "/",      "\\",   "0"};
 	char text[32];
 
+	/* What begins with a sign that squeezing keeps, and no word begins with, says something. */
+	if (s.len && s.p[0] > ' ' && s.p[0] < 0x7F && !strchr("Nn-/\\0", s.p[0]))
+		return false;
 	if (squeeze(s, text, sizeof text) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if (strcmp(text, words[i]) == 0)
+		if (text[0] == words[i][0] && strcmp(text, words[i]) == 0)
 			return true;
 	}
 	return false;
@@ -231,7 +255,7 @@ size_t eg_name_normalise(struct eg_bytes raw, char *out, size_t cap)
 	out[0] = 0;
 	if (eg_text_says_none(raw))
 		return 0;
-	while (eg_utf8_next(raw, &pos, &cp)) {
+	while (decode(raw, &pos, &cp)) {
 		cp = eg_half_width(cp);
 		if (cp == 0)
 			goto none;
