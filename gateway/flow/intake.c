@@ -216,8 +216,10 @@ static enum eg_rc judge_submission(struct eg_intake *in, struct eg_ticket *t, st
 	enum eg_rc rc = may_submit(in, t, err);
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < s->n && rc == EG_OK; i++)
+	for (unsigned i = 0; i < s->n && rc == EG_OK; i++) {
 		rc = eg_judge_item(in->o.vault, t, &s->items[i], now, in->o.max_record_bytes, &canon, err);
+		eg_judge_identity(in->o.vault, &s->items[i]);
+	}
 	if (rc == EG_OK && !hand_out(s, t->arena, &canon, false))
 		rc = eg_fail_field(err, EG_LIMIT, "records", "the batch does not fit the memory given to it");
 	if (rc == EG_OK)

@@ -126,6 +126,25 @@ static void token_of(const struct eg_vault *v, const struct eg_item *item, uint8
 	eg_source_token(v, item->claim.agency, item->claim.dataset, key, token);
 }
 
+/* Appends the claim's canonical bytes; the digest is of those pieces of them that are its assertion. */
+static void write_and_digest(const struct eg_vault *v, const struct eg_claim *c, struct eg_buf *canon,
+                             uint8_t digest[EG_DIGEST_SIZE])
+{
+	struct eg_canon_piece at[EG_CANON_PIECES];
+	struct eg_bytes pieces[EG_CANON_PIECES];
+	eg_canon_claim_pieces(canon, c, at);
+	for (unsigned i = 0; i < EG_CANON_PIECES; i++)
+		pieces[i] = canon->failed ? (struct eg_bytes){0}
+		                          : (struct eg_bytes){canon->p + at[i].at, at[i].len};
+	eg_vault_digest_pieces(v, pieces, EG_CANON_PIECES, digest);
+}
+
+void eg_judge_identity(const struct eg_vault *v, struct eg_item *item)
+{
+	if (item->version.asserted)
+		identity_into(v, &item->claim, &item->version);
+}
+
 enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct eg_item *item, int64_t now_us,
                          size_t max_record_bytes, struct eg_buf *canon, struct eg_err *err)
 {
@@ -153,16 +172,9 @@ enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct e
 
 	size_t start = canon->len;
 	*version = (struct eg_version){.version = c->version, .mapping_revision = c->mapping_revision};
-	eg_canon_assertion(canon, c);
-	eg_vault_digest(v, (struct eg_bytes){canon->p + start, canon->failed ? 0 : canon->len - start},
-	                version->digest);
+	version->asserted = !faulty && c->op == EG_ASSERT;
+	write_and_digest(v, c, canon, version->digest);
 	token_of(v, item, item->token);
-	canon->len = start;
-	if (!faulty && c->op == EG_ASSERT) {
-		version->asserted = true;
-		identity_into(v, c, version);
-	}
-	eg_canon_claim(canon, c);
 	if (!canon->failed && canon->len - start > max_record_bytes) {
 		eg_reasons_add(&item->reasons, EG_REASON_RECORD_TOO_LARGE, "");
 		faulty = true;

@@ -10,11 +10,14 @@
  * is left. */
 void eg_version_of_claim(const struct eg_vault *v, const struct eg_claim *c, struct eg_version *out);
 
-/* Fills the judged part of an item but for its sealed bytes. The record's canonical bytes are appended to
- * canon, and item->canon.len tells how many; its pointer is the caller's to set. EG_LIMIT when the arena's
- * budget is spent. */
+/* Fills the judged part of an item but for its join key and its sealed bytes. The record's canonical bytes
+ * are appended to canon, and item->canon.len tells how many; its pointer is the caller's to set. EG_LIMIT
+ * when the arena's budget is spent. */
 enum eg_rc eg_judge_item(const struct eg_vault *v, struct eg_ticket *t, struct eg_item *item, int64_t now_us,
                          size_t max_record_bytes, struct eg_buf *canon, struct eg_err *err);
+
+/* The join key or proposal of a judged item: the writer needs it, a comparison does not. */
+void eg_judge_identity(const struct eg_vault *v, struct eg_item *item);
 
 /* Fills a judged item that withdraws a source key: held is the claim that is withdrawn, position the list's,
  * pinned the entry behind which nothing may have come. Its bytes are the arena's. */

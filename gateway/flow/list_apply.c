@@ -269,6 +269,7 @@ static enum eg_rc fill_row(struct applying *x, const struct eg_spool_row *row, i
 	memcpy(item->token, row->token, sizeof item->token);
 	item->version = row->version;
 	item->version.version = version;
+	eg_judge_identity(x->ls->o.vault, item);
 	item->reasons.n = row->reasons.n;
 	memcpy(item->reasons.v, row->reasons.v, row->reasons.n * sizeof *row->reasons.v);
 	item->sealed_kind = row->faulty ? EG_ENTRY_QUARANTINE : EG_ENTRY_CHANGE;

@@ -21,10 +21,11 @@ struct eg_spool;
 /* A judged row of a list. */
 struct eg_spool_row {
 	uint8_t token[EG_TOKEN_SIZE];
-	uint64_t index;            /* among the list's records */
-	struct eg_version version; /* version, digest, key... */
-	bool faulty;               /* it is to be quarantined */
-	bool own_version;          /* the sender stated one */
+	uint64_t index; /* among the list's records */
+	struct eg_version
+	        version;  /* version, digest...; no join key: an applied row's is made of its claim */
+	bool faulty;      /* it is to be quarantined */
+	bool own_version; /* the sender stated one */
 	struct eg_reasons reasons;
 	struct eg_bytes canon; /* the claim */
 };

@@ -32,10 +32,14 @@ static void put_be(uint8_t *to, uint64_t v, unsigned bytes)
 static uint8_t *put_head(struct eg_buf *b, unsigned tag, size_t len)
 {
 	uint8_t *p = NULL;
-	if (tag == 0 || tag > TAG_MAX || len > UINT32_MAX)
+	if (tag == 0 || tag > TAG_MAX || len > UINT32_MAX) {
 		b->failed = true;
-	else
+	} else if (!b->failed && HEAD + len <= b->cap - b->len) { /* as nearly always */
+		p = b->p + b->len;
+		b->len += HEAD + len;
+	} else {
 		p = eg_buf_grow(b, HEAD + len);
+	}
 	if (!p)
 		return NULL;
 	put_be(p, tag, 2);
@@ -158,16 +162,34 @@ static void put_content(struct eg_buf *b, const struct eg_claim *c)
 	}
 }
 
-void eg_canon_claim(struct eg_buf *b, const struct eg_claim *c)
+static struct eg_canon_piece piece(const struct eg_buf *b, size_t at)
 {
+	return (struct eg_canon_piece){at, b->len - at};
+}
+
+void eg_canon_claim_pieces(struct eg_buf *b, const struct eg_claim *c,
+                           struct eg_canon_piece assertion[EG_CANON_PIECES])
+{
+	size_t at = b->len;
 	eg_canon_bytes(b, T_AGENCY, c->agency);
 	eg_canon_bytes(b, T_DATASET, c->dataset);
+	assertion[0] = piece(b, at);
 	eg_canon_bytes(b, T_SOURCE_KEY, c->source_key);
+	at = b->len;
 	eg_canon_int(b, T_SECTION, c->section);
+	assertion[1] = piece(b, at);
 	eg_canon_int_always(b, T_VERSION, c->version);
 	eg_canon_int(b, T_MAPPING_REVISION, c->mapping_revision);
 	eg_canon_int(b, T_OP, c->op);
+	at = b->len;
 	put_content(b, c);
+	assertion[2] = piece(b, at);
+}
+
+void eg_canon_claim(struct eg_buf *b, const struct eg_claim *c)
+{
+	struct eg_canon_piece ignored[EG_CANON_PIECES];
+	eg_canon_claim_pieces(b, c, ignored);
 }
 
 void eg_canon_assertion(struct eg_buf *b, const struct eg_claim *c)

@@ -29,6 +29,14 @@ int64_t eg_canon_as_int(struct eg_canon_reader *r); /* sets bad unless the value
 void eg_canon_claim(struct eg_buf *b, const struct eg_claim *c);
 /* The part of a claim that the assertion digest covers. */
 void eg_canon_assertion(struct eg_buf *b, const struct eg_claim *c);
+/* Writes the claim and tells where in b the pieces of that part stand: one behind the other they are what
+ * eg_canon_assertion would have written. */
+enum { EG_CANON_PIECES = 3 };
+struct eg_canon_piece {
+	size_t at, len;
+};
+void eg_canon_claim_pieces(struct eg_buf *b, const struct eg_claim *c,
+                           struct eg_canon_piece assertion[EG_CANON_PIECES]);
 /* Slices of *out point into text; values come from the arena. EG_CORRUPT if it is not canonical. */
 enum eg_rc eg_canon_claim_read(struct eg_bytes text, struct eg_arena *a, struct eg_claim *out,
                                struct eg_err *err);

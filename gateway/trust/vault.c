@@ -421,11 +421,17 @@ void eg_vault_token(const struct eg_vault *v, const char *domain, const struct e
 	memcpy(out, mac, out_len < sizeof mac ? out_len : sizeof mac);
 }
 
-void eg_vault_digest(const struct eg_vault *v, struct eg_bytes text, uint8_t out[16])
+void eg_vault_digest_pieces(const struct eg_vault *v, const struct eg_bytes *pieces, unsigned n,
+                            uint8_t out[16])
 {
 	uint8_t mac[EG_HASH_SIZE];
-	eg_mac(v->digest, &text, 1, mac);
+	eg_mac(v->digest, pieces, n, mac);
 	memcpy(out, mac, 16);
+}
+
+void eg_vault_digest(const struct eg_vault *v, struct eg_bytes text, uint8_t out[16])
+{
+	eg_vault_digest_pieces(v, &text, 1, out);
 }
 
 static enum eg_rc permute(const struct eg_vault *v, const char *audience, bool forth, const uint8_t in[16],

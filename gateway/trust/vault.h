@@ -54,6 +54,9 @@ void eg_vault_token(const struct eg_vault *v, const char *domain, const struct e
                     void *out, size_t out_len);
 /* First 16 bytes of HMAC-SHA-256(digest key, text). */
 void eg_vault_digest(const struct eg_vault *v, struct eg_bytes text, uint8_t out[16]);
+/* The same of a text that lies in pieces. */
+void eg_vault_digest_pieces(const struct eg_vault *v, const struct eg_bytes *pieces, unsigned n,
+                            uint8_t out[16]);
 
 /* Person reference for an audience ("kafka", "identity/police"), and the way back. An audience's key follows
  * from one kept key and its name. */

@@ -207,6 +207,17 @@ static void claim_vector(void **state)
 	eg_buf_reset(&b);
 	eg_canon_assertion(&b, &c);
 	assert_hex(&b, assertion_hex);
+
+	/* The same in pieces of the claim's text, which may stand behind something else. */
+	struct eg_canon_piece at[EG_CANON_PIECES];
+	struct eg_buf claim = {0}, together = {0};
+	eg_buf_add(&claim, "before", 6);
+	eg_canon_claim_pieces(&claim, &c, at);
+	for (unsigned i = 0; i < EG_CANON_PIECES; i++)
+		eg_buf_add(&together, claim.p + at[i].at, at[i].len);
+	assert_hex(&together, assertion_hex);
+	eg_buf_free(&claim);
+	eg_buf_free(&together);
 	eg_buf_free(&b);
 }
 
