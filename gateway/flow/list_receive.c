@@ -96,7 +96,9 @@ static enum eg_rc judge(struct eg_list *l, struct eg_ticket *t, struct eg_item *
                         struct eg_buf *canon, struct eg_err *err)
 {
 	struct eg_claim *c = &item->claim;
-	*own = c->version != 0;
+	/* The list's position as a row's version is what a row without one gets. Taken as the row's own it
+	 * would be written down for each row that is as it was. */
+	*own = c->version != 0 && c->version != l->info.as_of;
 	if (!*own)
 		c->version = l->info.as_of;
 	if (!c->mapping_revision)

@@ -207,6 +207,17 @@ class Outcomes(Case):
         self.assertEqual([(r.index, r.reasons[0].code) for r in told.rejects], [(0, 501)])
         self.assertEqual([self.standing()[f"r-{i}"] for i in range(5)], [10, 12, 12, 10, 10])
 
+    def test_the_position_is_no_version_of_its_own(self):
+        """As a file's mapping gives it to every row: what is as it was is not written, and counts all the same."""
+        self.counts(self.report(rows(self.people[:20], version=100), 100), received=20, added=20)
+        now = rows(self.people[:20], version=200)
+        now[0] = changed(now[0])
+        self.counts(self.report(now, 200), received=20, unchanged=19, changed=1, covered=20)
+        self.assertEqual([self.standing()[f"r-{i}"] for i in range(3)], [200, 100, 100])
+        late = changed(rows(self.people[1:2], version=150)[0])
+        self.assertEqual(self.submit([late]), ["STALE"])
+        self.assertEqual(self.standing()["r-1"], 200)  # written down when it mattered
+
     def test_changed_mapping_is_no_conflict(self):
         base = rows(self.people[:30], version=10)
         for r in base:
