@@ -20,6 +20,7 @@ void eg_ws_begin(struct eg_workset *w, struct eg_vault *v, struct eg_conn *c, st
 {
 	*w = (struct eg_workset){.vault = v, .conn = c, .tx = tx, .arena = a, .time = time_us};
 	w->last_case = &w->all_cases;
+	eg_random(w->ids, sizeof w->ids);
 }
 
 uint64_t eg_ws_step(struct eg_workset *w)
@@ -164,6 +165,7 @@ enum eg_rc eg_ws_person_new(struct eg_workset *w, struct eg_ws_person **out, str
 	if (!p)
 		return eg_ws_no_memory(err);
 	eg_random(p->row.id, sizeof p->row.id);
+	memcpy(p->row.id, w->ids, sizeof w->ids);
 	memcpy(p->now.id, p->row.id, sizeof p->now.id);
 	*out = p;
 	return add_person(w, p, err);

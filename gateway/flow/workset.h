@@ -75,6 +75,10 @@ struct eg_ws_case {
 	struct eg_ws_case *next;
 };
 
+/* Persons made by one commit have random ids with a common beginning, so that they lie side by side in the
+ * index: else each would cost a page of it. The rest is random for each one. */
+enum { EG_WS_ID_START = 4 };
+
 struct eg_workset {
 	struct eg_vault *vault;
 	struct eg_conn *conn;
@@ -87,6 +91,7 @@ struct eg_workset {
 	uint64_t step;                             /* see eg_ws_step */
 	uint64_t made;                             /* rows made by this commit so far */
 	int64_t time;                              /* of the commit */
+	uint8_t ids[EG_WS_ID_START];               /* what the ids of its new persons begin with; random */
 };
 
 void eg_ws_begin(struct eg_workset *w, struct eg_vault *v, struct eg_conn *c, struct eg_tx *tx,

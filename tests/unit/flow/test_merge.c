@@ -679,12 +679,43 @@ static void a_person_has_a_size(void **state)
 	assert_int_equal(road_outcome(road_void(r, "platform", "elders", "e0", 1), &seq), EG_APPLIED);
 }
 
+/* New persons of one commit lie side by side in the index of ids, and are each a secret of their own. */
+static void new_persons_lie_together(void **state)
+{
+	(void)state;
+	enum { EACH = 3, COMMITS = 2, START = 4 };
+	struct eg_person p[COMMITS * EACH];
+	for (unsigned c = 0; c < COMMITS; c++) {
+		struct eg_ticket *t = road_batch(r, "police", "hukou", EACH);
+		for (unsigned i = 0; i < EACH; i++) {
+			char key[8];
+			snprintf(key, sizeof key, "n%u", c * EACH + i);
+			struct eg_item *item = road_add(t, key, 1, EG_ASSERT);
+			road_text(t, item, ID, road_id18(t, c * EACH + i));
+			road_text(t, item, NAME, "王建国");
+		}
+		road_send(r, t);
+		eg_ticket_free(t);
+	}
+	for (unsigned i = 0; i < COMMITS * EACH; i++) {
+		char key[8];
+		snprintf(key, sizeof key, "n%u", i);
+		assert_true(road_person(r, "police", "hukou", key, &p[i]));
+		for (unsigned k = 0; k < i; k++) {
+			bool together = i / EACH == k / EACH;
+			assert_int_equal(memcmp(p[i].id, p[k].id, START) == 0, together);
+			assert_memory_not_equal(p[i].id + START, p[k].id + START, sizeof p->id - START);
+		}
+	}
+}
+
 int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	        STORY(outcomes),
 	        STORY(void_restores),
+	        STORY(new_persons_lie_together),
 	        STORY(an_empty_person_returns),
 	        STORY(sections_join),
 	        STORY(merge_and_unmerge),
