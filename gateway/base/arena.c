@@ -1,8 +1,8 @@
 /* arena: blocks of zeroed memory, handed out from the front.
  *
- * Invariants: memory not handed out is zero; used never passes the budget; a request larger than a quarter of
- * the usual block gets a block of its own, so less than a third on top of the budget is lost at the ends of
- * blocks. Thread: one at a time. */
+ * Invariants: memory not handed out is zero, in spare blocks too; used never passes the budget; a request
+ * larger than a quarter of the usual block gets a block of its own, so less than a third on top of the budget
+ * is lost at the ends of blocks. Thread: one at a time. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -25,6 +25,8 @@ struct block {
 struct eg_arena {
 	struct block *first;   /* lives as long as the arena; the last one of the list */
 	struct block *head;    /* the block that is handed out from */
+	struct block *spare;   /* wiped ones of BLOCK_MAX, for after a reset */
+	size_t keep;           /* how many bytes of them there may be */
 	size_t budget, used;   /* bytes handed out, rounded up to the alignment */
 	size_t next_block_cap; /* doubles up to BLOCK_MAX */
 };
@@ -77,8 +79,13 @@ void *eg_arena_alloc(struct eg_arena *a, size_t size)
 
 	struct block *b = a->head;
 	if (size > b->cap - b->used) {
-		bool own = size > a->next_block_cap / 4;
-		b = block_new(own ? size : a->next_block_cap);
+		bool own = size > (a->spare ? BLOCK_MAX : a->next_block_cap) / 4;
+		if (!own && a->spare) {
+			b = a->spare;
+			a->spare = b->next;
+		} else {
+			b = block_new(own ? size : a->next_block_cap);
+		}
 		if (!b)
 			return NULL;
 		if (own) { /* behind the head, whose free end stays in use */
@@ -134,13 +141,40 @@ size_t eg_arena_used(const struct eg_arena *a)
 	return a->used;
 }
 
+void eg_arena_keep(struct eg_arena *a, size_t bytes)
+{
+	a->keep = bytes;
+}
+
+static void free_spare(struct eg_arena *a)
+{
+	struct block *next;
+	for (struct block *b = a->spare; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	a->spare = NULL;
+}
+
 void eg_arena_reset(struct eg_arena *a)
 {
 	struct block *next;
+	size_t kept = 0;
+	for (struct block *b = a->spare; b; b = b->next)
+		kept += b->cap;
 	for (struct block *b = a->head; b; b = next) {
 		next = b->next;
-		if (b != a->first)
+		if (b == a->first)
+			continue;
+		if (b->cap != BLOCK_MAX || kept + b->cap > a->keep) {
 			block_free(b);
+			continue;
+		}
+		explicit_bzero(b->data, b->used);
+		b->used = 0;
+		b->next = a->spare;
+		a->spare = b;
+		kept += b->cap;
 	}
 	explicit_bzero(a->first->data, a->first->used);
 	a->first->used = 0;
@@ -154,7 +188,9 @@ void eg_arena_free(struct eg_arena *a)
 {
 	if (!a)
 		return;
+	a->keep = 0;
 	eg_arena_reset(a);
+	free_spare(a);
 	block_free(a->first);
 	free(a);
 }

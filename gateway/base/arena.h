@@ -18,6 +18,9 @@ char *eg_arena_printf(struct eg_arena *a, const char *fmt, ...) __attribute__((f
 size_t eg_arena_used(const struct eg_arena *a);
 void eg_arena_reset(
         struct eg_arena *a); /* keeps the first block; wipes what was used (it held personal data) */
+/* Lets a reset keep up to so many bytes, wiped, for what comes next: for an arena that is filled again and
+ * again, so that its memory does not go back to the system and come anew each time. */
+void eg_arena_keep(struct eg_arena *a, size_t bytes);
 void eg_arena_free(struct eg_arena *a); /* wipes; NULL is fine */
 
 #endif

@@ -32,6 +32,7 @@
 #define TICKETS_MAX        1024                /* of one commit */
 #define IDLE_US            EG_SECOND           /* how often the idle writer looks at its timers */
 #define COMMIT_BUDGET      ((size_t)512 << 20) /* memory of one commit */
+#define COMMIT_KEEP        ((size_t)16 << 20) /* of it that stays for the next one: what a full commit takes */
 
 struct eg_writer {
 	struct eg_writer_options o;
@@ -535,6 +536,8 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 	enum eg_rc rc = EG_OK;
 	if (!w->head || !w->lists || !w->commit.merge.arena)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the writer");
+	else
+		eg_arena_keep(w->commit.merge.arena, COMMIT_KEEP);
 	if (rc == EG_OK)
 		rc = open_log(w, err);
 	if (rc == EG_OK) {

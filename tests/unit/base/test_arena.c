@@ -163,6 +163,35 @@ static void contents_are_wiped(void **state)
 	}
 }
 
+static void what_is_kept_is_wiped_and_zero(void **state)
+{
+	(void)state;
+	enum { PIECES = 3000, PIECE = 1000 };
+	struct eg_arena *a = eg_arena_new((size_t)8 << 20);
+	eg_arena_keep(a, (size_t)1 << 20); /* less than is used: both ways of a reset */
+	for (int round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < PIECES; i++) {
+			unsigned char *p = eg_arena_alloc(a, PIECE);
+			assert_non_null(p);
+			for (unsigned k = 0; k < PIECE; k++)
+				assert_int_equal(p[k], 0);
+			memset(p, 'S', PIECE);
+			if (i == PIECES / 2) {
+				watched = p;
+				watched_len = PIECE;
+				wiped = 0;
+			}
+		}
+		assert_true(eg_arena_used(a) >= (size_t)PIECES * PIECE);
+		eg_arena_reset(a);
+		assert_int_equal(wiped, 1);
+		watched = NULL;
+		assert_int_equal(eg_arena_used(a), 0);
+	}
+	assert_non_null(eg_arena_alloc(a, (size_t)1 << 20)); /* more than a kept block */
+	eg_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +200,7 @@ int main(void)
 	        cmocka_unit_test(empty_allocations_count),
 	        cmocka_unit_test(copies_and_texts),
 	        cmocka_unit_test(contents_are_wiped),
+	        cmocka_unit_test(what_is_kept_is_wiped_and_zero),
 	};
 	return cmocka_run_group_tests_name("base/arena", tests, read_seed, NULL);
 }
