@@ -23,7 +23,7 @@ ADAPTER_SECONDS = 1800
 DECODINGS = 3
 LIST_NAME = "HJ_20260301_001_FULL.csv"
 MAPPING = """state: '{place}/state'
-agent: {{backoff_least: 20ms, status_interval: 1s}}
+agent: {{backoff_least: 20ms, status_interval: 1s, patience: 1h}}
 connector: file
 source: {{inbox: '{place}/inbox', name: 'HJ_{{as_of}}_{{sequence:3}}_{{kind}}.csv', control: .ctl, encoding: gb18030,
           position: date_sequence, settle: 0s, poll: 100ms, retry: 1s}}
