@@ -29,7 +29,7 @@ static enum eg_rc open_entry(struct eg_vault *v, struct eg_conn *c, uint64_t seq
 enum eg_rc eg_list_claim(struct eg_vault *v, struct eg_conn *c, uint64_t seq, struct eg_arena *a,
                          struct eg_claim *out, struct eg_err *err)
 {
-	struct eg_entry entry;
+	struct eg_entry entry = {0};
 	enum eg_rc rc = open_entry(v, c, seq, a, true, &entry, err);
 	return rc ? rc : eg_canon_claim_read(entry.claim_part, a, out, err);
 }
@@ -196,7 +196,7 @@ static enum eg_rc wrote_it(const struct eg_list_ask *a, const struct eg_list_inf
 {
 	enum eg_rc rc = EG_OK;
 	for (unsigned i = 0; i < v->n && !*yes && rc == EG_OK; i++) {
-		struct eg_entry e;
+		struct eg_entry e = {0};
 		if (!v->v[i].asserted || v->v[i].seq <= l->pinned || v->v[i].seq >= l->seq)
 			continue;
 		rc = open_entry(a->vault, a->conn, v->v[i].seq, a->arena, false, &e, err);
