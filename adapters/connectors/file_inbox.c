@@ -313,8 +313,15 @@ enum file_choice file_inbox_next(struct file_inbox *i, int64_t now_us, struct fi
 	const char *held = NULL; /* the region whose files wait for an earlier one */
 	for (size_t k = 0; k < i->n; k++) {
 		struct file_candidate *c = &i->list[k];
-		if (!ours(i, c) || (held && c->fits && strcmp(held, c->name.region) == 0))
+		if (held && c->fits && strcmp(held, c->name.region) == 0)
 			continue;
+		if (!ours(i, c)) {
+			if (i->part == EG_PART_LISTS && c->fits) { /* a list comes after what is before it */
+				held = c->name.region;
+				all = CHOICE_WAIT;
+			}
+			continue;
+		}
 		enum file_choice choice = judge(i, c, now_us, control, reason);
 		if (choice != CHOICE_WAIT) {
 			*out = c;

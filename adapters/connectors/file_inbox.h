@@ -34,7 +34,8 @@ enum file_choice { CHOICE_NOTHING, CHOICE_WAIT, CHOICE_READY, CHOICE_REJECTED };
 
 struct file_inbox;
 
-/* part: of LISTS only full lists are told, of ROWS all else; either order stands by itself then. */
+/* part: of LISTS only full lists are told, each after the increments before it; of ROWS all else, which does
+ * not wait for lists. */
 enum eg_rc file_inbox_open(struct file_inbox **out, const struct file_rules *rules, enum eg_part part,
                            struct eg_err *err);
 int file_inbox_dir(const struct file_inbox *i); /* its own */

@@ -189,15 +189,19 @@ static enum eg_rc choose(struct file_source *s, struct eg_err *err)
 		enum eg_rc rc = fresh ? EG_OK : scan(s, err);
 		if (rc)
 			return rc;
-		switch (file_inbox_next(s->place.inbox, eg_mono_us(), &c, &control, &reason)) {
+		enum file_choice choice =
+		        file_inbox_next(s->place.inbox, eg_mono_us(), &c, &control, &reason);
+		switch (choice) {
 		case CHOICE_READY:
 			return begin(s, c, &control, err);
 		case CHOICE_REJECTED:
 			return refuse(s, c, reason, err);
 		case CHOICE_WAIT:
 		case CHOICE_NOTHING:
-			/* Beside another source this is asked many times a second; idle sees what comes. */
-			if (!fresh || s->part != EG_PART_ALL)
+			/* Beside another source this is asked many times a second. What comes is seen by
+			 * idle, but not what the other moves away. */
+			if (!fresh || s->part == EG_PART_ROWS ||
+			    (s->part == EG_PART_LISTS && choice == CHOICE_NOTHING))
 				return EG_EMPTY;
 			fresh = false;
 		}

@@ -41,7 +41,7 @@ fields:
 FILES = HEAD + """connector: file
 source:
   inbox: {place}/inbox
-  name: "R_{{as_of}}_{{sequence}}_{{kind}}.csv"
+  name: "R_{{as_of}}_{{sequence:6}}_{{kind}}.csv"
   control: .ctl
   position: date_sequence
   poll: 20ms
@@ -219,7 +219,7 @@ class Files(Agency):
 
     def upload(self, kind, keys):
         self.sequence += 1
-        name = f"R_{self.DAY}_{self.sequence}_{kind}.csv"
+        name = f"R_{self.DAY}_{self.sequence:06}_{kind}.csv"  # fetched in the order of their names
         text = io.StringIO()
         out = csv.writer(text, lineterminator="\r\n")
         out.writerow(["KEY", "ID_NO", "NAME", "STATE"])

@@ -194,6 +194,10 @@ static void lists_and_rows_side_by_side(void **state)
 	assert_string_equal(there_now(lists, text), "");
 	for (v.ref = 1; v.ref <= 3; v.ref++)
 		assert_int_equal(eg_connector_file.settle(lists, &v, 1, NULL), EG_OK);
+	assert_string_equal(there_now(lists, text), ""); /* it comes after the increments before it */
+	v.ref = 2;
+	assert_int_equal(eg_connector_file.settle(rows, &v, 1, NULL), EG_OK);
+	assert_string_equal(there_now(rows, text), "");
 	assert_string_equal(there_now(lists, text), "[4 ]");
 	assert_true(there(&w, "done/D_330302_20261101_1_FULL.csv"));
 	eg_connector_file.close(rows);
