@@ -27,6 +27,14 @@ static enum eg_rc check(const struct eg_http_round *r, struct eg_err *err)
 	if (r->mode == EG_HTTP_WINDOW && !eg_instant_parse(text_of(r, "start"), &start))
 		return eg_settings_fail(r->s, "start", err,
 		                        "must be an instant such as 2026-01-01T00:00:00+08:00");
+	/* Without it an empty page, or one that fails to be filled, would end the list and withdraw all
+	 * behind.
+	 */
+	if (r->mode == EG_HTTP_LIST && !*text_of(r, "total_path"))
+		return eg_settings_fail(
+		        r->s, "total_path", err,
+		        "is needed, since mode is list: who is missing from a list is "
+		        "withdrawn, and only the peer's own count shows one that was cut off");
 	if (r->mode == EG_HTTP_CURSOR && r->paging != EG_HTTP_BY_CURSOR)
 		return eg_settings_fail(r->s, "paging", err, "must be cursor, since mode is cursor");
 	if (r->paging == EG_HTTP_BY_CURSOR && !*text_of(r, "cursor_path"))
@@ -200,13 +208,14 @@ static enum eg_rc close_window(struct eg_http_round *r, int64_t latest, struct e
 }
 
 enum eg_rc eg_http_round_page(struct eg_http_round *r, const struct eg_doc_node *answer, unsigned rows,
-                              int64_t now_us, enum eg_http_turn *turn, struct eg_err *err)
+                              int64_t now_us, enum eg_http_turn *turn, int64_t *said, struct eg_err *err)
 {
 	int64_t total;
 	bool more = false;
 	enum eg_rc rc = total_of(r, answer, &total, err);
 	if (rc)
 		return rc;
+	*said = total;
 	if (total >= 0 && r->at.total >= 0 && total != r->at.total) {
 		if (r->mode == EG_HTTP_LIST || ++r->restarts > RESTARTS_MAX)
 			return eg_fail(err, EG_CONFLICT, "the number of rows changes while they are read%s",

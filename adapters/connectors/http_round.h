@@ -29,7 +29,7 @@ struct eg_http_round {
 	char texts[EG_HTTP_ROUND_VALUES][64];
 };
 
-/* EG_CONFIG: settings that contradict each other. */
+/* EG_CONFIG: settings that contradict each other, such as a list whose number of rows nobody tells. */
 enum eg_rc eg_http_round_open(struct eg_http_round *r, const struct eg_settings *s, struct eg_err *err);
 /* Begins at a place, or goes on in its window. False: there is nothing to ask yet. */
 bool eg_http_round_begin(struct eg_http_round *r, const struct eg_http_place *from, int64_t now_us);
@@ -38,9 +38,10 @@ void eg_http_round_values(struct eg_http_round *r);
 
 enum eg_http_turn { EG_HTTP_MORE, EG_HTTP_OVER, EG_HTTP_ANEW };
 /* The page asked for has come, with so many rows, at now_us by the peer's clock, which high never passes:
- * moves `at` to what comes after it. ANEW: the window must be read from its first page. EG_UNAVAILABLE,
- * EG_CONFLICT, EG_LIMIT: the peer's pages don't fit together. */
+ * moves `at` to what comes after it; *total: the rows that the peer says it has, -1: it does not say. ANEW:
+ * the window must be read from its first page. EG_UNAVAILABLE, EG_CONFLICT, EG_LIMIT: the peer's pages don't
+ * fit together. */
 enum eg_rc eg_http_round_page(struct eg_http_round *r, const struct eg_doc_node *answer, unsigned rows,
-                              int64_t now_us, enum eg_http_turn *turn, struct eg_err *err);
+                              int64_t now_us, enum eg_http_turn *turn, int64_t *total, struct eg_err *err);
 
 #endif

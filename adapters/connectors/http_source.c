@@ -39,7 +39,7 @@ const struct eg_setting_def eg_http_source_settings[] = {
         {"last_page", EG_SET_CHOICE, false, "empty", 0, 0, "empty|short",
          "what ends the pages when there is no total_path; short saves a call, but trusts page_size"},
         {"total_path", EG_SET_TEXT, false, "", 0, 200, NULL,
-         "where the number of all rows stands; it is checked against the rows"},
+         "where the number of all rows stands; it is checked against the rows; a list needs it"},
         {"cursor_path", EG_SET_TEXT, false, "", 0, 200, NULL, "where the next cursor stands"},
         {"more_path", EG_SET_TEXT, false, "", 0, 200, NULL, "where true says that more pages follow"},
         {"max_pages", EG_SET_INT, false, "100000", 1, 10000000, NULL, "of one round; more is an error"},
@@ -49,7 +49,8 @@ const struct eg_setting_def eg_http_source_settings[] = {
         {"delay", EG_SET_TIME, false, "1m", 0, 86400000000, NULL,
          "window: how far each one stays behind the clock"},
         {"max_skew", EG_SET_TIME, false, "26h", 0, 30 * 86400000000, NULL,
-         "window: the peer's clock (its Date header) may differ so much; windows follow it"},
+         "the peer's clock (its Date header) may differ so much; windows and the positions of lists follow "
+         "it"},
         {"max_window", EG_SET_TIME, false, "1d", 1000000, 3650 * 86400000000, NULL,
          "window: the longest one asked at once"},
         {"time_format", EG_SET_TEXT, false, "%Y-%m-%d %H:%M:%S", 1, 60, NULL,
@@ -59,7 +60,8 @@ const struct eg_setting_def eg_http_source_settings[] = {
         {"list_name", EG_SET_TEXT, false, "list", 1, 40, NULL,
          "list: its name, letters, digits, . _ -; the time is put behind it"},
         {"list_as_of", EG_SET_CHOICE, false, "mapping", 0, 0, "mapping|begin",
-         "list: its position is the mapping's, or the instant it was begun (microseconds since 1970)"},
+         "list: its position is the mapping's, or the instant it was begun by the peer's clock (microseconds "
+         "since 1970)"},
         {"list_spool", EG_SET_TEXT, false, "", 0, 4000, NULL,
          "list: a folder that keeps the pages of a list under way, sealed, so that a restart does not ask "
          "for "
@@ -100,13 +102,15 @@ struct eg_http_source {
 	char where[48];
 	bool list_open; /* LIST_BEGIN was handed out, and no end yet */
 	char list_name[64];
-	int64_t list_begun; /* wall */
-	int64_t list_rows;
+	int64_t list_begun;          /* wall */
+	int64_t list_position;       /* the same by the peer's clock, as its rows' versions are */
+	int64_t list_total;          /* as the peer said */
 	uint64_t list_end;           /* ref of LIST_END, while it waits for its verdict; 0: none */
 	struct eg_err failure;       /* told after LIST_ABANDON */
 	struct eg_http_spool *spool; /* of lists; NULL: none is kept */
 	struct eg_buf kept;          /* a page out of it */
 	bool from_spool, bad_kept;   /* the page that is asked for is in kept */
+	int64_t kept_skew;           /* and what the peer's clock said with it */
 };
 
 static enum eg_rc check_templates(struct eg_http_source *c, struct eg_err *err)
@@ -228,7 +232,7 @@ static void ask(struct eg_http_source *c)
 	eg_http_round_values(&c->round);
 	c->page = c->round.at.page;
 	c->state = ASKING;
-	c->from_spool = c->spool && eg_http_spool_next(c->spool, &c->kept, &c->bad_kept);
+	c->from_spool = c->spool && eg_http_spool_next(c->spool, &c->kept, &c->bad_kept, &c->kept_skew);
 	if (c->from_spool)
 		return;
 	eg_http_peer_ask(c->peer, &c->what, c->round.mode == EG_HTTP_LIST ? EG_CALL_BULK : EG_CALL_URGENT,
@@ -251,7 +255,9 @@ static void begin(struct eg_http_source *c)
 	c->list_begun = eg_now_us();
 	if (c->spool && !eg_http_spool_resume(c->spool, c->list_begun, &c->list_begun))
 		eg_http_spool_begin(c->spool, c->list_begun);
-	if (eg_http_round_begin(&c->round, &start, c->list_begun + c->skew_us))
+	/* When a list is due says our clock. */
+	int64_t skew = c->round.mode == EG_HTTP_LIST ? 0 : c->skew_us;
+	if (eg_http_round_begin(&c->round, &start, c->list_begun + skew))
 		ask(c);
 	else if (c->once)
 		c->state = ENDED;
@@ -269,13 +275,14 @@ static void round_over(struct eg_http_source *c)
 		rest(c, eg_settings_int(c->s, "every"));
 }
 
-/* Windows follow the peer's clock, since its rows do: behind ours, a window of our time would leave rows
- * behind that are not there yet. */
+/* Windows and positions of lists follow the peer's clock, since its rows do: behind ours, a window of our
+ * time would leave rows behind that are not there yet, and who comes back after a list would be older than
+ * it. */
 static enum eg_rc look_at_clock(struct eg_http_source *c, const struct eg_http_answer *a, int64_t now,
                                 struct eg_err *err)
 {
 	int64_t most = eg_settings_int(c->s, "max_skew"), skew = a->date_us ? a->date_us - now : 0;
-	if (c->round.mode != EG_HTTP_WINDOW || (skew > -SKEW_NONE && skew < SKEW_NONE))
+	if (c->round.mode == EG_HTTP_CURSOR || (skew > -SKEW_NONE && skew < SKEW_NONE))
 		skew = 0;
 	if (skew > most || skew < -most)
 		return eg_fail(err, EG_UNAVAILABLE,
@@ -292,13 +299,18 @@ static enum eg_rc take_page(struct eg_http_source *c, struct eg_err *err)
 {
 	const struct eg_http_answer *answer = eg_http_peer_answer(c->peer);
 	int64_t now = eg_now_us();
-	enum eg_rc rc = look_at_clock(c, answer, now, err);
+	enum eg_rc rc = EG_OK;
+	if (c->from_spool)
+		c->skew_us = c->kept_skew;
+	else
+		rc = look_at_clock(c, answer, now, err);
 	if (!rc)
 		rc = eg_http_rows_page(c->rows, answer, err);
 	if (rc)
 		return rc;
 	unsigned rows = eg_http_rows_count(c->rows);
-	rc = eg_http_round_page(&c->round, answer->doc, rows, now + c->skew_us, &c->turn, err);
+	rc = eg_http_round_page(&c->round, answer->doc, rows, now + c->skew_us, &c->turn, &c->list_total,
+	                        err);
 	if (rc)
 		return rc;
 	if (c->turn == EG_HTTP_ANEW) {
@@ -325,27 +337,27 @@ static void list_entry(struct eg_http_source *c, enum eg_in_kind kind, struct eg
 	out->ref = c->ref++;
 	out->place = "";
 	out->list.name = c->list_name;
-	out->list.as_of = begun ? c->list_begun : 0;
+	out->list.as_of = begun ? c->list_position : 0;
 	out->list.count = -1;
 }
 
 static void list_begin(struct eg_http_source *c, struct eg_in *out)
 {
-	time_t at = (time_t)(c->list_begun / EG_SECOND);
+	c->list_position = c->list_begun + c->skew_us;
+	time_t at = (time_t)(c->list_position / EG_SECOND);
 	struct tm tm;
 	char stamp[24] = "";
 	if (gmtime_r(&at, &tm))
 		strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
 	snprintf(c->list_name, sizeof c->list_name, "%s-%s", eg_settings_text(c->s, "list_name"), stamp);
 	c->list_open = true;
-	c->list_rows = 0;
 	list_entry(c, EG_IN_LIST_BEGIN, out);
 }
 
 static void list_end(struct eg_http_source *c, struct eg_in *out)
 {
 	list_entry(c, EG_IN_LIST_END, out);
-	out->list.count = *eg_settings_text(c->s, "total_path") ? c->list_rows : -1;
+	out->list.count = c->list_total;
 	c->list_open = false;
 	c->list_end = out->ref;
 }
@@ -374,7 +386,6 @@ static bool hand_out(struct eg_http_source *c, struct eg_in *out)
 	out->ref = c->ref++;
 	out->place = c->where;
 	out->line = ++c->row_of_page;
-	c->list_rows++;
 	return true;
 }
 
@@ -414,7 +425,7 @@ static enum eg_rc get_page(struct eg_http_source *c, int64_t mono_deadline_us, s
 	if (rc) /* its pages do not fit together, however often they are read */
 		eg_http_spool_drop(c->spool);
 	else if (!c->from_spool)
-		eg_http_spool_put(c->spool, eg_buf_bytes(&answer->text), answer->bad_bytes);
+		eg_http_spool_put(c->spool, eg_buf_bytes(&answer->text), answer->bad_bytes, c->skew_us);
 	return rc;
 }
 

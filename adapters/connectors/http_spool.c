@@ -1,8 +1,8 @@
 /* http_spool: see http_spool.h.
  *
  * The file: magic (8), begin (i64), what is asked (32), salt (16); then pages: length of what is sealed
- * (u32), nonce (12), sealed: u8 bad bytes, the text. Associated data: the head and the page's number, so that
- * pages can neither be moved nor left out in between. Integers are big-endian. */
+ * (u32), nonce (12), sealed: u8 bad bytes, skew (i64), the text. Associated data: the head and the page's
+ * number, so that pages can neither be moved nor left out in between. Integers are big-endian. */
 #include "connectors/http_spool.h"
 
 #include "base/log.h"
@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char MAGIC[] = "EGLIST1\n";
-enum { SALT = 16, HEAD = 8 + 8 + EG_HASH_SIZE + SALT, FRONT = 4 + EG_GCM_NONCE };
+static const char MAGIC[] = "EGLIST2\n";
+enum { SALT = 16, HEAD = 8 + 8 + EG_HASH_SIZE + SALT, FRONT = 4 + EG_GCM_NONCE, PLAIN = 1 + 8 };
 
 struct eg_http_spool {
 	struct eg_http_spool_options o;
@@ -198,7 +198,7 @@ static bool read_page(struct eg_http_spool *s)
 	if (fstat(s->fd, &st) != 0 || pread(s->fd, front, FRONT, s->size) != FRONT)
 		return false;
 	int64_t len = get_be(front, 4);
-	if (len <= EG_GCM_TAG || len > st.st_size - s->size - FRONT)
+	if (len < PLAIN + EG_GCM_TAG || len > st.st_size - s->size - FRONT)
 		return false;
 	eg_buf_reset(&s->sealed);
 	eg_buf_reset(&s->plain);
@@ -212,14 +212,15 @@ static bool read_page(struct eg_http_spool *s)
 	return true;
 }
 
-bool eg_http_spool_next(struct eg_http_spool *s, struct eg_buf *text, bool *bad_bytes)
+bool eg_http_spool_next(struct eg_http_spool *s, struct eg_buf *text, bool *bad_bytes, int64_t *skew_us)
 {
 	if (!s->reading)
 		return false;
 	eg_buf_reset(text);
 	if (read_page(s)) {
 		*bad_bytes = s->plain.p[0] != 0;
-		eg_buf_add(text, s->plain.p + 1, s->plain.len - 1);
+		*skew_us = get_be(s->plain.p + 1, 8);
+		eg_buf_add(text, s->plain.p + PLAIN, s->plain.len - PLAIN);
 		return true;
 	}
 	s->reading = false;
@@ -232,17 +233,18 @@ bool eg_http_spool_next(struct eg_http_spool *s, struct eg_buf *text, bool *bad_
 	return false;
 }
 
-void eg_http_spool_put(struct eg_http_spool *s, struct eg_bytes text, bool bad_bytes)
+void eg_http_spool_put(struct eg_http_spool *s, struct eg_bytes text, bool bad_bytes, int64_t skew_us)
 {
 	struct eg_err err = {0};
 	uint8_t aad[HEAD + 8], nonce[EG_GCM_NONCE];
-	size_t len = 1 + text.len + EG_GCM_TAG;
+	size_t len = PLAIN + text.len + EG_GCM_TAG;
 	if (s->fd < 0 || s->reading)
 		return;
 	eg_random(nonce, sizeof nonce);
 	eg_buf_reset(&s->plain);
 	eg_buf_reset(&s->sealed);
 	eg_buf_add_u8(&s->plain, bad_bytes);
+	eg_buf_add_be(&s->plain, (uint64_t)skew_us, 8);
 	eg_buf_add(&s->plain, text.p, text.len);
 	eg_buf_add_be(&s->sealed, len, 4);
 	eg_buf_add(&s->sealed, nonce, sizeof nonce);

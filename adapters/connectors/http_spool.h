@@ -30,9 +30,10 @@ void eg_http_spool_close(struct eg_http_spool *s); /* what it holds stays; NULL 
 /* Is there a list to go on with? Then its pages so far come from next. */
 bool eg_http_spool_resume(struct eg_http_spool *s, int64_t now_us, int64_t *begun_us);
 void eg_http_spool_begin(struct eg_http_spool *s, int64_t begun_us);
-/* The next page that was put, into the emptied `text`; false: there are no more, the following are put. */
-bool eg_http_spool_next(struct eg_http_spool *s, struct eg_buf *text, bool *bad_bytes);
-void eg_http_spool_put(struct eg_http_spool *s, struct eg_bytes text, bool bad_bytes);
+/* The next page that was put, with the peer's clock before ours as it was then, into the emptied `text`;
+ * false: there are no more, the following are put. */
+bool eg_http_spool_next(struct eg_http_spool *s, struct eg_buf *text, bool *bad_bytes, int64_t *skew_us);
+void eg_http_spool_put(struct eg_http_spool *s, struct eg_bytes text, bool bad_bytes, int64_t skew_us);
 void eg_http_spool_drop(struct eg_http_spool *s);
 
 #endif

@@ -103,6 +103,20 @@ class Peer(BaseHTTPRequestHandler):
     def on_restless(self):
         self.say({"code": "0", "data": {"total": 10 + self.nth, "list": rows(0, 2, 2)}})
 
+    def on_emptied(self, good, said):
+        """A list of nine whose pages empty after the good ones; then the total is what is said, - for none."""
+        page = int(self.args["page"])
+        data = {"total": 9, "list": rows((page - 1) * 2, 2, 9)}
+        if page > int(good):
+            data = {"list": []} if said == "-" else {"total": int(said), "list": []}
+        self.say({"code": "0", "data": data})
+
+    def on_clocked(self, hours, ago="0"):
+        """One row, and when it was written (microseconds), some seconds ago, by a clock so many hours ahead of ours."""
+        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=int(hours))
+        self.say({"code": "0", "data": {"total": 1, "list": [{"id": 1, "at": int((at.timestamp() - int(ago)) * 1e6)}]}},
+                 date=at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+
     def on_cursor(self, total):
         at = int((self.args["cursor"] or "c0")[1:])
         more = at + 2 < int(total)

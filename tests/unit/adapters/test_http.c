@@ -307,6 +307,32 @@ static void open_list(const char *path)
 	               w.ports[PLAIN], path));
 }
 
+/* Whoever is behind the page that came empty would be withdrawn. */
+static void a_list_that_empties_early_is_abandoned(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		unsigned rows;
+	} cases[] = {{"/emptied/2/9", 4}, {"/emptied/2/4", 4}, {"/emptied/2/0", 4}, {"/emptied/2/-", 4}};
+	struct eg_in in;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		open_list(cases[i].path);
+		must_be(&in, EG_IN_LIST_BEGIN);
+		for (unsigned n = 0; n < cases[i].rows; n++)
+			must_be(&in, EG_IN_ROW);
+		must_be(&in, EG_IN_LIST_ABANDON);
+		enum eg_rc rc = next(&in);
+		assert_true(rc == EG_CONFLICT || rc == EG_UNAVAILABLE);
+		assert_int_equal(eg_checkpoint_get(w.checkpoint, "src.http.place").len, 0);
+	}
+	/* The first page already: no list begins. */
+	open_list("/emptied/0/9");
+	assert_int_equal(next(&in), EG_CONFLICT);
+	open_list("/emptied/0/-");
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+}
+
 /* As open_list, with the folder that keeps its pages. */
 static void open_kept(const char *path, const char *more)
 {
@@ -833,28 +859,80 @@ static void windows_follow_the_peers_clock(void **state)
 	assert_non_null(strstr(w.err.text, "clock"));
 }
 
+#define CLOCKED "mode: list\nlist_name: all\ntotal_path: /data/total\nlist_as_of: begin\n"
+
+/* Who was missing from a list and comes back must be newer than it, and who was there before it older: by the
+ * peer's clock, which is what versions of rows are made of. */
+static void lists_have_their_place_on_the_peers_clock(void **state)
+{
+	(void)state;
+	static const int hours[] = {-24, 24};
+	struct eg_in in;
+	char path[32], yaml[512], name[80];
+	for (unsigned i = 0; i < 2; i++) {
+		int64_t now = eg_now_us();
+		snprintf(path, sizeof path, "/clocked/%d/2", hours[i]);
+		open_source(true, path, WINDOW);
+		must_be(&in, EG_IN_ROW);
+		int64_t before = strtoll(column(&in, "at"), NULL, 10);
+		snprintf(path, sizeof path, "/clocked/%d", hours[i]);
+		snprintf(yaml, sizeof yaml, CLOCKED "list_spool: %s/state\n", w.dir);
+		open_source(false, path, yaml);
+		must_be(&in, EG_IN_LIST_BEGIN);
+		int64_t as_of = in.list.as_of;
+		snprintf(name, sizeof name, "%s", in.list.name);
+		/* Its page is kept, and with it when that was. */
+		open_source(false, path, yaml);
+		must_be(&in, EG_IN_LIST_BEGIN);
+		assert_true(in.list.as_of == as_of);
+		assert_string_equal(in.list.name, name);
+		must_be(&in, EG_IN_ROW);
+		must_be(&in, EG_IN_LIST_END);
+		assert_true(in.list.as_of == as_of);
+		settle(in.ref, EG_VERDICT_TAKEN);
+		/* When the next is due says our clock. */
+		struct eg_bytes place = eg_checkpoint_get(w.checkpoint, "src.http.place");
+		assert_in_range(strtoll((const char *)place.p + 2, NULL, 10), now, eg_now_us());
+		assert_int_equal(eg_checkpoint_put(w.checkpoint, "src.http.place", eg_bytes_of("-"), &w.err),
+		                 EG_OK);
+		open_source(true, path, WINDOW);
+		must_be(&in, EG_IN_ROW);
+		int64_t after = strtoll(column(&in, "at"), NULL, 10);
+		if (!(before < as_of && as_of < after))
+			fail_msg("%d h: %lld %lld %lld", hours[i], (long long)before, (long long)as_of,
+			         (long long)after);
+	}
+	open_source(true, "/clocked/-48", CLOCKED);
+	assert_int_equal(next(&in), EG_UNAVAILABLE);
+	assert_non_null(strstr(w.err.text, "clock"));
+}
+
 static void settings_that_contradict_each_other(void **state)
 {
 	(void)state;
+#define LISTED "mode: list\ntotal_path: /total\n"
 	static const struct {
 		const char *more, *place;
 	} cases[] = {
 	        {"mode: window\n", "start"},
+	        {"mode: list\n", "total_path"}, /* nobody could tell one that was cut off */
+	        {"mode: list\npaging: none\n", "total_path"},
+	        {"mode: list\npaging: cursor\ncursor_path: /next\n", "total_path"},
 	        {"mode: cursor\npaging: page\n", "paging"},
 	        {"mode: cursor\npaging: cursor\n", "cursor_path"},
-	        {"mode: list\nlist_name: \"a b\"\n", "list_name"},
-	        {"mode: list\nbody: '{\"a\":${cursor}}'\n", "body"},
-	        {"mode: list\nbody: '{\"a\":\"${nothing}\"}'\n", "body"},
-	        {"mode: list\nbody: '{\"a\":1'\n", "body"},
-	        {"mode: list\nbody: '<a>'\nbody_format: xml\n", "body"},
-	        {"mode: list\nheaders: [\"no colon\"]\n", "headers"},
-	        {"mode: list\nheaders: [\"A: b${column.x}\"]\n", "headers"},
-	        {"mode: list\nsign: hmac-sm3\n", "secret"},
-	        {"mode: list\nclient_certificate: x.pem\n", "client_key"},
-	        {"mode: list\ncalls_per_day: 3\ncalls_reserved: 3\n", "calls_reserved"},
-	        {"mode: list\nsecret_file: x\n", "secret_file"},
+	        {LISTED "list_name: \"a b\"\n", "list_name"},
+	        {LISTED "body: '{\"a\":${cursor}}'\n", "body"},
+	        {LISTED "body: '{\"a\":\"${nothing}\"}'\n", "body"},
+	        {LISTED "body: '{\"a\":1'\n", "body"},
+	        {LISTED "body: '<a>'\nbody_format: xml\n", "body"},
+	        {LISTED "headers: [\"no colon\"]\n", "headers"},
+	        {LISTED "headers: [\"A: b${column.x}\"]\n", "headers"},
+	        {LISTED "sign: hmac-sm3\n", "secret"},
+	        {LISTED "client_certificate: x.pem\n", "client_key"},
+	        {LISTED "calls_per_day: 3\ncalls_reserved: 3\n", "calls_reserved"},
+	        {LISTED "secret_file: x\n", "secret_file"},
 	        {"mode: list\ntotal_path: total\n", "total_path"},
-	        {"mode: list\nplain_http: false\n", "url"},
+	        {LISTED "plain_http: false\n", "url"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		bool plain = strstr(cases[i].more, "plain_http");
@@ -871,7 +949,7 @@ static void settings_that_contradict_each_other(void **state)
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
 		assert_int_equal(
 		        try_open(false, (struct eg_connector_options){0},
-		                 YAML("url: %s\nrows_path: /rows\nmode: list\nplain_http: true\n", urls[i])),
+		                 YAML("url: %s\nrows_path: /rows\n" LISTED "plain_http: true\n", urls[i])),
 		        EG_CONFIG);
 }
 
@@ -896,6 +974,7 @@ int main(void)
 	        TEST(a_list_goes_on_after_a_restart),
 	        TEST(a_kept_list_that_cannot_go_on_begins_anew),
 	        TEST(a_list_that_breaks_off_is_abandoned),
+	        TEST(a_list_that_empties_early_is_abandoned),
 	        TEST(a_list_that_was_not_taken_waits),
 	        TEST(rows_are_flattened_and_the_bad_ones_told),
 	        TEST(character_sets),
@@ -909,6 +988,7 @@ int main(void)
 	        TEST(both_directions_share_one_quota),
 	        TEST(the_days_calls_survive_a_restart),
 	        TEST(windows_follow_the_peers_clock),
+	        TEST(lists_have_their_place_on_the_peers_clock),
 	        TEST(settings_that_contradict_each_other),
 	};
 	return cmocka_run_group_tests(tests, world_open, world_close);
