@@ -77,6 +77,15 @@ const struct eg_setting_def eg_table_source_settings[] = {
          "a longer value makes its row unreadable: it is refused"},
         {"list_every", EG_SET_TIME, false, "1d", EG_SECOND, 400 * DAY_US, NULL,
          "time between the beginnings of two full lists (claim list)"},
+        {"list_retry", EG_SET_TIME, false, "1m", 1000, DAY_US, NULL,
+         "pause before a list is read anew that was not taken, or whose rows came or went while it was read"},
+        {"list_tries", EG_SET_INT, false, "3", 1, 1000, NULL,
+         "how often in a row that may happen before it is told as trouble"},
+        {"list_as_of", EG_SET_CHOICE, false, "mapping", 0, 0, "mapping|begin",
+         "a list's position: the mapping's, or the instant it was begun by the database's clock "
+         "(microseconds since 1970)"},
+        {"clock", EG_SET_TEXT, false, "CURRENT_TIMESTAMP", 1, 400, NULL,
+         "an expression in SQL that tells the clock that rows get their times from (claim list)"},
         {0}};
 
 static enum eg_rc names_of(struct eg_table_names *out, const struct eg_settings *s, const char *setting,
@@ -151,6 +160,10 @@ enum eg_rc eg_table_conf_read(struct eg_table_conf *c, const struct eg_settings 
 	                            .utc_offset_us = eg_settings_int(s, "utc_offset") * 60 * EG_SECOND,
 	                            .poll_us = eg_settings_int(s, "poll"),
 	                            .list_every_us = eg_settings_int(s, "list_every"),
+	                            .list_retry_us = eg_settings_int(s, "list_retry"),
+	                            .list_tries = (unsigned)eg_settings_int(s, "list_tries"),
+	                            .list_as_of_begin = *eg_settings_text(s, "list_as_of") == 'b',
+	                            .clock = eg_settings_text(s, "clock"),
 	                            .batch = (unsigned)eg_settings_int(s, "batch"),
 	                            .in_flight = (unsigned)eg_settings_int(s, "in_flight"),
 	                            .remember = (unsigned)eg_settings_int(s, "remember"),

@@ -23,8 +23,10 @@ struct eg_table_conf {
 	bool null_is_new;
 	bool dense_time; /* 14 digits of the position are a time */
 	const char *error_code, *error_text, *retry, *update_time;
-	int64_t overlap_us, overlap_keys, utc_offset_us, poll_us, list_every_us;
-	unsigned batch, in_flight, remember;
+	int64_t overlap_us, overlap_keys, utc_offset_us, poll_us, list_every_us, list_retry_us;
+	unsigned batch, in_flight, remember, list_tries;
+	bool list_as_of_begin;
+	const char *clock;
 	size_t max_value;
 };
 

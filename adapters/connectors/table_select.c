@@ -243,3 +243,13 @@ void eg_table_select_highest(const struct eg_table_select *s, const struct eg_ta
 	add_from(sql, c);
 	eg_sql_end(sql);
 }
+
+void eg_table_select_count(const struct eg_table_select *s, const struct eg_table_conf *c, struct eg_sql *sql)
+{
+	eg_sql_begin(sql, s->shape.quote);
+	sql->alias = "t.";
+	eg_sql_add(sql, "SELECT COUNT(*), ");
+	eg_sql_add(sql, c->clock);
+	add_from(sql, c);
+	eg_sql_end(sql);
+}

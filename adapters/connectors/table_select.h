@@ -43,5 +43,8 @@ void eg_table_select_gap(const struct eg_table_select *s, const struct eg_table_
                          const struct eg_table_range *range, struct eg_sql *sql);
 void eg_table_select_highest(const struct eg_table_select *s, const struct eg_table_conf *c,
                              struct eg_sql *sql);
+/* How many rows a full list has, and what the database's clock says. */
+void eg_table_select_count(const struct eg_table_select *s, const struct eg_table_conf *c,
+                           struct eg_sql *sql);
 
 #endif

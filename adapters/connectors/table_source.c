@@ -1,11 +1,13 @@
 /* table_source: sweeps over a table, page by page.
  *
  *   WAIT --due--> PROBE --> [HIGHEST] --> ROWS* --> [GAP] --> [NULLS* --> [GAP]] --> WAIT
+ *                 PROBE --> COUNT --> ROWS* --> [GAP] --> RECOUNT --> WAIT            (claim list)
  *   any --error--> failed: every later call of next says so
  *
  * HIGHEST and NULLS belong to claim key: the highest position at the sweep's begin, and the rows that have
  * none. GAP looks for a row that pages may have passed by: engines differ in where NULL sorts, and on none
- * is it behind a value. With claim list, LIST_BEGIN comes before the first page and LIST_END behind all.
+ * is it behind a value. With claim list, LIST_BEGIN comes before the first page and LIST_END behind all, or
+ * LIST_ABANDON when the counts before and behind do not agree with the rows.
  * A page is read by a job while the agent may do other things; next only looks whether it is there. */
 #include "connectors/table_source.h"
 
@@ -22,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { WAIT, PROBE, HIGHEST, ROWS, NULLS, GAP };
+enum phase { WAIT, PROBE, HIGHEST, COUNT, ROWS, NULLS, GAP, RECOUNT };
 
 struct eg_table_source {
 	struct eg_table_conf conf;
@@ -103,7 +105,7 @@ enum eg_rc eg_table_source_open(struct eg_table_source **out, const struct eg_co
 	    (rc = eg_watermark_open(&s->watermark, &s->conf, s->checkpoint, o->prefix, err)))
 		goto out;
 	if (s->conf.claim == EG_CLAIM_LIST)
-		s->due_us = eg_table_list_open(&s->list, &s->conf, s->checkpoint, o->prefix, s->once);
+		s->due_us = eg_table_list_open(&s->list, &s->conf, s->checkpoint, o->prefix, s->once, s->dry);
 	*out = s;
 	return EG_OK;
 out:
@@ -158,11 +160,13 @@ static enum eg_rc begin_probe(struct eg_table_source *s, struct eg_err *err)
 
 static enum eg_rc begin_page(struct eg_table_source *s, enum phase phase, struct eg_err *err)
 {
-	bool one = phase == HIGHEST || phase == GAP;
-	unsigned n = phase == HIGHEST ? 1 : phase == GAP ? s->select.n_order : s->select.n;
+	bool count = phase == COUNT || phase == RECOUNT, one = phase == HIGHEST || phase == GAP || count;
+	unsigned n = phase == HIGHEST ? 1 : count ? 2 : phase == GAP ? s->select.n_order : s->select.n;
 	struct eg_table_page *p = eg_table_page_new(n, one ? 1 : s->conf.batch, s->conf.max_value);
 	if (p && phase == HIGHEST)
 		eg_table_select_highest(&s->select, &s->conf, &p->sql);
+	else if (p && count)
+		eg_table_select_count(&s->select, &s->conf, &p->sql);
 	else if (p && phase == GAP)
 		eg_table_select_gap(&s->select, &s->conf, &s->range, &p->sql);
 	else if (p)
@@ -253,7 +257,7 @@ static enum eg_rc after_rows(struct eg_table_source *s, struct eg_err *err)
 		s->nulls_due_us = eg_mono_us() + s->conf.overlap_us;
 		return begin_rows(s, true, err);
 	}
-	return end_sweep(s, err);
+	return s->conf.claim == EG_CLAIM_LIST ? begin_page(s, RECOUNT, err) : end_sweep(s, err);
 }
 
 /* The page is used up. */
@@ -306,7 +310,22 @@ static enum eg_rc take_probe(struct eg_table_source *s, struct eg_err *err)
 	if (rc != EG_OK)
 		return rc;
 	s->cursor = s->conf.claim == EG_CLAIM_KEY ? INT64_MIN : INT64_MAX;
-	return s->conf.claim == EG_CLAIM_KEY ? begin_page(s, HIGHEST, err) : begin_rows(s, false, err);
+	if (s->conf.claim == EG_CLAIM_FLAG)
+		return begin_rows(s, false, err);
+	return begin_page(s, s->conf.claim == EG_CLAIM_KEY ? HIGHEST : COUNT, err);
+}
+
+/* The table was counted, before its list or behind it. */
+static enum eg_rc take_count(struct eg_table_source *s, struct eg_err *err)
+{
+	bool before = s->phase == COUNT;
+	enum eg_rc rc = before ? eg_table_list_counted(&s->list, s->page, err)
+	                       : eg_table_list_whole(&s->list, s->page, err);
+	drop_page(s);
+	if (before)
+		return rc ? rc : begin_rows(s, false, err);
+	s->list.whole = rc == EG_OK;
+	return rc && rc != EG_EMPTY ? rc : end_sweep(s, err);
 }
 
 static enum eg_rc take_page(struct eg_table_source *s, struct eg_err *err)
@@ -318,6 +337,8 @@ static enum eg_rc take_page(struct eg_table_source *s, struct eg_err *err)
 		drop_page(s);
 		return rc;
 	}
+	if (s->phase == COUNT || s->phase == RECOUNT)
+		return take_count(s, err);
 	eg_kill_point("table.claimed");
 	if (s->phase != HIGHEST)
 		return EG_OK;
@@ -373,6 +394,7 @@ static enum eg_rc hand_out(struct eg_table_source *s, struct eg_in *out, struct 
 	struct eg_bytes raw;
 	if (s->conf.claim == EG_CLAIM_LIST) {
 		flight.ref = ++s->ref;
+		s->list.rows++;
 	} else {
 		eg_table_row_seen(&row, s->checkpoint, &s->frame, &flight.row);
 		bool skip = known(s, &flight.row);
@@ -411,14 +433,18 @@ static void fill_list(struct eg_table_source *s, enum eg_in_kind kind, struct eg
 	                      .columns = &s->select.out,
 	                      .place = s->conf.table,
 	                      .list = {.name = s->list.name, .count = -1}};
+	out->list.as_of = s->conf.list_as_of_begin ? s->list.position_us : 0;
 }
 
 static void end_list(struct eg_table_source *s, struct eg_in *out)
 {
 	s->list.reading = false;
-	fill_list(s, EG_IN_LIST_END, out);
+	fill_list(s, s->list.whole ? EG_IN_LIST_END : EG_IN_LIST_ABANDON, out);
+	s->due_us = eg_mono_us() + (s->list.whole ? s->conf.list_every_us : s->conf.list_retry_us);
+	if (!s->list.whole)
+		return;
+	out->list.count = s->list.count;
 	s->list.end_ref = out->ref;
-	s->due_us = eg_mono_us() + s->conf.list_every_us;
 }
 
 /* --- next */
@@ -448,6 +474,10 @@ static enum eg_rc step(struct eg_table_source *s, int64_t deadline, struct eg_in
 		rc = wait_job(s, deadline, err);
 		return rc == EG_OK ? EG_BUSY : rc;
 	}
+	if (s->phase == WAIT && s->list.reading) {
+		end_list(s, out);
+		return EG_OK;
+	}
 	if (s->phase == WAIT)
 		return idle(s, deadline, out, err);
 	if (s->conf.claim == EG_CLAIM_LIST && !s->list.reading) {
@@ -466,13 +496,7 @@ static enum eg_rc step(struct eg_table_source *s, int64_t deadline, struct eg_in
 		return rc == EG_EMPTY ? EG_BUSY : rc;
 	}
 	rc = s->phase == GAP ? after_gap(s, err) : after_page(s, err);
-	if (rc != EG_OK)
-		return rc;
-	if (s->phase == WAIT && s->list.reading) {
-		end_list(s, out);
-		return EG_OK;
-	}
-	return EG_BUSY;
+	return rc == EG_OK ? EG_BUSY : rc;
 }
 
 enum eg_rc eg_table_source_next(struct eg_table_source *s, int64_t mono_deadline_us, struct eg_in *out,

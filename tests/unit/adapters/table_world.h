@@ -203,6 +203,8 @@ struct taken {
 	unsigned n;
 	uint64_t refs[TAKE_MAX];
 	enum eg_in_kind kinds[TAKE_MAX];
+	int64_t count, as_of; /* of the list that came last */
+	char name[65];
 	uint64_t generation;
 	char columns[512];
 	char text[262144];
@@ -219,6 +221,9 @@ static inline void note(struct taken *t, const struct eg_in *in)
 		                           in->kind == EG_IN_LIST_BEGIN ? "BEGIN"
 		                           : in->kind == EG_IN_LIST_END ? "END"
 		                                                        : "ABANDON");
+		t->count = in->list.count;
+		t->as_of = in->list.as_of;
+		snprintf(t->name, sizeof t->name, "%s", in->list.name);
 		return;
 	}
 	t->generation = in->columns->generation;

@@ -1,4 +1,5 @@
 /* The table connector against a real engine: claims, marks, late commits, texts, changed schemas, hangs. */
+#include "common/when.h"
 #include "table_world.h"
 
 #include <sys/wait.h>
@@ -431,6 +432,167 @@ static void full_lists(void **state)
 	assert_memory_equal(broken.text + strlen(broken.text) - 8, "ABANDON|", 8);
 	sql(w, "DROP TABLE elders");
 	assert_int_equal(try_open(w, (struct how){.yaml = yaml}, &err), EG_UNAVAILABLE);
+}
+
+#define LISTED                                                                                               \
+	"table: elders\nclaim: list\nkey: [id]\ncolumns: [id]\nbatch: 2\npoll: 10ms\nlist_retry: 10ms\n"
+
+/* An agency that empties its table and fills it again must withdraw nobody by it. */
+static void rows_that_go_between_pages_end_no_list(void **state)
+{
+	struct world *w = *state;
+	/* What happens behind page 1, and behind page 2; what comes of the list; what it is when it comes
+	 * again. */
+	static const struct {
+		const char *first, *then, *list, *again;
+	} cases[] = {
+	        {"DELETE FROM elders WHERE id IN (5, 6)", NULL, "3|4|ABANDON|", "BEGIN|1|2|3|4|END|"},
+	        {"DELETE FROM elders", NULL, "ABANDON|", "BEGIN|END|"},
+	        {"DELETE FROM elders WHERE id IN (3, 4)",
+	         "INSERT INTO elders (id, xm) VALUES (3, 'r3'), (4, 'r4')", "5|6|ABANDON|",
+	         "BEGIN|1|2|3|4|5|6|END|"},
+	        {"DELETE FROM elders WHERE id < 3", "INSERT INTO elders (id, xm) VALUES (1, 'r1')",
+	         "3|4|5|6|ABANDON|", "BEGIN|1|3|4|5|6|END|"},
+	        {"INSERT INTO elders (id, xm) VALUES (7, 'r7')", "DELETE FROM elders WHERE id = 6",
+	         "3|4|5|7|END|", NULL}, /* true: none who stood there all the time is missing */
+	        {"UPDATE elders SET xm = 'new'", NULL, "3|4|5|6|END|", NULL},
+	};
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char tail[64] = "", *at = tail;
+		make_elders(w, 6);
+		open_table(w, (struct how){.yaml = LISTED});
+		assert_string_equal(take(w, 3)->text, "BEGIN|1|2|");
+		sql(w, "%s", cases[i].first);
+		for (unsigned n = 0; !strstr(tail, "END|") && !strstr(tail, "ABANDON|"); n++) {
+			if (n == 2 && cases[i].then)
+				sql(w, "%s", cases[i].then);
+			at += snprintf(at, (size_t)(tail + sizeof tail - at), "%s", take(w, 1)->text);
+		}
+		assert_string_equal(tail, cases[i].list);
+		if (strstr(tail, "ABANDON|"))
+			assert_int_equal(eg_checkpoint_get(w->checkpoint, "source.list").len, 0);
+		if (!cases[i].again)
+			continue;
+		unsigned most = 0;
+		for (const char *p = cases[i].again; *p; p++)
+			most += *p == '|';
+		struct taken *t = take(w, most);
+		assert_string_equal(t->text, cases[i].again);
+		assert_int_equal(t->count, most - 2);
+	}
+}
+
+/* Reads page 1 of a list, and lets it go on without one of the others. */
+static enum eg_rc moved_list(struct world *w, struct taken *t, struct eg_err *err)
+{
+	make_elders(w, 6);
+	enum eg_rc rc = take_some(w, t, 3, err);
+	if (rc)
+		return rc;
+	assert_string_equal(t->text, "BEGIN|1|2|");
+	sql(w, "DELETE FROM elders WHERE id = 5");
+	assert_int_equal(take_some(w, t, 4, err), EG_OK);
+	assert_string_equal(t->text, "3|4|6|ABANDON|");
+	return EG_OK;
+}
+
+static void a_list_that_keeps_moving_is_told(void **state)
+{
+	struct world *w = *state;
+	static struct taken t;
+	struct eg_err err = {0};
+	static const char yaml[] = LISTED "list_tries: 3\n";
+	make_elders(w, 6);
+	open_table(w, (struct how){.yaml = yaml});
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(moved_list(w, &t, &err), EG_OK);
+	assert_int_equal(take_some(w, &t, 1, &err), EG_PRECONDITION);
+	assert_non_null(strstr(err.text, "elders"));
+	assert_non_null(strstr(err.text, "6 rows before"));
+	/* Still, after it was opened anew and after a restart. */
+	struct eg_err save = {0};
+	assert_int_equal(eg_checkpoint_save(w->checkpoint, &save), EG_OK);
+	shut(w);
+	reopen_checkpoint(w);
+	open_table(w, (struct how){.yaml = yaml});
+	assert_int_equal(moved_list(w, &t, &err), EG_OK);
+	assert_int_equal(take_some(w, &t, 1, &err), EG_PRECONDITION);
+	/* One that holds still forgives. */
+	open_table(w, (struct how){.yaml = yaml});
+	assert_string_equal(take(w, 7)->text, "BEGIN|1|2|3|4|6|END|");
+	open_table(w, (struct how){.yaml = yaml});
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(moved_list(w, &t, &err), EG_OK);
+	assert_int_equal(take_some(w, &t, 1, &err), EG_OK);
+	/* Who asks once is told at once. */
+	make_elders(w, 6);
+	open_table(w, (struct how){.once = true, .dry = true, .yaml = yaml});
+	assert_int_equal(moved_list(w, &t, &err), EG_OK);
+	assert_int_equal(take_some(w, &t, 1, &err), EG_PRECONDITION);
+}
+
+/* The database's time, so many hours from now. */
+static const char *clock_of(const struct world *w, int hours)
+{
+	static char text[96];
+	if (engine_is(w, "sqlite"))
+		snprintf(text, sizeof text, "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '%+d hours')", hours);
+	else if (engine_is(w, "mariadb"))
+		snprintf(text, sizeof text, "(CURRENT_TIMESTAMP(6) + INTERVAL %d HOUR)", hours);
+	else
+		snprintf(text, sizeof text, "(CURRENT_TIMESTAMP + INTERVAL '%d hours')", hours);
+	return text;
+}
+
+/* As the mapping makes a version of a time without zone. */
+static int64_t version_of(struct world *w, int id)
+{
+	char query[64], text[64];
+	struct eg_when any;
+	const char *why;
+	int64_t us;
+	snprintf(query, sizeof query, "SELECT gxsj FROM elders WHERE id = %d", id);
+	snprintf(text, sizeof text, "%s", ask(w, query));
+	text[strcspn(text, "|")] = 0;
+	assert_true(eg_when_compile("auto", &any, &why));
+	assert_true(eg_when_instant(&any, eg_bytes_of(text), 8 * 3600, &us));
+	return us;
+}
+
+/* Who was missing from a list and comes back must be newer than it, and who was there before it older,
+ * however wrong the database's clock is: it is what versions of rows are made of. */
+static void lists_have_their_place_on_the_databases_clock(void **state)
+{
+	struct world *w = *state;
+	static const int hours[] = {-24, 24};
+	struct eg_err err = {0};
+	for (unsigned i = 0; i < 2; i++) {
+		char yaml[512], name[64];
+		make_elders(w, 2);
+		sql(w, "UPDATE elders SET gxsj = %s WHERE id = 1", clock_of(w, hours[i]));
+		snprintf(yaml, sizeof yaml, "list_as_of: begin\nclock: \"%s\"\n" LISTED,
+		         clock_of(w, hours[i]));
+		open_table(w, (struct how){.once = true, .yaml = yaml});
+		struct taken *t = take(w, ALL);
+		assert_string_equal(t->text, "BEGIN|1|2|END|");
+		sql(w, "UPDATE elders SET gxsj = %s WHERE id = 2", clock_of(w, hours[i]));
+		if (!(version_of(w, 1) <= t->as_of && t->as_of <= version_of(w, 2)))
+			fail_msg("%lld %lld %lld", (long long)version_of(w, 1), (long long)t->as_of,
+			         (long long)version_of(w, 2));
+		/* A mapping takes it from the name. */
+		eg_instant_format(t->as_of, name);
+		assert_memory_equal(t->name, "elders-", 7);
+		assert_memory_equal(t->name + 7, name, 11);
+		snprintf(yaml, sizeof yaml, LISTED);
+		open_table(w, (struct how){.once = true, .yaml = yaml});
+		assert_int_equal(take(w, ALL)->as_of, 0);
+	}
+	/* A clock that says nothing is never replaced by ours. */
+	open_table(w, (struct how){.once = true, .yaml = LISTED "clock: \"'soon'\"\n"});
+	static struct taken none;
+	assert_int_equal(take_some(w, &none, ALL, &err), EG_INVALID);
+	assert_int_equal(none.n, 0);
+	assert_non_null(strstr(err.text, "clock"));
 }
 
 /* Who stands behind an order that says nothing would be withdrawn if the list ended there. */
@@ -873,6 +1035,9 @@ int main(void)
 	        CASE(texts_of_all_kinds),
 	        CASE(schema_changes),
 	        CASE(full_lists),
+	        CASE(rows_that_go_between_pages_end_no_list),
+	        CASE(a_list_that_keeps_moving_is_told),
+	        CASE(lists_have_their_place_on_the_databases_clock),
 	        CASE(an_order_of_null_ends_no_list),
 	        CASE(keys_of_null),
 	        CASE(list_without_verdict_comes_again),
