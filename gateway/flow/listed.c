@@ -55,20 +55,16 @@ unsigned eg_listed_of(const struct eg_listed *l, struct eg_bytes agency, struct 
 	return n;
 }
 
-/* Its absences were refused to nobody. */
-static bool stands(const struct eg_list_info *l)
-{
-	return l->phase == EG_LIST_DONE || l->phase == EG_LIST_WITHDRAWING;
-}
-
 static bool over(const struct eg_list_info *l)
 {
 	return l->phase == EG_LIST_DONE || l->phase == EG_LIST_REFUSED;
 }
 
+/* Only one that is done: while it withdraws it may fail still, and then it says nothing. Of keys that it
+ * rejected it says nothing either, nor of those that it lacked and left as they are. */
 bool eg_listed_outdoes(const struct eg_list_info *l, const struct eg_list_info *than)
 {
-	return l->seq && stands(l) && over(than) && !l->counts.unsaid &&
+	return l->seq && l->phase == EG_LIST_DONE && over(than) && !l->counts.unsaid && !l->counts.skipped &&
 	       (l->versionless || !than->versionless) && strcmp(l->agency, than->agency) == 0 &&
 	       strcmp(l->dataset, than->dataset) == 0 && l->as_of >= than->as_of &&
 	       l->pinned >= than->pinned && l->row > than->row && eg_list_includes(l, than);

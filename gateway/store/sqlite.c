@@ -79,9 +79,10 @@ static const char schema[] =
         "CREATE INDEX IF NOT EXISTS list_phase ON list (phase);"
         "CREATE INDEX IF NOT EXISTS list_of ON list (agency, dataset);"
         "CREATE TABLE IF NOT EXISTS standing (list INTEGER PRIMARY KEY);"
-        /* Of several lists the newest stands, so only a store of before this table has lists and none here.
-         */
-        "INSERT INTO standing (list) SELECT \"row\" FROM list WHERE NOT EXISTS (SELECT 1 FROM standing);"
+        /* Of several lists that did not fail the newest stands, so only a store of before this table has such
+         * and none here. */
+        "INSERT INTO standing (list) SELECT \"row\" FROM list WHERE phase <> 8 AND NOT EXISTS (SELECT 1 FROM "
+        "standing);"
         "INSERT INTO meta (name, value) VALUES ('format', x'0000000000000001') ON CONFLICT DO NOTHING;";
 
 /* ---- connections ---- */

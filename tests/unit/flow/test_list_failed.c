@@ -320,6 +320,50 @@ static void what_may_pass_is_tried_again(void **state)
 		assert_false(eg_list_again(hopeless[i], &tries));
 }
 
+static enum eg_rc withdrawing_fails(const struct eg_ticket *t)
+{
+	return t->kind == EG_TICKET_SUBMISSION && t->submission.n &&
+	                       t->submission.items[0].claim.op == EG_WITHDRAW
+	               ? EG_LIMIT
+	               : EG_OK;
+}
+
+/* A list that fails when all but its withdrawals is done says nothing, so the older one speaks on. */
+static void one_that_fails_while_it_withdraws(void **state)
+{
+	(void)state;
+	char name[24];
+	send_record("a", "王一", 10);
+	send_list("one", 100, three, 3);
+	gate.verdict = withdrawing_fails;
+	struct eg_list *l = put_list("two", 200, three, 2, false, NULL);
+	assert_int_equal(wait_over(l).phase, EG_LIST_FAILED);
+	eg_list_release(l);
+	assert_int_equal(send_record("a", "王晚", 50), EG_STALE);
+	stands("a", name);
+	assert_string_equal(name, "王一");
+	assert_int_equal(eg_writer_lists_standing(r->writer), 1);
+}
+
+/* The first list of a store failed: it stands no more, after a restart neither. */
+static void one_that_failed_stands_no_more(void **state)
+{
+	(void)state;
+	send_record("c", "王三", 10);
+	gate.verdict = withdrawing_fails;
+	struct eg_list *l = put_list("one", 100, three, 2, false, NULL);
+	assert_int_equal(wait_over(l).phase, EG_LIST_FAILED);
+	eg_list_release(l);
+	assert_int_equal(eg_writer_lists_standing(r->writer), 0);
+	gate_stop();
+	stop_all();
+	gate_free();
+	road_start(r);
+	start_lists();
+	assert_int_equal(eg_writer_lists_standing(r->writer), 0);
+	assert_int_equal(send_record("c", "王早", 5), EG_STALE);
+}
+
 /* ---- sent again ---- */
 
 static void the_same_list_is_the_same_in_all_it_says(void **state)
@@ -387,6 +431,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(approved_withdrawals_that_are_gone, set_up_guard, tear_down),
 	        GATE(one_ticket_that_always_fails),
 	        GATE(what_may_pass_is_tried_again),
+	        GATE(one_that_fails_while_it_withdraws),
+	        GATE(one_that_failed_stands_no_more),
 	        T(the_same_list_is_the_same_in_all_it_says),
 	        GATE(rows_in_memory_count),
 	};

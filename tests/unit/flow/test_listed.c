@@ -263,6 +263,24 @@ static void a_key_that_moves_while_a_list_comes_is_not_withdrawn(void **state)
 	assert_stands("c", "");
 }
 
+/* What such a list left as it was it does not say to be absent: what an older one said of it holds. */
+static void a_key_that_was_left_as_it_is_an_older_list_knows(void **state)
+{
+	(void)state;
+	send_record("b", "王二", 10);
+	send_list("one", 100, three, 3);
+	struct eg_list *l = begin_list("two", 200, false, NULL);
+	assert_int_equal(send_record("b", "王旧", 5), EG_STALE);
+	const struct row rows[] = {three[0], three[2]};
+	fill_list(l, rows, 2);
+	assert_int_equal(end_list(l).counts.skipped, 1);
+	assert_int_equal(send_record("b", "王晚", 50), EG_STALE);
+	assert_stands("b", "王二");
+	assert_int_equal(standing(), 2);
+	send_list("three", 300, three, 3);
+	assert_int_equal(standing(), 1);
+}
+
 static atomic_bool holding;
 
 static bool hold(void *arg)
@@ -423,6 +441,7 @@ int main(void)
 	        T(older_lists_yield_to_what_newer_ones_hold),
 	        T(presence_is_asked_for_when_it_is_withdrawn),
 	        T(a_key_that_moves_while_a_list_comes_is_not_withdrawn),
+	        T(a_key_that_was_left_as_it_is_an_older_list_knows),
 	        T(records_that_come_while_a_list_is_compared),
 	        T(many_records_that_come_while_a_list_is_compared),
 	        T(records_that_come_before_a_restart),
