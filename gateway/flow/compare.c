@@ -281,7 +281,7 @@ static enum eg_rc compare_key(struct comparing *c, const uint8_t token[EG_TOKEN_
 			rc = next_row(c, err);
 		listed = c->has && memcmp(c->row.token, token, EG_TOKEN_SIZE) == 0;
 	}
-	if (k.copied || c->o->list->n_regions)
+	if (eg_arena_used(c->side))
 		eg_arena_reset(c->side);
 	return rc;
 }

@@ -17,6 +17,25 @@ static bool is_foreign(const struct eg_list_info *l, const struct eg_header *h)
 	       !eg_bytes_equal(h->submission, eg_bytes_of(l->list_id));
 }
 
+/* Is the entry a late record's? Then *token is its key. EG_LIMIT: the page is full. */
+static enum eg_rc look(const struct eg_list_ask *a, const struct eg_list_info *l,
+                       const struct eg_log_head *head, struct eg_arena *page, bool *late,
+                       uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	struct eg_header h;
+	struct eg_claim c;
+	enum eg_rc rc = eg_header_read(head->header, &h, err);
+	*late = false;
+	if (rc || !is_foreign(l, &h))
+		return rc;
+	rc = eg_list_claim(a->vault, a->conn, head->seq, page, &c, err);
+	if (rc || c.version >= l->as_of)
+		return rc;
+	eg_source_token(a->vault, c.agency, c.dataset, c.source_key, token);
+	*late = true;
+	return EG_OK;
+}
+
 enum eg_rc eg_list_late(const struct eg_list_ask *a, const struct eg_list_info *l, uint64_t after,
                         uint64_t until, struct eg_arena *page,
                         enum eg_rc (*each)(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err),
@@ -31,19 +50,17 @@ enum eg_rc eg_list_late(const struct eg_list_ask *a, const struct eg_list_info *
 		if (rc == EG_OK && !n)
 			break;
 		for (unsigned i = 0; i < n && rc == EG_OK && heads[i].seq <= until; i++) {
-			struct eg_header h;
-			struct eg_claim c;
 			uint8_t token[EG_TOKEN_SIZE];
-			rc = eg_header_read(heads[i].header, &h, err);
-			if (rc || !is_foreign(l, &h))
-				continue;
-			rc = eg_list_claim(a->vault, a->conn, heads[i].seq, page, &c, err);
-			if (rc || c.version >= l->as_of)
-				continue;
-			eg_source_token(a->vault, c.agency, c.dataset, c.source_key, token);
-			rc = each(arg, token, err);
+			bool late = false;
+			rc = look(a, l, &heads[i], page, &late, token, err);
+			if (rc == EG_LIMIT && i) { /* the next page begins with it */
+				rc = EG_OK;
+				break;
+			}
+			if (late)
+				rc = each(arg, token, err);
+			after = heads[i].seq;
 		}
-		after = n ? heads[n - 1].seq : until;
 	}
 	return rc;
 }

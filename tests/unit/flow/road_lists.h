@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-enum { NAME = 3, REGION = 11, STATUS = 15 };
+enum { NAME = 3, REGION = 11, ADDRESS = 12, STATUS = 15 };
 enum { LISTS_OPEN = 4 };
 
 static struct road *r;

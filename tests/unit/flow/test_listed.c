@@ -381,6 +381,96 @@ static void records_that_come_before_a_restart(void **state)
 	late_while_it_is_compared(0, true);
 }
 
+/* ---- memory ---- */
+
+/* A list whose rows have versions of their own. */
+static void many_rows(struct eg_list *l, unsigned n)
+{
+	struct eg_err err = {0};
+	struct eg_hash *h = eg_hash_new(EG_HASH_SHA256);
+	char address[601] = "";
+	uint8_t digest[32];
+	for (unsigned i = 0; i < 200; i++)
+		memcpy(address + (size_t)3 * i, "温", 4);
+	for (unsigned first = 0; first < n; first += 1000) {
+		unsigned until = n < first + 1000 ? n : first + 1000;
+		struct eg_ticket *t = road_batch(r, "police", "hukou", 1000);
+		for (unsigned i = first; i < until; i++) {
+			char key[16];
+			snprintf(key, sizeof key, "k%u", i);
+			struct eg_item *item = road_add(t, key, 10, EG_ASSERT);
+			const struct eg_bytes bytes = eg_bytes_of(key);
+			const uint8_t len[4] = {0, 0, 0, (uint8_t)bytes.len};
+			const struct eg_bytes parts[] = {{len, 4}, bytes};
+			road_text(t, item, NAME, "王一");
+			road_text(t, item, ADDRESS, address);
+			road_int(item, STATUS, 1);
+			eg_list_digest(l, bytes);
+			eg_hash_add(h, parts, 2);
+		}
+		assert_ok(eg_list_add(l, t, first, &err), err);
+		eg_ticket_free(t);
+	}
+	eg_hash_end(h, digest);
+	eg_hash_free(h);
+	assert_ok(eg_list_end(l, n, (struct eg_bytes){digest, sizeof digest}, &err), err);
+}
+
+/* An older list comes late and lacks almost all that a newer one brought: what it asks of each key's entry
+ * is forgotten with the key. */
+static void a_late_list_asks_of_many_keys(void **state)
+{
+	(void)state;
+	enum { ROWS = 10000 };
+	struct eg_list *l = begin_list("newer", 200, false, NULL);
+	many_rows(l, ROWS);
+	assert_int_equal(end_list(l).counts.added, ROWS);
+	l = begin_list("older", 100, false, NULL);
+	many_rows(l, 1);
+	struct eg_list_counts n = end_list(l).counts;
+	assert_int_equal(n.covered, ROWS);
+	assert_int_equal(n.missing, 0);
+}
+
+static enum eg_rc count_late(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct eg_err *err)
+{
+	(void)token, (void)err;
+	++*(unsigned *)arg;
+	return EG_OK;
+}
+
+/* However large the records are that came meanwhile: they are looked through page by page. */
+static void late_records_fill_more_than_a_page(void **state)
+{
+	(void)state;
+	enum { RECORDS = 300 };
+	struct eg_err err = {0};
+	char name[24], key[16];
+	const struct eg_list_info l = {
+	        .agency = "police", .dataset = "hukou", .list_id = "l", .as_of = 100, .versionless = true};
+	uint64_t head = road_head(r);
+	struct eg_ticket *t = road_batch(r, "police", "hukou", RECORDS);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		snprintf(name, sizeof name, "王%u", i);
+		struct eg_item *item = road_add(t, key, 10, EG_ASSERT);
+		road_text(t, item, NAME, name);
+		road_int(item, STATUS, 1);
+	}
+	road_send(r, t);
+	eg_ticket_free(t);
+	struct eg_arena *page = eg_arena_new((size_t)256 << 10);
+	const struct eg_list_ask ask = {.vault = r->vault, .conn = r->reader, .arena = r->arena};
+	unsigned n = 0;
+	assert_ok(eg_list_late(&ask, &l, head, road_head(r), page, count_late, &n, &err), err);
+	assert_int_equal(n, RECORDS);
+	/* One that no page holds is told. */
+	eg_arena_free(page);
+	page = eg_arena_new(1024);
+	assert_int_equal(eg_list_late(&ask, &l, head, road_head(r), page, count_late, &n, &err), EG_LIMIT);
+	eg_arena_free(page);
+}
+
 /* ---- coverage ---- */
 
 static void rows_out_of_the_coverage_do_not_count(void **state)
@@ -419,15 +509,21 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+/* Without the check, which compares each person with each. */
+static int tear_down_many(void **state)
 {
 	(void)state;
-	road_check(r);
 	eg_intake_close(r->intake);
 	eg_writer_drain(r->writer);
 	stop_lists();
 	road_close(r, true);
 	return 0;
+}
+
+static int tear_down(void **state)
+{
+	road_check(r);
+	return tear_down_many(state);
 }
 
 int main(void)
@@ -445,6 +541,8 @@ int main(void)
 	        T(records_that_come_while_a_list_is_compared),
 	        T(many_records_that_come_while_a_list_is_compared),
 	        T(records_that_come_before_a_restart),
+	        cmocka_unit_test_setup_teardown(a_late_list_asks_of_many_keys, set_up, tear_down_many),
+	        T(late_records_fill_more_than_a_page),
 	        T(rows_out_of_the_coverage_do_not_count),
 	};
 	return cmocka_run_group_tests_name("listed", tests, NULL, NULL);
