@@ -45,6 +45,7 @@ struct eg_deliver {
 	int64_t pause_until_us;           /* 0: none */
 	unsigned lone;         /* events parked as failing by themselves, with nothing delivered since */
 	int64_t full_until_us; /* no room for another parked event */
+	bool alone;            /* the next event was refused: those after it would go out anew each time */
 	bool full, stopped;
 };
 
@@ -219,6 +220,7 @@ static bool refused_enough(struct eg_deliver *d, const struct eg_chunk_item *ite
 	if (t->refused >= d->o.limits->refusals)
 		return true;
 	d->pause_until_us = eg_mono_us() + eg_backoff_next(&d->pause);
+	d->alone = true;
 	eg_log(EG_LOG_WARN, "agent.event_refused", EG_I("seq", item->seq), EG_I("try", t->refused),
 	       EG_T("reason", why->text));
 	return false;
@@ -312,15 +314,15 @@ static bool deliver_window(struct eg_deliver *d, int64_t now)
 	bool good = true;
 	if (!w || !pin_start(d, w))
 		return false;
-	/* One that was refused goes alone: those after it would go out anew each time. */
-	d->chunk.max = d->pause_until_us ? 1 : d->o.limits->deliver_events;
+	d->pause_until_us = 0;
+	d->chunk.max = d->alone ? 1 : d->o.limits->deliver_events;
 	/* Persons grow old while a target fails, and each look at them is entered in the log. */
 	if (d->port.backoff.next_us && d->chunk.max > HESITANT)
 		d->chunk.max = HESITANT;
 	if (!eg_ahead_ready(&d->ahead, d->outbound, d->views, w, d->at, d->chunk.max, now))
 		return false;
 	eg_chunk_reset(&d->chunk);
-	d->pause_until_us = 0;
+	d->alone = false;
 	while (end < w->n_items && take(d, end, w->items[end], now) != STOP)
 		end++;
 	if (d->chunk.n) {
@@ -501,9 +503,7 @@ int64_t eg_deliver_due(const struct eg_deliver *d)
 		due = d->port.not_before_us;
 	if (d->port.connector && !d->full && d->pause_until_us && d->pause_until_us < due)
 		due = d->pause_until_us;
-	if (eg_ahead_due(&d->ahead) < due)
-		due = eg_ahead_due(&d->ahead);
-	return due;
+	return eg_ahead_due(&d->ahead) < due ? eg_ahead_due(&d->ahead) : due;
 }
 
 void eg_deliver_stop(struct eg_deliver *d)

@@ -810,6 +810,30 @@ static void a_person_who_cannot_be_shown_holds_back_until_it_works(void **state)
 	assert_false(mend);
 }
 
+/* Its pause is over, but its person has grown old meanwhile and nobody can be asked: that time is not due. */
+static void a_refused_event_whose_person_is_gone_again_is_not_due(void **state)
+{
+	(void)state;
+	limits.refusals = 3;
+	refuses = "1101";
+	target.answer = answer;
+	turn();
+	window("a11:view b12", 20, 0);
+	turn();
+	show(1);
+	assert_int_equal(target.calls, 1);
+	fake_lose();
+	now = eg_mono_us() + 120 * EG_SECOND;
+	turn();
+	assert_true(eg_deliver_due(deliver) > now);
+	refuses = NULL;
+	fake.up = true;
+	turn();
+	show(1);
+	assert_string_equal(target.delivered, "1101 12 ");
+	assert_int_equal(target.calls, 3); /* the one that was refused went alone still */
+}
+
 static void a_parked_event_is_shown_with_its_person(void **state)
 {
 	(void)state;
@@ -982,6 +1006,7 @@ int main(void)
 	        T(columns_that_a_change_lacks_are_asked_for),
 	        T(changes_that_wait_for_persons_go_together),
 	        T(a_person_who_cannot_be_shown_holds_back_until_it_works),
+	        T(a_refused_event_whose_person_is_gone_again_is_not_due),
 	        T(a_parked_event_is_shown_with_its_person),
 	        T(a_parked_person_of_the_snapshot_is_shown_again),
 	        T(a_parked_person_who_is_gone_stays_visible),
