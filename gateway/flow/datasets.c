@@ -59,6 +59,15 @@ void eg_datasets_close(struct eg_datasets *d)
 	*d = (struct eg_datasets){0};
 }
 
+/* What a source says of its own time, as far as our clock believes it. */
+static void happened(struct eg_dataset_state *s, int64_t event, int64_t now_us)
+{
+	if (event > now_us + EG_CLOCK_SKEW)
+		event = now_us + EG_CLOCK_SKEW;
+	if (event > s->now.event_time)
+		s->now.event_time = event;
+}
+
 enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, const struct eg_work *works,
                              unsigned n, int64_t now_us, struct eg_err *err)
 {
@@ -72,18 +81,13 @@ enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, c
 	if (t->submission.last_seq)
 		s->now.seq = t->submission.last_seq;
 	for (unsigned i = 0; i < n; i++) {
-		int64_t event = works[i].item->claim.event_time;
 		if (works[i].item->claim.op == EG_WITHDRAW)
 			continue; /* the gateway's own */
 		s->now.heard = now_us;
 		s->now.records++;
 		s->now.rejects += works[i].rejected;
-		if (works[i].item->outcome == EG_QUARANTINED)
-			continue;
-		if (event > now_us + EG_CLOCK_SKEW)
-			event = now_us + EG_CLOCK_SKEW;
-		if (event > s->now.event_time)
-			s->now.event_time = event;
+		if (works[i].item->outcome != EG_QUARANTINED)
+			happened(s, works[i].item->claim.event_time, now_us);
 	}
 	return EG_OK;
 }
@@ -101,6 +105,8 @@ enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *
 	s->now.heard = now_us;
 	s->now.seq = l->seq;
 	s->now.records += (int64_t)l->counts.unchanged;
+	if (l->as_of >= EG_POSITION_INSTANT && l->as_of <= now_us + EG_CLOCK_SKEW)
+		happened(s, l->as_of, now_us);
 	return EG_OK;
 }
 

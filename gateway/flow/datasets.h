@@ -9,6 +9,10 @@
 
 /* A source's clock counts for at most this much ahead of ours. */
 #define EG_CLOCK_SKEW (24 * 3600 * EG_SECOND)
+/* A list's position is whatever orders its dataset. From 2000-01-01 in microseconds to our clock with the
+ * skew it is taken for an instant: no counter gets there, no time in seconds, milliseconds or digits of a
+ * date. */
+#define EG_POSITION_INSTANT (INT64_C(946684800) * EG_SECOND)
 
 struct eg_dataset_state {
 	char name[2 * EG_NAME_MAX + 1];  /* agency/dataset */
@@ -43,7 +47,8 @@ void eg_datasets_close(struct eg_datasets *d);
 /* Counts the works of one submission, which are done. */
 enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, const struct eg_work *works,
                              unsigned n, int64_t now_us, struct eg_err *err);
-/* A full list of this dataset came: records of it that changed nothing were counted by nobody else. */
+/* A full list of this dataset came: records of it that changed nothing were counted by nobody else. It says
+ * what was so at its position: where that is an instant, a list without a change is an event of then. */
 enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *l, int64_t now_us,
                               struct eg_err *err);
 void eg_datasets_put(struct eg_datasets *d, struct eg_tx *tx);

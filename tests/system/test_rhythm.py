@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """A dataset that is late, or silent, is told: in the log, in the metrics, by GetStatus. A link that is up proves nothing."""
+import os
+import sys
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "crash"))
 import harness
+import lists
 import observe
 import secure
 from eldergate.v1 import admin_pb2, admin_pb2_grpc, exchange_pb2 as x, exchange_pb2_grpc
 
-RHYTHM, SECOND = 3, 1
+RHYTHM, SKEW = 3, 24 * 3600  # seconds
 
 
 class Rhythm(unittest.TestCase):
@@ -26,7 +30,8 @@ class Rhythm(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace("rhythm: 1d", f"rhythm: {RHYTHM}s"))
         g.start()
-        self.exchange = exchange_pb2_grpc.ExchangeServiceStub(g.to(self.police))
+        self.channel = g.to(self.police)
+        self.exchange = exchange_pb2_grpc.ExchangeServiceStub(self.channel)
         self.status = admin_pb2_grpc.AdminServiceStub(g.to(self.admin))
 
     def submit(self, version, event_time):
@@ -60,14 +65,35 @@ class Rhythm(unittest.TestCase):
         event = self.await_state("on_time", admin_pb2.PUNCTUALITY_ON_TIME)
         self.assertEqual(event["level"], "info")
 
+    def list(self, version, as_of, event_time):
+        """A full list of the one row."""
+        record = secure.registration(1, version)
+        record.event_time.FromSeconds(int(event_time))
+        return lists.send(self.channel, [record], "household", int(as_of * 1e6), list_id=f"l{as_of}").report
+
+    def test_a_list_without_a_change_is_on_time(self):
+        self.assertEqual(self.list(1, time.time(), 1_700_000_000).added, 1)
+        self.await_state("silent", admin_pb2.PUNCTUALITY_SILENT)  # so it is late as well, by the list's time
+        self.assertEqual(self.list(1, time.time(), 1_700_000_000).unchanged, 1)
+        self.await_state("on_time", admin_pb2.PUNCTUALITY_ON_TIME)
+        # The next list does not come; what comes is old.
+        self.await_state("silent", admin_pb2.PUNCTUALITY_SILENT)
+        self.submit(2, 1_700_000_001)
+        self.await_state("late", admin_pb2.PUNCTUALITY_LATE)
+
     def test_who_never_sent_is_silent(self):
         event = self.await_state("silent", admin_pb2.PUNCTUALITY_SILENT)
         self.assertEqual(event["silent_s"], -1)
         self.assertFalse(self.dataset().HasField("last_received"))
 
     def test_a_source_clock_ahead_proves_no_more_than_the_skew(self):
-        """Its events look fresh, but silence is measured by our clock."""
-        self.submit(1, time.time() + 80_000)
+        """Its events look fresh, but count for a day ahead at most, and silence is measured by our clock."""
+        self.submit(1, time.time() + SKEW + 3600)
+        status = self.dataset()
+        ahead = status.source.event_time.ToSeconds() - status.last_received.ToSeconds()
+        self.assertLessEqual(abs(ahead - SKEW), 1)
+        self.assertEqual(status.lag.ToNanoseconds(), 0)
+        self.assertGreaterEqual(observe.metric(self.port, "eldergate_dataset_lag_seconds", dataset="police/household"), -SKEW)
         self.await_state("silent", admin_pb2.PUNCTUALITY_SILENT)
 
 

@@ -38,6 +38,83 @@ static void the_rhythm_and_its_tolerance(void **state)
 	assert_int_equal(judged(1, 1, 1, 150), EG_ON_TIME);
 }
 
+/* ---- full lists ---- */
+
+static struct eg_datasets d;
+static const struct eg_dataset_rule daily = {.rhythm_s = DAY};
+
+/* How the dataset stands so many seconds after NOW. */
+static enum eg_punctuality after(int64_t s)
+{
+	return eg_dataset_punctuality(&daily, &d.v[0].now, 0, 150, NOW + s * EG_SECOND);
+}
+
+/* A list that came so many seconds after NOW. */
+static void listed(int64_t s, int64_t as_of)
+{
+	struct eg_err err = {0};
+	struct eg_list_info l = {.agency = "a", .dataset = "b", .as_of = as_of};
+	assert_int_equal(eg_datasets_listed(&d, &l, NOW + s * EG_SECOND, &err), EG_OK);
+}
+
+static int no_datasets(void **state)
+{
+	(void)state;
+	eg_datasets_close(&d);
+	return 0;
+}
+
+static void a_list_without_a_change_is_on_time(void **state)
+{
+	(void)state;
+	listed(0, NOW);
+	for (int day = 1; day < 5; day++) {
+		listed(day * DAY, NOW + day * DAY * EG_SECOND);
+		assert_int_equal(after(day * DAY), EG_ON_TIME);
+		assert_int_equal(after(day * DAY + DAY * 3 / 2), EG_ON_TIME);
+	}
+	assert_int_equal(after(4 * DAY + DAY * 3 / 2 + 1), EG_SILENT); /* the next one did not come */
+	d.v[0].now.heard = NOW + 6 * DAY * EG_SECOND;                  /* but other records did */
+	assert_int_equal(after(6 * DAY), EG_LATE);
+}
+
+static void an_old_list_is_late(void **state)
+{
+	(void)state;
+	listed(0, NOW - 2 * DAY * EG_SECOND);
+	assert_int_equal(after(0), EG_LATE);
+	listed(0, NOW - DAY * EG_SECOND);
+	assert_int_equal(after(0), EG_ON_TIME);
+	listed(0, NOW - 4 * DAY * EG_SECOND); /* lists come in any order */
+	assert_int_equal(after(0), EG_ON_TIME);
+}
+
+static void a_position_that_is_no_instant(void **state)
+{
+	(void)state;
+	const int64_t day = INT64_C(20260727), second = day * 1000000;
+	const int64_t positions[] = {INT64_MIN,
+	                             -1,
+	                             1,
+	                             day,
+	                             second,
+	                             second * 1000,
+	                             NOW / 1000000,
+	                             NOW / 1000,
+	                             EG_POSITION_INSTANT - 1,
+	                             NOW * 1000,
+	                             NOW + EG_CLOCK_SKEW + 1,
+	                             INT64_MAX};
+	for (unsigned i = 0; i < sizeof positions / sizeof *positions; i++)
+		listed(0, positions[i]);
+	assert_true(d.v[0].now.event_time == 0);
+	assert_int_equal(after(DAY), EG_ON_TIME); /* judged by what it sends alone */
+	listed(0, EG_POSITION_INSTANT);
+	assert_true(d.v[0].now.event_time == EG_POSITION_INSTANT);
+	listed(0, NOW + EG_CLOCK_SKEW);
+	assert_true(d.v[0].now.event_time == NOW + EG_CLOCK_SKEW);
+}
+
 static void who_never_sent(void **state)
 {
 	(void)state;
@@ -61,6 +138,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_rhythm_and_its_tolerance),
+	        cmocka_unit_test_teardown(a_list_without_a_change_is_on_time, no_datasets),
+	        cmocka_unit_test_teardown(an_old_list_is_late, no_datasets),
+	        cmocka_unit_test_teardown(a_position_that_is_no_instant, no_datasets),
 	        cmocka_unit_test(who_never_sent),
 	        cmocka_unit_test(rows_by_name),
 	};
