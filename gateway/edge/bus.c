@@ -44,6 +44,7 @@ struct eg_bus {
 	struct eg_bus_peers *peers;
 	struct eg_bus_lines *lines;
 	struct eg_thread *thread, *zap_thread;
+	const char *failed; /* what the event before said of a connection that ends now; the thread's */
 	int wake;
 	atomic_bool stopping, reviewing;
 };
@@ -230,11 +231,26 @@ static bool take_message(struct eg_bus *b)
 	return n > 0;
 }
 
-/* Of connections: event and descriptor in one part, the address in another. */
+/* Why a connection ends that the next event is the end of: libzmq's one thread tells both at once. Of bytes
+ * that are no handshake at all it tells the end alone. */
+static const char *why_failed(uint16_t event, uint32_t value)
+{
+	if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+		return value == EAGAIN ? "the handshake took too long" : "the peer left in the handshake";
+	if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+		return value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
+		               ? "made for another server_key than the gateway's"
+		       : value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? "a handshake without CURVE"
+		                                                             : "a malformed handshake";
+	return "bytes that are no handshake";
+}
+
+/* Of connections: event and descriptor (or what else it says) in one part, the address in another. */
 static bool take_event(struct eg_bus *b)
 {
 	uint8_t bytes[64];
 	uint16_t event;
+	uint32_t value;
 	int32_t fd;
 	int n = zmq_recv(b->events, bytes, sizeof bytes, ZMQ_DONTWAIT);
 	if (n < 0)
@@ -247,12 +263,16 @@ static bool take_event(struct eg_bus *b)
 		return true;
 	memcpy(&event, bytes, sizeof event);
 	memcpy(&fd, bytes + 2, sizeof fd);
+	memcpy(&value, bytes + 2, sizeof value);
 	if (event == ZMQ_EVENT_ACCEPTED)
 		eg_bus_lines_accepted(b->lines, fd);
+	if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED || event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+		eg_bus_lines_shook(b->lines);
 	if (event == ZMQ_EVENT_DISCONNECTED) {
-		eg_bus_lines_gone(b->lines, fd);
+		eg_bus_lines_gone(b->lines, fd, b->failed);
 		eg_bus_peers_line_gone(b->peers, fd);
 	}
+	b->failed = why_failed(event, value);
 	return true;
 }
 
@@ -350,7 +370,10 @@ static enum eg_rc make_events(struct eg_bus *b, struct eg_err *err)
 	/* libzmq's threads must never wait for us to take an event. */
 	if (!b->events || zmq_setsockopt(b->events, ZMQ_RCVHWM, &forever, sizeof forever) != 0 ||
 	    zmq_socket_monitor(b->router, "inproc://bus-events",
-	                       ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0 ||
+	                       ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+	                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+	                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+	                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0 ||
 	    zmq_connect(b->events, "inproc://bus-events") != 0)
 		return zmq_fail(err, "watching", "the socket");
 	return EG_OK;

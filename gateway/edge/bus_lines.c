@@ -13,17 +13,21 @@
 #include <sys/un.h>
 
 enum { PLACES_MAX = 8 };
+#define UNTOLD "the connection ended before its handshake did"
 
 struct line {
 	int fd;
 	uint64_t order;    /* of its coming */
+	bool spoke;        /* once: its handshake is over */
 	bool greeted;      /* once: it is no stranger */
 	bool moved;        /* a message came since the last look */
 	uint64_t received; /* bytes when its last message was seen */
+	char address[EG_BUS_ADDRESS_SIZE];
 };
 
 struct eg_bus_lines {
 	unsigned n, max, n_places;
+	unsigned shook; /* handshakes brought to an end whose connections neither spoke nor ended yet */
 	size_t hoard;
 	uint64_t order;
 	struct {
@@ -100,9 +104,7 @@ static void peer_address(int fd, char out[EG_BUS_ADDRESS_SIZE])
 static void cut(struct eg_bus_lines *l, struct line *at, enum eg_bus_refusal reason, const char *why)
 {
 	if (is_ours(l, at->fd)) {
-		char address[EG_BUS_ADDRESS_SIZE];
-		peer_address(at->fd, address);
-		eg_bus_refused(reason, why, address, NULL);
+		eg_bus_refused(reason, why, at->address, NULL);
 		shutdown(at->fd, SHUT_RDWR);
 	}
 	*at = l->lines[--l->n];
@@ -116,18 +118,38 @@ static struct line *find(struct eg_bus_lines *l, int fd)
 	return NULL;
 }
 
-void eg_bus_lines_gone(struct eg_bus_lines *l, int fd)
+void eg_bus_lines_shook(struct eg_bus_lines *l)
+{
+	l->shook++;
+}
+
+/* A connection's first word, or its end without one: some handshake's end was its own, or it had none. */
+static void settle(struct eg_bus_lines *l, const char *address, const char *why)
+{
+	if (l->shook)
+		l->shook--;
+	else
+		eg_bus_refused(EG_BUS_HANDSHAKE, why, address, NULL);
+}
+
+void eg_bus_lines_gone(struct eg_bus_lines *l, int fd, const char *why)
 {
 	struct line *at = find(l, fd);
-	if (at)
-		*at = l->lines[--l->n];
+	if (!at)
+		return;
+	if (!at->spoke)
+		settle(l, at->address, why);
+	*at = l->lines[--l->n];
 }
 
 bool eg_bus_lines_accepted(struct eg_bus_lines *l, int fd)
 {
 	struct line *oldest = NULL;
-	eg_bus_lines_gone(l, fd); /* its end was not told */
-	l->lines[l->n++] = (struct line){.fd = fd, .order = l->order++};
+	eg_bus_lines_gone(l, fd, UNTOLD);
+	struct line *new = &l->lines[l->n++];
+	*new = (struct line){.fd = fd, .order = l->order++};
+	if (is_ours(l, fd))
+		peer_address(fd, new->address);
 	if (l->n <= l->max)
 		return true;
 	for (unsigned i = 0; i < l->n; i++)
@@ -143,7 +165,9 @@ void eg_bus_lines_spoke(struct eg_bus_lines *l, int fd, bool greeted)
 	struct line *at = find(l, fd);
 	if (!at)
 		return;
-	at->moved = true;
+	if (!at->spoke)
+		settle(l, "", UNTOLD); /* an end before it took this one's for its own */
+	at->spoke = at->moved = true;
 	at->greeted |= greeted;
 }
 

@@ -13,7 +13,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct said {
 	int64_t second;
 	unsigned lines;
-} said[2][EG_BUS_SILENT + 1];
+} said[2][EG_BUS_HANDSHAKE + 1];
 
 static bool may_log(enum eg_bus_refusal reason, bool proved)
 {
@@ -31,11 +31,10 @@ static bool may_log(enum eg_bus_refusal reason, bool proved)
 
 void eg_bus_refused(enum eg_bus_refusal reason, const char *why, const char *address, const uint8_t *key)
 {
-	static const char *const names[] = {[EG_BUS_UNKNOWN_KEY] = "unknown_key",
-	                                    [EG_BUS_MALFORMED] = "malformed",
-	                                    [EG_BUS_FULL_HOUSE] = "too_many",
-	                                    [EG_BUS_VERSION_UNKNOWN] = "version",
-	                                    [EG_BUS_SILENT] = "silent"};
+	static const char *const names[] = {
+	        [EG_BUS_UNKNOWN_KEY] = "unknown_key", [EG_BUS_MALFORMED] = "malformed",
+	        [EG_BUS_FULL_HOUSE] = "too_many",     [EG_BUS_VERSION_UNKNOWN] = "version",
+	        [EG_BUS_SILENT] = "silent",           [EG_BUS_HANDSHAKE] = "handshake"};
 	char text[EG_CURVE_TEXT + 1] = "";
 	eg_metric_add(EG_M_BUS_REFUSED, names[reason], 1);
 	if (!may_log(reason, key != NULL))

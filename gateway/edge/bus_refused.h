@@ -17,7 +17,8 @@ enum eg_bus_refusal { /* labels of the metric */
 	              EG_BUS_MALFORMED,
 	              EG_BUS_FULL_HOUSE,
 	              EG_BUS_VERSION_UNKNOWN,
-	              EG_BUS_SILENT
+	              EG_BUS_SILENT,
+	              EG_BUS_HANDSHAKE
 };
 
 /* address: "" where it is not known. key: NULL where none was proved yet. why: a text of ours, nothing that

@@ -265,15 +265,18 @@ class Hostile(unittest.TestCase):
     def test_strangers_that_send_much(self):
         """Whoever has not greeted is cut long before a whole message's worth of it is in memory for its time."""
         port = int(self.gateway.tcp.rsplit(":", 1)[1])
-        before = self.refused("malformed")
+        before, failed = self.refused("malformed"), self.refused("handshake")
         greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\0" + bytes(31)
         command = b"\x06" + struct.pack(">Q", MAX - 1)  # as long as a message may be, and it never ends
         strangers = []
-        for n in range(100):
-            s = socket.create_connection(("127.0.0.1", port))
-            strangers.append(s)
-            s.sendall(greeting + command + bytes(65 << 10))
-        harness.until(lambda: self.refused("malformed") - before >= 100, "all of them to be counted")
+        with self.watch:
+            for n in range(100):
+                s = socket.create_connection(("127.0.0.1", port))
+                strangers.append(s)
+                s.sendall(greeting + command + bytes(65 << 10))
+            harness.until(lambda: self.refused("malformed") - before >= 100, "all of them to be counted")
+        self.assertEqual(self.refused("malformed") - before, 100)
+        self.assertLess(self.grown(), 24)  # as long as a message may be, of each at once: 25 MiB
         for s in strangers:
             s.settimeout(harness.PATIENCE)
             with self.assertRaises((ConnectionError, EOFError)):  # a reset, or the end behind the greeting
@@ -281,6 +284,7 @@ class Hostile(unittest.TestCase):
                     pass
                 raise EOFError
             s.close()
+        self.assertEqual(self.refused("handshake"), failed)  # none of them counts twice
 
     def stuff(self, raw, calls):
         """Fills these Submit streams: a batch that spends the rate for minutes, then whatever credit there is."""
@@ -327,16 +331,59 @@ class Hostile(unittest.TestCase):
             raw.close()
 
     def test_bytes_that_are_no_handshake(self):
+        """Each is counted once, and costs nothing that lasts."""
         rng = random.Random(SEED)
         port = int(self.gateway.tcp.rsplit(":", 1)[1])
-        for n in range(300):
-            with socket.create_connection(("127.0.0.1", port)) as s:
-                begin = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\0" + bytes(31)
-                try:
-                    s.send(rng.choice((b"", begin, b"GET / HTTP/1.1\r\n\r\n")) + rng.randbytes(rng.randrange(2000)))
-                except OSError:
-                    pass
+
+        def some(times):
+            before = self.refused("handshake")
+            for n in range(times):
+                with socket.create_connection(("127.0.0.1", port)) as s:
+                    begin = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\0" + bytes(31)
+                    try:
+                        s.send(rng.choice((b"", begin, b"GET / HTTP/1.1\r\n\r\n")) + rng.randbytes(rng.randrange(2000)))
+                    except OSError:
+                        pass
+            harness.until(lambda: self.refused("handshake") - before >= times, "all of them to be counted")
+            self.assertEqual(self.refused("handshake") - before, times)
+
+        some(200)  # what libzmq keeps for as many as come at once
+        self.watch = observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid))
+        with self.watch:
+            some(2000)
+        self.assertLess(self.grown(), 8)
         self.assertEqual(submit(self.gateway.link(self.police), [batch(10)])[1]["code"], OK)
+
+    def test_a_handshake_that_is_not_finished(self):
+        """The gateway ends it after bus.handshake_timeout, whatever of it came."""
+        port = int(self.gateway.tcp.rsplit(":", 1)[1])
+        before = self.refused("handshake")
+        begin = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\0" + bytes(31)
+        slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+        for n, s in enumerate(slow):
+            s.send(begin[:n * 16])
+        for s in slow:
+            s.settimeout(harness.PATIENCE)
+            while s.recv(4096):
+                pass
+            s.close()
+        harness.until(lambda: self.refused("handshake") - before >= len(slow), "all of them to be counted")
+        self.assertEqual(self.refused("handshake") - before, len(slow))
+
+    def test_keys_that_do_not_fit(self):
+        """One made for another gateway, and one that nobody registered: each is told by its own reason."""
+        before = {reason: self.refused(reason) for reason in ("handshake", "unknown_key")}
+        other, unknown = bus.Key(self.gateway.place, "other"), bus.Key(self.gateway.place, "nobody")
+        wrong = bus.Raw(self.gateway.tcp, other.public, self.police, greet=False, reconnect_ivl=-1)
+        harness.until(lambda: self.refused("handshake") > before["handshake"], "the wrong server key")
+        wrong.close()
+        stranger = self.gateway.raw(unknown, greet=False, reconnect_ivl=-1)
+        harness.until(lambda: self.refused("unknown_key") > before["unknown_key"], "the unknown key")
+        stranger.close()
+        raw = self.gateway.raw(self.police)  # behind both of them
+        raw.close()
+        self.assertEqual({reason: self.refused(reason) - n for reason, n in before.items()},
+                         {"handshake": 1, "unknown_key": 1})
 
     def subscribe(self, raw, credit):
         raw.open(1, bus.SUBSCRIBE, credit)
@@ -423,6 +470,13 @@ class Told(unittest.TestCase):
             if event["reason"] == reason and event["key"] == key.public[:12] + "...":
                 return event["address"]
 
+    def why_none(self, gateway, reason):
+        """The next log line about such a refusal of somebody who proved no key."""
+        while True:
+            event = gateway.wait_event("bus.peer_refused")
+            if event["reason"] == reason:
+                return event
+
     def test_the_log_says_who(self):
         """By the address and the beginning of the key, as it stands in the identity file; never the whole key."""
         with bus.Gateway() as g:
@@ -432,6 +486,14 @@ class Told(unittest.TestCase):
             stranger.hello()
             self.assertEqual(self.why(g, "unknown_key", unknown), "127.0.0.1")
             stranger.close()
+            wrong = bus.Raw(g.tcp, unknown.public, police, greet=False, reconnect_ivl=-1)
+            event = self.why_none(g, "handshake")
+            self.assertEqual((event["address"], event["why"], event["key"]),
+                             ("127.0.0.1", "made for another server_key than the gateway's", "none yet"))
+            wrong.close()
+            with socket.create_connection(("127.0.0.1", int(g.tcp.rsplit(":", 1)[1]))) as s:
+                s.send(b"GET / HTTP/1.1\r\n\r\n")
+                self.assertEqual(self.why_none(g, "handshake")["why"], "bytes that are no handshake")
             raw = g.raw(police, greet=False)
             raw.hello(first=2, last=9)
             self.assertEqual(self.why(g, "version", police), "127.0.0.1")

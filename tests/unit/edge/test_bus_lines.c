@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/metric.h"
 #include "edge/bus_lines.h"
 
 #include <arpa/inet.h>
@@ -101,7 +102,7 @@ static void too_many(void **state)
 	for (unsigned i = 0; i < MAX + 3; i++)
 		assert_int_equal(is_cut(fds[i]), cut[i]);
 	/* One that goes by itself makes room. */
-	eg_bus_lines_gone(l, fds[0][1]);
+	eg_bus_lines_gone(l, fds[0][1], "");
 	part(fds[0]);
 	join(&p, fds[0]);
 	assert_true(eg_bus_lines_accepted(l, fds[0][1]));
@@ -214,6 +215,52 @@ static void others(void **state)
 	close(other.fd);
 }
 
+static double failed(void)
+{
+	return eg_metric_get(EG_M_BUS_REFUSED, "handshake");
+}
+
+/* Whoever's handshake came to an end is not counted, in whatever order that and its connection are told. */
+static void without_a_handshake(void **state)
+{
+	(void)state;
+	struct place p = listener();
+	struct eg_bus_lines *l = lines(&p);
+	int a[2], b[2], c[2];
+	double before = failed();
+	join(&p, a);
+	join(&p, b);
+	join(&p, c);
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_accepted(l, b[1]);
+	eg_bus_lines_accepted(l, c[1]);
+	eg_bus_lines_gone(l, a[1], "none");
+	assert_true(failed() == before + 1);
+	eg_bus_lines_gone(l, a[1], "none"); /* it is none of ours any more */
+	assert_true(failed() == before + 1);
+	eg_bus_lines_shook(l); /* b's */
+	eg_bus_lines_spoke(l, b[1], false);
+	eg_bus_lines_spoke(l, b[1], true);
+	eg_bus_lines_gone(l, b[1], "none");
+	assert_true(failed() == before + 1);
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_shook(l); /* c's, which speaks only when a has gone */
+	eg_bus_lines_gone(l, a[1], "none");
+	eg_bus_lines_spoke(l, c[1], true);
+	assert_true(failed() == before + 2);
+	eg_bus_lines_gone(l, c[1], "none");
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_shook(l);
+	eg_bus_lines_gone(l, a[1], "none"); /* its key was refused, or its messages come behind its end */
+	eg_bus_lines_spoke(l, a[1], true);
+	assert_true(failed() == before + 2);
+	part(a);
+	part(b);
+	part(c);
+	close(p.fd);
+	eg_bus_lines_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +268,7 @@ int main(void)
 	        cmocka_unit_test(hoarders),
 	        cmocka_unit_test(strangers),
 	        cmocka_unit_test(others),
+	        cmocka_unit_test(without_a_handshake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
