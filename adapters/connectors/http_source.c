@@ -10,6 +10,7 @@
 #include "connectors/http_source.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "connectors/http_peer.h"
 #include "connectors/http_round.h"
@@ -208,7 +209,11 @@ static enum eg_rc keep_place(struct eg_http_source *c, struct eg_err *err)
 		return EG_OK;
 	eg_http_place_text(&c->place, text);
 	enum eg_rc rc = eg_checkpoint_put(c->checkpoint, c->place_name, eg_bytes_of(text), err);
-	return rc ? rc : eg_checkpoint_save(c->checkpoint, err);
+	if (!rc)
+		rc = eg_checkpoint_save(c->checkpoint, err);
+	if (!rc)
+		eg_kill_point("http.place_saved");
+	return rc;
 }
 
 static enum eg_rc move_place(struct eg_http_source *c, struct eg_err *err)
@@ -325,6 +330,7 @@ static enum eg_rc take_page(struct eg_http_source *c, struct eg_err *err)
 	c->row_of_page = 0;
 	c->state = HANDING;
 	snprintf(c->where, sizeof c->where, "page %" PRId64, c->page);
+	eg_kill_point("http.page_taken");
 	return EG_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "connectors/http_target.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "connectors/http_body.h"
 #include "connectors/http_peer.h"
 #include "connectors/http_settings.h"
@@ -136,6 +137,8 @@ static enum eg_rc post(struct eg_http_target *t, const struct eg_delivery *d, un
 	if (rc == EG_EMPTY)
 		rc = eg_http_peer_spent(t->peer) ? eg_fail(err, EG_BUSY, "the calls of today are used up")
 		                                 : eg_fail(err, EG_DEADLINE, "no answer in time");
+	if (!rc)
+		eg_kill_point("http.posted"); /* there, and nobody here knows */
 	eg_http_peer_drop(t->peer);
 	return rc == EG_EXISTS ? EG_OK : rc;
 }

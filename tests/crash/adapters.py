@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """adapters: adapters, the daemon and the agencies' own servers are killed in turn at named points, judged by the checker.
 
-Three agencies: rows in a file that the template reads, files and full lists on an SFTP server, tables in PostgreSQL; each is
-also told of every change. At the end every row has its verdict, took effect once, and every change came to each agency, each
+Four agencies: rows in a file that the template reads, files and full lists on an SFTP server, tables in PostgreSQL, an HTTP
+interface; each is also told of every change. At the end every row has its verdict, took effect once, and every change came to each agency, each
 person's in order. Needs a fault build: B names its folder. EG_SEED repeats a run. Without a server its points are left out,
 which counts as skipped."""
 import argparse
@@ -38,6 +38,9 @@ TABLES = [("table.claimed", 1), ("table.before_commit", 3), ("table.after_commit
           ("agent.delivered", 4)]
 FILES_SERVER = [("sftp.fetched", 2), ("sftp.before_away", 1), ("sftp.between_aways", 1)]
 TABLES_SERVER = [("table.claimed", 1), ("table.before_commit", 3), ("table.after_commit", 3)]
+PAGES = [("http.page_taken", 4), ("http.place_saved", 2), ("http.posted", 4), ("agent.delivered", 4)]
+PAGES_SERVER = [("http.page_taken", 4), ("http.place_saved", 1), ("http.posted", 4)]
+UNANSWERED = [("page", 3), ("post", 4)]  # the interface has it, and its answer never comes
 
 
 class Run:
@@ -48,8 +51,8 @@ class Run:
         self.gateway = bus.Gateway({"writer.checkpoint": "50ms", "store.wal_pages": 256})
         grants = {"sync": ["registration.name"]}
         self.keys = {name: self.gateway.adapter(name, {name if name != "registry" else "household": "registration"},
-                                                grants=grants) for name in ("registry", "bureau", "station")}
-        self.adapter = self.files = self.tables = None
+                                                grants=grants) for name in ("registry", "bureau", "station", "parlour")}
+        self.adapter = self.files = self.tables = self.pages = None
         self.passed = self.failed = self.skipped = 0
 
     def tell(self, ok, text):
@@ -74,11 +77,12 @@ class Run:
             self.skip(why)
         else:
             self.tables = agencies.Tables(self.gateway, self.keys["station"], self.rng, "station", 2_000_000)
+        self.pages = agencies.Pages(self.gateway, self.keys["parlour"], self.rng, "parlour", 3_000_000)
         for a in self.all():
             self.tell(a.once() == 0, f"the first run of {a.agency}: {a.log()[-1000:]}")  # changes are followed from here
 
     def all(self):
-        return [a for a in (self.adapter, self.files, self.tables) if a]
+        return [a for a in (self.adapter, self.files, self.tables, self.pages) if a]
 
     def add(self):
         known = len(self.adapter.rows)
@@ -106,10 +110,33 @@ class Run:
         add()
         a.start(env={"ELDERGATE_KILL": at, "ELDERGATE_KILL_PID": str(a.server.pid)})
         harness.until(a.server.gone, f"the server to be killed at {at}")
+        return self.outlive(a, at)
+
+    def outlive(self, a, at):
         a.server.kill()
         a.server.start()
         harness.until(lambda: not a.unsettled(), f"everything to be settled after {at}: {a.log()[-600:]}")
         return -9 if a.stop() == 0 else None
+
+    def hold_answer(self, a, add, at):
+        a.server.kill()
+        a.server.start(hold=at)
+        add()
+        a.start()
+        harness.until(a.server.held, f"the server to hold its answer at {at}")
+
+    def kill_unanswered(self, a, add, at):
+        """The adapter dies: the server has the request, the adapter no answer."""
+        self.hold_answer(a, add, at)
+        a.kill()
+        a.server.kill()
+        a.server.start()
+        return a.process.returncode
+
+    def kill_unanswering(self, a, add, at):
+        """The server dies, with the request that it has not answered."""
+        self.hold_answer(a, add, at)
+        return self.outlive(a, at)
 
     def rounds(self):
         """Every kind of kill with each of its points, in an order of the seed."""
@@ -122,6 +149,10 @@ class Run:
         if self.tables:
             table += [(self.kill_adapter, self.tables, self.tables.add, TABLES),
                       (self.kill_server, self.tables, self.tables.add, TABLES_SERVER)]
+        table += [(self.kill_adapter, self.pages, self.pages.add, PAGES),
+                  (self.kill_server, self.pages, self.pages.add, PAGES_SERVER),
+                  (self.kill_unanswered, self.pages, self.pages.add, UNANSWERED),
+                  (self.kill_unanswering, self.pages, self.pages.add, UNANSWERED)]
         while True:
             each = [(kill, a, add, point, most) for kill, a, add, points in table for point, most in points]
             self.rng.shuffle(each)
@@ -148,6 +179,7 @@ class Run:
             self.files.add_list()
         if self.tables:
             self.tables.add()
+        self.pages.add()
         for _ in range(2):  # changes that the others make reach each
             for a in self.all():
                 self.tell(a.once() == 0, f"the last run of {a.agency}: {a.log()[-1000:]}")

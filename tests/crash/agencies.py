@@ -1,5 +1,5 @@
-"""agencies: an agency with files on an SFTP server, and one with tables in a PostgreSQL server, as tests/crash/adapters.py
-kills them: the adapter, or the server under it.
+"""agencies: an agency with files on an SFTP server, one with tables in a PostgreSQL server, one with an HTTP interface, as
+tests/crash/adapters.py kills them: the adapter, or the server under it.
 
     files = agencies.Files(gateway, key, rng)
     files.add()
@@ -18,10 +18,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import adapters
 import harness
 import observe
+import web
 
 from people import Person
 
@@ -77,6 +79,36 @@ outbound:
   purpose: sync
   connector: table
   target: {{connection: "{connection}", query_timeout: 10s, table: change, event_id: EVENT_ID}}
+  columns: {{SEQ: seq, PERSON: person_ref}}
+"""
+PAGES = HEAD + """connector: http
+source:
+  url: {url}/elders
+  plain_http: true
+  query: ["from=${{from}}", "to=${{to}}", "page=${{page}}", "size=${{page_size}}"]
+  mode: window
+  start: {start}
+  time_format: ms
+  overlap: 0s
+  delay: 0s
+  every: 50ms
+  page_size: 5
+  rows_path: /data/list
+  total_path: /data/total
+  code_path: /code
+  retries: 1
+  retry_first: 20ms
+rows: {{key: KEY, version: VERSION}}
+outbound:
+  purpose: sync
+  connector: http
+  target:
+    url: {url}/changes
+    plain_http: true
+    body: '{{"id":"${{event_id}}","columns":${{columns}}}}'
+    exists_statuses: [409]
+    retries: 1
+    retry_first: 20ms
   columns: {{SEQ: seq, PERSON: person_ref}}
 """
 WITHDRAWN_MOST = 8  # below the shrink guard's floor
@@ -407,3 +439,52 @@ class Tables(Agency):
     def told(self):
         return [(event, int(seq), person)
                 for event, seq, person in self.server.sql('select "EVENT_ID", "SEQ", "PERSON" from change order by "N"')]
+
+
+# ---- an HTTP interface ----
+
+
+class Pages(Agency):
+    """Rows by windows of time, changes as posts. Windows do not overlap: that would heal a place which moved too early."""
+    program = os.path.join(harness.BUILD, "eldergate-funeral")
+
+    def make_server(self):
+        self.rows_there = {}  # key -> what the interface has of it
+        return web.Peer()
+
+    def write_mapping(self, key, outbound, snapshot):
+        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+        self.fill(PAGES, key, url=self.server.url, start=start)
+
+    def add(self, n=30):
+        keys = self.newcomers(n - 3)
+        keys += [key for key in self.rename(3) if key not in keys]
+        at = int(time.time() * 1000)
+        for key in keys:
+            self.sent.append((key, len(self.sent) + 1))
+            _, number, name, state = self.values(key)
+            row = {"KEY": key, "VERSION": len(self.sent), "ID_NO": number, "NAME": name, "STATE": state}
+            self.rows_there[key] = {"at": at, "row": row}
+        self.server.write(list(self.rows_there.values()))
+
+    def high(self):
+        """All up to this instant has its verdict: milliseconds, as adapters/connectors/http_place.c writes it."""
+        place = self.checkpoint().get("source/http.place", b"1 0").split()
+        return int(place[1]) // 1000
+
+    def unsettled(self):
+        high = self.high()
+        return [f"{key} is not settled" for key, there in self.rows_there.items() if there["at"] > high]
+
+    def history(self):
+        high = self.high()
+        return [line("sent", self.agency, key, version) for key, version in self.sent] + [
+            ack(self.agency, key, there["row"]["VERSION"]) for key, there in self.rows_there.items() if there["at"] <= high]
+
+    def told(self):
+        """Each post, also those that came again, which the peer answered by their key alone."""
+        posts = self.server.posts()
+        assert all(key == body["id"] for key, _, body in posts), "a post's Idempotency-Key is not its event's id"
+        taken = [key for key, outcome, _ in posts if outcome == "taken"]
+        assert len(taken) == len(set(taken)), "a post had effect twice"
+        return [(key, int(body["columns"]["SEQ"]), body["columns"]["PERSON"]) for key, _, body in posts]
