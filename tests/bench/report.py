@@ -147,8 +147,11 @@ def told(value, how):
 
 def table(result):
     settings, found = result["settings"], result["figures"]
-    print(f"\nmedian of {settings['rounds']} interleaved rounds (least … greatest); × is the gateway's figure by the row's")
+    of = f"median of {settings['rounds']} interleaved rounds (least … greatest)" if settings["rounds"] else "measured once"
+    print(f"\n{of}; × is the gateway's figure by the row's")
     for title, rows in TABLE:
+        if not settings["rounds"] and not any(".".join(path) in found for _, path, _, _ in rows):
+            continue
         print("\n" + title.format(**settings))
         for label, path, how, _ in rows:
             f = found.get(".".join(path))
