@@ -269,6 +269,15 @@ static void miscounted(struct eg_full_list *l, int64_t declared)
 	turn_down(l, &r, &err);
 }
 
+void eg_full_list_decline(struct eg_full_list *l, const char *reason, const char *text,
+                          const struct eg_err *err)
+{
+	struct eg_refusal r = {.rc = err->rc, .retry_us = -1};
+	snprintf(r.reason, sizeof r.reason, "%s", reason);
+	snprintf(r.text, sizeof r.text, "%s", text);
+	turn_down(l, &r, err);
+}
+
 void eg_full_list_passed(struct eg_full_list *l)
 {
 	l->rows++;

@@ -28,7 +28,7 @@ struct eg_full_list_options {
 	bool (*settle)(void *arg, const struct eg_verdict *v, unsigned n);
 	/* The list did not get through: the source is to be begun anew. */
 	void (*failed)(void *arg, const struct eg_err *err);
-	/* The gateway does not want this list: its end will be settled as refused, its rows again. */
+	/* The gateway, or we, do not want this list: its end will be settled as refused, its rows again. */
 	void (*turned_down)(void *arg);
 	/* The report came. */
 	void (*reported)(void *arg, uint64_t unchanged, uint64_t applied, uint64_t stale, uint64_t rejected);
@@ -44,6 +44,10 @@ bool eg_full_list_is_open(const struct eg_full_list *l); /* between begin and en
 bool eg_full_list_busy(const struct eg_full_list *l);    /* not none */
 enum eg_rc eg_full_list_begin(struct eg_full_list *l, const struct eg_in *in,
                               const struct eg_list_scope *scope, struct eg_err *err);
+/* The list that was just begun shall not be sent, for a reason that only its sender can mend: it is read to
+ * its end and settled as refused. text: for people, zh-CN. */
+void eg_full_list_decline(struct eg_full_list *l, const char *reason, const char *text,
+                          const struct eg_err *err);
 /* EG_LIMIT: the record is too large for a message. */
 enum eg_rc eg_full_list_row(struct eg_full_list *l, uint64_t ref, struct eg_bytes record, struct eg_err *err);
 /* A row that is settled otherwise, because it could not be mapped; key empty: not known. */

@@ -6,12 +6,15 @@
 #include "base/log.h"
 #include "common/full_list.h"
 #include "common/lane.h"
+#include "common/list_region.h"
 #include "common/mapper.h"
 #include "common/port.h"
 #include "common/refusals.h"
 #include "common/row_log.h"
 #include "common/urgent.h"
+#include "model/record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TURN_ROWS = 256 }; /* then the link has its turn: its heartbeats must not wait for a long source */
@@ -24,6 +27,7 @@ struct eg_inbound {
 	struct eg_mapper *mapper;
 	struct eg_lane *lanes[LANES];
 	struct eg_full_list *list;
+	struct eg_list_region region; /* of lists whose records have none */
 	struct eg_refusals refusals;
 	struct eg_row_log row_log;
 	bool stopping, ended, working;
@@ -117,12 +121,16 @@ static void list_failed(void *arg, const struct eg_err *err)
 
 static void list_turned_down(void *arg)
 {
-	((struct eg_inbound *)arg)->o.counts->lists_abandoned++;
+	struct eg_inbound *in = arg;
+	in->o.counts->lists_abandoned++;
+	eg_list_region_end(&in->region, false);
 }
 
 static void list_reported(void *arg, uint64_t unchanged, uint64_t applied, uint64_t stale, uint64_t rejected)
 {
-	struct eg_counts *c = ((struct eg_inbound *)arg)->o.counts;
+	struct eg_inbound *in = arg;
+	struct eg_counts *c = in->o.counts;
+	eg_list_region_end(&in->region, true);
 	c->lists++;
 	c->unchanged += unchanged;
 	c->applied += applied;
@@ -215,7 +223,19 @@ static enum eg_rc begin_list(struct eg_inbound *in, const struct eg_in *row, str
 {
 	struct eg_list_scope scope;
 	enum eg_rc rc = eg_mapper_list(in->mapper, row, &scope, err);
-	return rc ? rc : eg_full_list_begin(in->list, row, &scope, err);
+	if (rc || (rc = eg_full_list_begin(in->list, row, &scope, err)) ||
+	    eg_section_has_region(in->info->section))
+		return rc;
+	rc = eg_list_region_begin(&in->region, row, err);
+	if (rc != EG_EXISTS)
+		return rc;
+	char text[EG_LIST_REGION_MAX + 200];
+	snprintf(text, sizeof text,
+	         "本数据集的记录不含地区，全量清单只接收地区%"
+	         "s的；其他地区的清单会使其人员被误撤，整份未采用。",
+	         in->region.only);
+	eg_full_list_decline(in->list, "LIST_REGION", text, err);
+	return EG_OK;
 }
 
 static enum eg_rc take(struct eg_inbound *in, const struct eg_in *row, struct eg_err *err)
@@ -406,6 +426,8 @@ enum eg_rc eg_inbound_open(struct eg_inbound **out, const struct eg_inbound_opti
 	        .name = "source",
 	        .backoff = {.least_us = o->limits->backoff_least_us, .most_us = o->limits->backoff_most_us},
 	        .slow_us = o->limits->slow_us};
+	in->region = (struct eg_list_region){.checkpoint = o->checkpoint, .revision = in->info->revision};
+	eg_list_region_read(&in->region);
 	enum eg_rc rc = eg_mapper_new(&in->mapper, o->mapping, err);
 	if (!rc)
 		rc = open_lanes(in, err);

@@ -16,6 +16,7 @@ struct fake_step {
 	enum eg_in_kind kind;
 	const char *key, *does; /* ROW: the two columns */
 	int64_t count;          /* LIST_END */
+	const char *region;     /* LIST_BEGIN; NULL: it names none */
 	bool settled;
 };
 
@@ -132,6 +133,8 @@ static enum eg_rc fake_next(struct eg_connector *c, int64_t deadline, struct eg_
 	out->list.name = "HOUSEHOLD_330302_20260301_1_FULL.csv";
 	out->list.as_of = 20260301;
 	out->list.count = s->count;
+	out->list.n_regions = s->region != NULL;
+	out->list.regions = &s->region;
 	return EG_OK;
 }
 

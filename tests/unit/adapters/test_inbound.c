@@ -527,6 +527,88 @@ static void a_list_with_the_wrong_count_is_refused(void **state)
 	assert_non_null(strstr(source.verdicts, "8!LIST_COUNT 9 "));
 }
 
+/* A list of one row, of a district. */
+static void write_list_of(const char *region)
+{
+	fake_step(EG_IN_LIST_BEGIN, -1);
+	source.steps[source.n - 1].region = region;
+	fake_row(region, "ok");
+	fake_step(EG_IN_LIST_END, 1);
+}
+
+static void open_anew(uint32_t revision)
+{
+	eg_inbound_close(in);
+	in = NULL;
+	mapping.info.revision = revision;
+	struct eg_inbound_options o = {.mapping = &mapping,
+	                               .link = &fake,
+	                               .checkpoint = checkpoint,
+	                               .limits = &limits,
+	                               .counts = &counts};
+	assert_int_equal(eg_inbound_open(&in, &o, NULL), EG_OK);
+}
+
+/* Where records have no region, a list of one district says that the people of all others are gone. */
+static void a_dataset_without_regions_takes_the_lists_of_one(void **state)
+{
+	(void)state;
+	mapping.info.section = EG_ASSISTANCE;
+	/* One that the gateway refuses decides nothing. */
+	write_list_of("330304"); /* 1 to 3 */
+	later();
+	fake_end(list_call(), 3, "ARGUMENT_INVALID", -1);
+	later();
+	assert_string_equal(source.verdicts, "1? 2? 3!ARGUMENT_INVALID ");
+	source.n = source.at = 0;
+	*source.verdicts = 0;
+	write_list_of("330302");
+	write_list_of("330303"); /* 4 to 6 */
+	later();
+	report(list_call(), 0);
+	for (unsigned i = 0; i < 6; i++)
+		later();
+	assert_null(fake_open_call("Reconcile"));
+	assert_string_equal(source.verdicts, "1 2 3 4? 5? 6!LIST_REGION ");
+	assert_non_null(strstr(source.text, "330302"));
+	assert_int_equal(counts.lists, 1);
+	/* Also after a restart, and while another connector names none. */
+	open_anew(mapping.info.revision);
+	source.n = source.at = 0;
+	*source.verdicts = 0;
+	write_list_of("330303");
+	write_list_of("330302"); /* 4 to 6 */
+	for (unsigned i = 0; i < 4; i++)
+		later();
+	report(list_call(), 0);
+	later();
+	assert_string_equal(source.verdicts, "1? 2? 3!LIST_REGION 4 5 6 ");
+	/* Until somebody says that all is to be another's. */
+	open_anew(mapping.info.revision + 1);
+	source.n = source.at = 0;
+	*source.verdicts = 0;
+	write_list_of("330303");
+	later();
+	report(list_call(), 0);
+	later();
+	assert_string_equal(source.verdicts, "1 2 3 ");
+}
+
+static void lists_with_regions_of_their_own_stand_side_by_side(void **state)
+{
+	(void)state;
+	mapping.info.section = EG_REGISTRATION;
+	write_list_of("330302");
+	write_list_of("330303");
+	for (unsigned i = 0; i < 2; i++) {
+		later();
+		report(list_call(), 0);
+		later();
+		later();
+	}
+	assert_string_equal(source.verdicts, "1 2 3 4 5 6 ");
+}
+
 static void an_abandoned_list_withdraws_nobody(void **state)
 {
 	(void)state;
@@ -672,6 +754,8 @@ int main(void)
 	        T(a_full_list_is_settled_by_its_report),
 	        T(rejects_that_are_not_told_are_counted_at_the_end),
 	        T(a_list_with_the_wrong_count_is_refused),
+	        T(a_dataset_without_regions_takes_the_lists_of_one),
+	        T(lists_with_regions_of_their_own_stand_side_by_side),
 	        T(an_abandoned_list_withdraws_nobody),
 	        T(a_list_that_breaks_comes_again_whole),
 	        T(a_refused_list_is_told_and_the_source_goes_on),
