@@ -390,6 +390,36 @@ static void refused_rows_stand_in_the_report(void **state)
 	world_close(&w);
 }
 
+/* None of its rows leaves, and no list begins that anybody could be missing from, however whole the file is
+ * by its control file. */
+static void garbled_and_damaged_lists_withdraw_nobody(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+		int rows;
+	} cases[] = {
+	        {HEAD "1,\xc3\xa5\xc2\xbc\xc2\xa0\xc3\xa4\xc2\xb8\xc2\x89\r\n2,"
+	              "\xc3\xa6\xc2\x9d\xc2\x8e\xc3\xa5\xc2\x9b\xc2\x9b\r\n3,x\r\n",
+	         "CHARSET_SUSPECT", 3},
+	        {HEAD "1,\xd5\xc5\xc8\xfd\r\n2,\xc0\xee\xcb\xc4\r\n", "CHARSET_SUSPECT", 2}, /* GB18030 */
+	        {HEAD "3.30302E+17,a\r\n3.30303E+17,b\r\n3,c\r\n", "EXCEL_DAMAGE", 3},
+	        /* Behind the sample: the lines that cannot be read are too many. */
+	        {HEAD "1,a\r\n2,b\r\n3,c\r\n4,d\r\n5,\xff\r\n6,\xff\r\n7,\xff\r\n", "TOO_MANY_BAD", 7},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world w;
+		world_open(&w, CTL "encoding: utf-8\nsample: 3\nmax_bad: 2\n");
+		put_whole(&w, F1, cases[i].text, cases[i].rows);
+		assert_string_equal(taken(&w), ".");
+		assert_refused(&w, F1, cases[i].reason);
+		/* The next one, put right, is a list. */
+		put_whole(&w, F1, TWO, 2);
+		assert_string_equal(taken(&w), "[" F1 " 2 2=1 3=2 ].");
+		world_close(&w);
+	}
+}
+
 static void garbled_and_damaged_files(void **state)
 {
 	struct world w;
@@ -578,6 +608,7 @@ int main(void)
 	        cmocka_unit_test(bad_lines_go_beside_the_good),
 	        cmocka_unit_test(refused_rows_stand_in_the_report),
 	        cmocka_unit_test(garbled_and_damaged_files),
+	        cmocka_unit_test(garbled_and_damaged_lists_withdraw_nobody),
 	        cmocka_unit_test(headers),
 	        cmocka_unit_test(what_was_not_sent_comes_again),
 	        cmocka_unit_test(a_list_that_the_gateway_refuses),
