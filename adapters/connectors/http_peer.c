@@ -263,21 +263,25 @@ static enum eg_rc pace(struct eg_http_peer *p, struct eg_err *err)
 	return put_quota(p, err);
 }
 
-/* The pause before the next try: twice the last one, less up to half of it, so that many do not come back at
- * one moment. */
+int64_t eg_http_pause(int64_t first_us, int64_t most_us, unsigned tries, uint32_t dice)
+{
+	int64_t us = first_us;
+	for (unsigned i = 1; i < tries && us < most_us; i++)
+		us *= 2;
+	if (us > most_us)
+		us = most_us;
+	return us - us / 2 * (int64_t)(dice % 1024) / 1024;
+}
+
 static int64_t pause_of(const struct eg_http_peer *p, int64_t retry_after)
 {
-	int64_t most = eg_settings_int(p->s, "retry_max"), us = eg_settings_int(p->s, "retry_first");
 	int64_t limit = eg_settings_int(p->s, "retry_after_max");
 	uint32_t dice;
 	if (retry_after)
 		return retry_after < limit ? retry_after : limit;
-	for (unsigned i = 1; i < p->tries && us < most; i++)
-		us *= 2;
-	if (us > most)
-		us = most;
 	eg_random(&dice, sizeof dice);
-	return us - us / 2 * (int64_t)(dice % 1024) / 1024;
+	return eg_http_pause(eg_settings_int(p->s, "retry_first"), eg_settings_int(p->s, "retry_max"),
+	                     p->tries, dice);
 }
 
 /* Once more, or rc. */

@@ -40,6 +40,9 @@ enum eg_rc eg_http_peer_again(struct eg_http_peer *p, struct eg_bytes text, bool
 /* Of the last exchange that was EG_OK; lives until the next ask. */
 const struct eg_http_answer *eg_http_peer_answer(const struct eg_http_peer *p);
 
+/* The pause behind so many failed tries, which are at least one: first, then twice as long each time, at most
+ * most; less up to half of it, as the dice say, so that many do not come back at one moment. Pure. */
+int64_t eg_http_pause(int64_t first_us, int64_t most_us, unsigned tries, uint32_t dice);
 /* Waits for the time to pass: until the earlier of the two. */
 void eg_http_wait_until(int64_t mono_us, int64_t mono_deadline_us);
 

@@ -1,5 +1,6 @@
 /* The HTTP connector's source against a peer that means well: pages, cursors, windows, lists, signatures,
  * quotas; what was not settled comes again. */
+#include "connectors/http_peer.h"
 #include "http_world.h"
 
 #define SOURCE                                                                                               \
@@ -732,6 +733,28 @@ static void retries(void **state)
 	assert_true(asked("GET /close") >= 3);
 }
 
+static void pauses_double_and_vary(void **state)
+{
+	(void)state;
+	static const int64_t whole[] = {500000,  1000000,  2000000,  4000000,
+	                                8000000, 16000000, 30000000, 30000000};
+	for (unsigned tries = 1; tries <= 8; tries++) {
+		bool met[4] = {0};
+		int64_t most = whole[tries - 1];
+		assert_int_equal(eg_http_pause(500000, 30000000, tries, 0), most);
+		for (uint32_t dice = 0; dice < 1024; dice++) {
+			int64_t us = eg_http_pause(500000, 30000000, tries, dice << 10 | dice);
+			assert_in_range(us, most / 2, most);
+			met[(us - most / 2) * 4 / (most / 2 + 1)] = true;
+		}
+		for (unsigned i = 0; i < 4; i++) /* they lie all over the half */
+			assert_true(met[i]);
+	}
+	assert_int_equal(eg_http_pause(3600000000, 3600000000, UINT32_MAX, 0), 3600000000);
+	assert_int_equal(eg_http_pause(1000, 3600000000, UINT32_MAX, 0), 3600000000);
+	assert_int_equal(eg_http_pause(2000, 1000, 1, 0), 1000);
+}
+
 static void deadlines_hold_while_it_retries(void **state)
 {
 	(void)state;
@@ -811,6 +834,39 @@ static void both_directions_share_one_quota(void **state)
 		if (i == 0)
 			drop_quota();
 	}
+}
+
+/* A list that takes all day leaves the calls that are reserved to what cannot wait: deliveries and
+ * increments. */
+static void a_list_leaves_the_reserved_calls(void **state)
+{
+	(void)state;
+#define RESERVED "calls_per_day: 4\ncalls_reserved: 2\n"
+	static const char *const names[] = {"id"};
+	struct eg_in in;
+	struct eg_delivery_result result;
+	struct eg_bytes value = eg_bytes_of("reserved");
+	struct eg_delivery d = {"reserve:1", 1, names, &value};
+	open_source(false, "/pages/100", "mode: list\ntotal_path: /data/total\n" RESERVED);
+	must_be(&in, EG_IN_LIST_BEGIN);
+	for (unsigned i = 0; i < 4; i++)
+		must_be(&in, EG_IN_ROW);
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY); /* it goes on tomorrow */
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+	assert_int_equal(asked("GET /pages/100"), 2);
+	must_open(true, (struct eg_connector_options){0},
+	          YAML("url: http://127.0.0.1:%d/deliver\nplain_http: true\nbody: '${columns}'\n" RESERVED,
+	               w.ports[PLAIN]));
+	assert_int_equal(eg_connector_http.deliver(w.c, &d, 1, &result, eg_mono_us() + PATIENCE, &w.err),
+	                 EG_OK);
+	assert_int_equal(result.rc, EG_OK);
+	open_source(false, "/pages/50", WINDOW "total_path: /data/total\n" RESERVED);
+	must_be(&in, EG_IN_ROW);
+	must_be(&in, EG_IN_ROW);
+	assert_int_equal(next_within(&in, 1000), EG_EMPTY); /* now all four are made */
+	assert_int_equal(asked("GET /pages/50"), 1);
+	assert_int_equal(asked("POST /deliver"), 1);
+	drop_quota();
 }
 
 static void the_days_calls_survive_a_restart(void **state)
@@ -984,8 +1040,10 @@ int main(void)
 	        TEST(a_secret_is_renewed),
 	        TEST(a_secret_is_renewed_before_it_ends),
 	        TEST(retries),
+	        TEST(pauses_double_and_vary),
 	        TEST(deadlines_hold_while_it_retries),
 	        TEST(both_directions_share_one_quota),
+	        TEST(a_list_leaves_the_reserved_calls),
 	        TEST(the_days_calls_survive_a_restart),
 	        TEST(windows_follow_the_peers_clock),
 	        TEST(lists_have_their_place_on_the_peers_clock),
