@@ -22,7 +22,8 @@ enum {
 	WINDOW_BYTES = 16 << 20,  /* arena budget of one window */
 	LOGGING_BYTES = 16 << 20, /* of the windows that wait for their commit: above it none is built */
 	PAGE_BYTES = 32 << 20,    /* arena budget of the page of entries shared by live subs */
-	POLL_US = 1000000         /* hints may be lost */
+	POLL_US = 1000000,        /* hints may be lost */
+	RETRY_US = 1000000        /* before a window that could not be logged is built again */
 };
 
 struct eg_sub {
@@ -34,6 +35,7 @@ struct eg_sub {
 	struct eg_feed_window window; /* being logged */
 	size_t held;                  /* its bytes, of the feed's */
 	int64_t told_mono;            /* when it last heard anything */
+	int64_t not_before_mono;      /* it has no window until then: the writer could not log its last one */
 	bool behind;                  /* it has not heard yet that it reached the head */
 	enum eg_rc end;               /* set: it is over */
 	struct eg_err end_err;
@@ -191,6 +193,8 @@ static bool build(struct eg_sub *s)
 	bool head = false;
 	if (s->ready)
 		return put(s, s->ready);
+	if (eg_mono_us() < s->not_before_mono)
+		return false;
 	enum eg_rc rc = at_head(s, &head, &err);
 	if (rc)
 		return over(s, rc, &err);
@@ -236,6 +240,7 @@ static void finish_logging(struct eg_sub *s, struct eg_ticket *t)
 		s->end_err = t->err;
 	} else {
 		eg_log_err(EG_LOG_WARN, "feed.delivery_not_logged", &t->err);
+		s->not_before_mono = eg_mono_us() + RETRY_US;
 	}
 	let_go(s, t);
 }

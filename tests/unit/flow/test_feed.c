@@ -612,6 +612,40 @@ static void stop_ends_everyone(void **state)
 	road_close(r, true);
 }
 
+/* A window that could not be logged waits before it is put again, however soon the writer says no. */
+static void a_writer_that_refuses_is_not_pressed(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	people(r, 3, 1, "330302");
+	const struct eg_intake_options io = {.vault = r->vault};
+	struct eg_intake *full = eg_intake_new(&io);
+	assert_non_null(full);
+	const struct eg_feed_options o = {
+	        .store = r->store, .vault = r->vault, .intake = full, .writer = r->writer};
+	struct eg_feed *f = NULL;
+	assert_ok(eg_feed_start(&f, &o, &err), err);
+	struct eg_sub_options so = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&told, r, f, &so, false, &err), err);
+	int64_t answered = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		void *item = NULL;
+		assert_int_equal(eg_queue_get(eg_intake_queue(full), &item, 1, eg_mono_us() + 30 * EG_SECOND),
+		                 1);
+		if (i)
+			assert_true(eg_mono_us() - answered >= EG_SECOND / 2);
+		struct eg_ticket *t = item;
+		t->rc = eg_fail(&t->err, EG_NO_SPACE, "planted");
+		answered = eg_mono_us();
+		t->done(t);
+	}
+	leave(&told);
+	eg_feed_stop(f);
+	eg_intake_free(full);
+	road_close(r, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -629,6 +663,7 @@ int main(void)
 	        cmocka_unit_test(a_snapshot_of_large_persons),
 	        cmocka_unit_test(time_is_found_among_large_entries),
 	        cmocka_unit_test(a_changed_log_begins_with_a_snapshot),
+	        cmocka_unit_test(a_writer_that_refuses_is_not_pressed),
 	        cmocka_unit_test(stop_ends_everyone),
 	};
 	return cmocka_run_group_tests(tests, road_read_seed, NULL);
