@@ -2,9 +2,12 @@
 """Full lists: what they change, what they withdraw, what holds them back, and all the ways in which one can be wrong."""
 import copy
 import hashlib
+import itertools
 import os
+import queue
 import random
 import shutil
+import signal
 import sqlite3
 import sys
 import threading
@@ -53,10 +56,12 @@ def changed(row, name="王改之"):
 
 
 class Case(unittest.TestCase):
-    settings = {}
+    settings, config = {}, ""
 
     def setUp(self):
         self.g = harness.Gateway({"writer.checkpoint": "50ms", **self.settings})
+        with open(self.g.config, "w", encoding="utf-8") as f:
+            f.write(self.config)
         self.g.start()
         self.channel = self.g.channel()
         self.history = []
@@ -837,6 +842,134 @@ class DryRun(Case):
             self.assertGreater(dry.report.missing, 0)
             self.assertEqual([(r.index, [q.code for q in r.reasons]) for r in sorted(dry.rejects, key=lambda r: r.index)],
                              [(r.index, [q.code for q in r.reasons]) for r in sorted(real.rejects, key=lambda r: r.index)])
+
+
+class Sending:
+    """A list whose messages go one by one, when the test says so."""
+
+    def __init__(self, channel, messages):
+        self.messages, self.told, self.report, self.error = queue.Queue(), [], None, None
+        self.more = iter(messages)
+        self.call = exchange_pb2_grpc.ExchangeServiceStub(channel).Reconcile(iter(self.messages.get, None))
+        self.thread = threading.Thread(target=self._hear)
+        self.thread.start()
+
+    def _hear(self):
+        try:
+            for response in self.call:
+                kind = response.WhichOneof("told")
+                if kind == "progress":
+                    self.told.append(response.progress)
+                elif kind == "report":
+                    self.report = response.report
+        except grpc.RpcError as error:
+            self.error = error
+
+    def send(self, n=None):
+        """So many messages; None: all that are left, and no more."""
+        for message in itertools.islice(self.more, n):
+            self.messages.put(message)
+        if n is None:
+            self.messages.put(None)
+
+    def last(self):
+        p = self.told[-1] if self.told else x.ReconcileProgress()
+        return p.phase, p.compared, p.applied, p.of
+
+    def end(self):
+        self.thread.join(harness.PATIENCE)
+        if self.error:
+            raise self.error
+        return self.report
+
+
+class Progress(Case):
+    """While a broker is behind, bulk waits: a list stands still where it is, and shows where."""
+    ROWS, CHANGED = 8000, 1200
+    # A broker that stands still is not given up before the test is done.
+    config = "kafka:\n  settings: {message.timeout.ms: 60000, transaction.timeout.ms: 60000}\n"
+
+    def setUp(self):
+        self.broker = self.enterContext(harness.DevBroker())
+        self.settings = {"kafka.bootstrap": self.broker.address, "kafka.development": "true"}
+        super().setUp()
+        self.g.wait_event("relay.connected")
+        self.addCleanup(self.broker.process.send_signal, signal.SIGCONT)
+
+    def status(self):
+        return admin_pb2_grpc.AdminServiceStub(self.channel).GetStatus(admin_pb2.GetStatusRequest())
+
+    def shown(self):
+        """{name: (phase, received, compared, applied, of)} by GetStatus."""
+        return {s.list_id: (s.progress.phase, s.progress.received, s.progress.compared, s.progress.applied, s.progress.of)
+                for s in self.status().lists}
+
+    def hold(self):
+        """The broker stops, and a record waits for it longer than bulk may let it."""
+        self.broker.process.send_signal(signal.SIGSTOP)
+        self.submit([self.people[0].record("funeral")], "funeral")
+        harness.until(lambda: any(m.oldest_age.ToMilliseconds() > 1000 for m in self.status().marks), "the relay to be behind")
+        self.assertTrue(self.status().relay.connected)
+
+    def test_every_phase_is_told(self):
+        people = [Person(random.Random(i), i) for i in range(self.ROWS)]
+        base = rows(people)
+        self.report(base, 100)
+        now = base[:-50]
+        now[:self.CHANGED] = [changed(r) for r in now[:self.CHANGED]]
+        self.history += lists.history(now, R, 200)
+        first = Sending(self.channel, lists.steps(now, R, 200, list_id="one", declared=len(now)))
+        user, name = cli.User(self.g), "tester/registration"
+        # It comes.
+        first.send(5)
+        wanted = (x.LIST_PHASE_RECEIVING, 4 * lists.CHUNK, 0, 0, len(now))
+        harness.until(lambda: self.shown().get("one") == wanted, "what has come to be shown")
+        self.assertIn(f"{name} one: RECEIVING, 2000 received, 0 compared, 0 applied, of 7950\n", user("status").out)
+        # It is compared until as much is new as one ticket of the writer holds; another list waits behind it.
+        self.hold()
+        first.send()
+        held = harness.until(lambda: (s := self.shown().get("one")) and s[0] == x.LIST_PHASE_COMPARING and s[2] and s,
+                             "the comparison to begin")
+        self.assertEqual((held[1], held[3], held[4]), (len(now), 0, len(now)))
+        second = Sending(self.channel, lists.steps(base[:7940], R, 300, list_id="two"))
+        second.send()
+        harness.until(lambda: self.shown().get("two") == (x.LIST_PHASE_RECEIVED, 7940, 0, 0, 7940), "the other one to wait")
+        held = self.shown()["one"]
+        self.assertTrue(0 < held[2] < self.ROWS - 1000, held)
+        out = user("status").out
+        self.assertIn(f"{name} one: COMPARING, 7950 received, {held[2]} compared, 0 applied, of 7950\n", out)
+        self.assertIn(f"{name} two: RECEIVED, 7940 received, 0 compared, 0 applied, of 7940\n", out)
+        self.assertEqual(self.shown()["one"], held)  # nor did it move meanwhile
+        # Their senders hear the same.
+        harness.until(lambda: first.last() == (x.LIST_PHASE_COMPARING, held[2], 0, len(now)), "the sender to hear it")
+        harness.until(lambda: second.last()[0] == x.LIST_PHASE_RECEIVED, "the other one to hear it")
+        self.assertEqual((first.report, second.report), (None, None))
+        self.broker.process.send_signal(signal.SIGCONT)
+        self.counts(first.end(), received=7950, unchanged=6750, changed=1200, missing=50, withdrawn=50, covered=8000)
+        self.counts(second.end(), received=7940, unchanged=6740, changed=1200, missing=10, withdrawn=10, covered=7950)
+        self.history += lists.history(base[:7940], R, 300)
+        self.assertEqual(self.shown(), {})
+        for one in (first, second):
+            self.in_order(one)
+
+    def in_order(self, sending):
+        order = [x.LIST_PHASE_RECEIVING, x.LIST_PHASE_RECEIVED, x.LIST_PHASE_COMPARING, x.LIST_PHASE_WITHDRAWING,
+                 x.LIST_PHASE_HELD, x.LIST_PHASE_DONE]
+        places = [order.index(p.phase) for p in sending.told]
+        self.assertEqual(places, sorted(places))
+        for a, b in itertools.pairwise(sending.told):
+            self.assertNotEqual(a, b)  # only what is new
+            if a.phase == b.phase:
+                self.assertEqual(a.of, b.of)
+                self.assertLessEqual((a.received, a.compared, a.applied), (b.received, b.compared, b.applied))
+                self.assertTrue(a.compared <= b.compared and a.applied <= b.applied)
+        for p in sending.told:
+            self.assertEqual(p.received, sending.report.received)
+            self.assertLessEqual(max(p.compared if p.phase == x.LIST_PHASE_COMPARING else 0, p.applied), p.of)
+            if p.phase in (x.LIST_PHASE_RECEIVED, x.LIST_PHASE_COMPARING):
+                self.assertEqual(p.of, sending.report.received)
+            elif p.phase == x.LIST_PHASE_WITHDRAWING:
+                self.assertEqual(p.of, sending.report.missing)
 
 
 class Together(Case):
