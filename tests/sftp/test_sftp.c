@@ -373,7 +373,8 @@ static void killed_in_the_middle(void **state)
 	know("host_ed25519");
 	large_text(&text, 20000);
 	put_whole_there(F1, (const char *)text.p, 20000);
-	open_world(&w, server.line_port, CTL);
+	/* Should its end not reach us, its silence tells: well within the 20 s that are waited here. */
+	open_world(&w, server.line_port, CTL "sftp_timeout: 5s\n");
 	line->slow_us = 1000;
 	struct eg_connector_options o = options_of(&w);
 	assert_int_equal(eg_connector_file.open_source(&w.source, &o, NULL), EG_OK);
