@@ -643,6 +643,69 @@ class Window(Case):
             self.assertFalse(self.report(base[:left], as_of).held)
 
 
+class ShortWindow(Case):
+    WINDOW = 4
+    settings = {"lists.shrink_window": f"{WINDOW}s"}
+
+    def test_held_until_the_window_is_over(self):
+        base = rows(self.people)
+        self.report(base, 100)
+        began = time.monotonic()
+        self.assertEqual(self.report(base[:192], 200).withdrawn, 8)
+
+        def held():  # 4 more: 12 of 192
+            return lists.send(self.channel, base[:188], R, 300, dry_run=True).report.held
+
+        self.assertTrue(held())
+        harness.until(lambda: not held(), "the window to be over")
+        self.assertGreaterEqual(time.monotonic() - began, self.WINDOW)
+        report = self.report(base[:188], 300)
+        self.assertEqual((report.held, report.withdrawn), (False, 4))
+
+
+class Limits(Case):
+    """The numbers of the guard: 2 % (the default) of what the list covers, and ten keys whatever the share."""
+
+    def of_regions(self, sizes):
+        """{region: its rows}, which stand."""
+        people = iter([Person(random.Random(i), i) for i in range(sum(sizes.values()))])
+        out = {}
+        for region, n in sizes.items():
+            out[region] = rows(itertools.islice(people, n))
+            for r in out[region]:
+                r.registration.address_region = region
+        self.report([r for some in out.values() for r in some], 100)
+        return out
+
+    def test_at_the_limits(self):
+        standing = self.of_regions({"330302": 100, "330304": 549, "330321": 550, "330383": 1000})
+        for region, lacks, held in (("330302", 1, False), ("330302", 10, False), ("330302", 11, True),
+                                    ("330304", 10, False), ("330304", 11, True),   # 2.004 %
+                                    ("330321", 11, False), ("330321", 12, True),   # 2 %
+                                    ("330383", 20, False), ("330383", 21, True)):  # 2 %
+            with self.subTest(region=region, lacks=lacks):
+                report = lists.send(self.channel, standing[region][lacks:], R, 200, regions=[region], dry_run=True).report
+                self.assertEqual((report.held, report.missing, report.covered), (held, lacks, len(standing[region])))
+
+    def test_lists_of_regions_that_overlap(self):
+        """Withdrawals of lists that cover a common region add up, others do not."""
+        standing = self.of_regions({"330302": 100, "330304": 100, "110101": 100})
+        for as_of, region in ((200, "330302"), (210, "330304")):
+            report = self.report(standing[region][8:], as_of, regions=[region])
+            self.assertEqual((report.held, report.withdrawn), (False, 8))
+        both = standing["330302"][8:] + standing["330304"][8:]
+        for as_of, records, regions, held in (
+                (300, standing["330302"][10:], ["330302"], False),  # 8 + 2
+                (300, standing["330302"][11:], ["330302"], True),   # 8 + 3
+                (300, both[1:], ["3303"], True),                    # 8 + 8 + 1 of 184
+                (300, both, ["3303"], False),                       # it lacks nobody
+                (300, standing["110101"][10:], ["1101"], False),
+                (300, both[1:] + standing["110101"], [], True)):
+            with self.subTest(regions=regions, n=len(records)):
+                report = lists.send(self.channel, records, R, as_of, regions=regions, dry_run=True).report
+                self.assertEqual(report.held, held, report)
+
+
 class Floor(Case):
     settings = {"lists.shrink_floor": 3}
 
@@ -842,6 +905,46 @@ class DryRun(Case):
             self.assertGreater(dry.report.missing, 0)
             self.assertEqual([(r.index, [q.code for q in r.reasons]) for r in sorted(dry.rejects, key=lambda r: r.index)],
                              [(r.index, [q.code for q in r.reasons]) for r in sorted(real.rejects, key=lambda r: r.index)])
+
+
+    def test_at_its_pinned_entry(self):
+        """Records come all the while: the report is that of the list at pinned_seq, and they are all that is written."""
+        base = rows([Person(random.Random(i), i) for i in range(8000)])
+        self.report(base, 100)
+        stop, first = threading.Event(), threading.Event()
+        came = {}
+
+        def increments():
+            for r in base:
+                if stop.is_set():
+                    return
+                newer = changed(r, "新")
+                newer.version = 1000
+                client = Client()
+                client.add(R, [newer])
+                self.assertTrue(client.run(self.channel))
+                self.history += client.history
+                (came[r.source_key],) = [h["seq"] for h in client.history if h["op"] == "ack"]
+                first.set()
+
+        thread = threading.Thread(target=increments)
+        thread.start()
+        try:
+            self.assertTrue(first.wait(harness.PATIENCE))
+            meanwhile = 0
+            while meanwhile < 10:  # a comparison may be as short as a record or two
+                report = lists.send(self.channel, base[:-60], R, 200, list_id="dry", dry_run=True).report
+                head = self.head()
+                meanwhile = head - report.pinned_seq
+        finally:
+            stop.set()
+            thread.join()
+        before = sum(seq <= report.pinned_seq for seq in came.values())
+        self.counts(report, received=7940, unchanged=7940 - before, stale=before, missing=60, withdrawn=60,
+                    covered=8000)
+        self.assertEqual(sorted(seq for seq in came.values() if report.pinned_seq < seq <= head),
+                         list(range(report.pinned_seq + 1, head + 1)))
+        self.assertEqual(self.list_row("dry"), None)
 
 
 class Sending:
