@@ -5,7 +5,7 @@ CRASH_ADAPTER_CYCLES ?= 15
 TEST_LANES += kit-test adapters-crash
 
 .PHONY: kit-test adapters-crash
-kit-test: $(KIT_FILES) ## an outsider builds the template against the installed kit and runs it
+kit-test: programs $(KIT_FILES) ## an outsider builds the template against the installed kit and follows the tutorial
 	$(Q)B=$(B) tests/kit
 
 adapters-crash: ## adapters, daemon and the agencies' servers killed at named points; unit tests of what only a fault build has
