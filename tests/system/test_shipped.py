@@ -65,6 +65,7 @@ class Shipped(unittest.TestCase):
         done = subprocess.run([self.program, "-m", self.path("mapping.yaml"), "--status-file", self.path("status.json"),
                                *words], capture_output=True, text=True, timeout=2 * harness.PATIENCE, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr[-3000:])
+        self.log = done.stderr
         return done.stdout
 
     def check(self, said):
@@ -150,7 +151,7 @@ class Shipped(unittest.TestCase):
     ASSISTANCE = ("户编号 成员序号 姓名 身份证号 性别 出生日期 救助类别 与户主关系 自理能力 救助状态 停发原因 起始年月 终止年月 "
                   "最近发放年月 月保障金额").split()
 
-    def upload(self, sequence, kind, people):
+    def upload(self, day, kind, people):
         text = io.StringIO()
         out = csv.writer(text, lineterminator="\r\n")
         out.writerow(self.ASSISTANCE)
@@ -159,7 +160,7 @@ class Shipped(unittest.TestCase):
             out.writerow([f"DB{n:06}", "01", p.name, p.id_number, "男", "{:04}-{:02}-{:02}".format(*p.birth), "城市低保", "户主",
                           "半护理", "在保", "", "2025年3月", "", "202602", "812.50"])
         body = text.getvalue().encode("gb18030")
-        name = self.path(f"inbox/DIBAO_330302_20260301_{sequence:03}_{kind}.csv")
+        name = self.path(f"inbox/DIBAO_330302_{day}_001_{kind}.csv")
         with open(name, "wb") as f:
             f.write(body)
         with open(name + ".ctl", "w", encoding="ascii") as f:
@@ -172,14 +173,17 @@ class Shipped(unittest.TestCase):
         self.described("assistance", "# The columns of a file", self.ASSISTANCE)
         os.mkdir(self.path("inbox"))
         os.mkdir(self.path("outbox"))
-        self.upload(1, "FULL", range(20))
+        self.upload("20260301", "FULL", range(20))
         self.check("20 rows read: 20 good, 0 not for this dataset, 0 would be refused here")
         self.assertEqual(len(os.listdir(self.path("inbox"))), 2, "a check moves nothing")
         self.once(rows=20, bad_rows=0, refused=0)
-        self.upload(2, "INC", range(18, 25))
+        self.upload("20260315", "INC", range(18, 25))
         self.once(rows=7, applied=5, unchanged=2, bad_rows=0)
-        self.upload(3, "FULL", range(1, 25))  # one is not there any more: below the guard's floor
+        self.upload("20260401", "FULL", range(1, 25))  # one is not there any more: below the guard's floor
         self.once(rows=24, bad_rows=0, refused=0)
+        told, = (line for line in map(json.loads, self.log.splitlines()) if line["event"] == "agent.list_reported")
+        self.assertEqual({name: told[name] for name in ("unchanged", "changed", "added", "withdrawn")},
+                         {"unchanged": 24, "changed": 0, "added": 0, "withdrawn": 1}, told)
         done = [name for name in os.listdir(self.path("inbox/done")) if name.endswith(".report.csv")]
         self.assertEqual(len(done), 3, done)
         # A death of somebody who is registered here.
