@@ -1,41 +1,23 @@
 /* list_apply: one list from RECEIVED to its end: compared, what is new written, what it lacks withdrawn.
  *
- * What is written goes to the writer as tickets of at most TICKET_ITEMS records, FLIGHTS at once, in the
- * order of tokens. Counts come from the comparison; of the writer's outcomes only those change them that the
- * comparison could not know. Thread: the applier's; done() is the writer's. Locks: of the flights, for what
- * came back. */
+ * Counts come from the comparison; of the writer's outcomes only those change them that the comparison could
+ * not know (list_flights.h). Thread: the applier's. */
 #include "flow/absent.h"
 #include "flow/compare.h"
 #include "flow/entry.h"
 #include "flow/judge.h"
+#include "flow/list_flights.h"
 #include "flow/list_late.h"
 #include "flow/lists_core.h"
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { RESTATED = EG_ROW_REJECTED + 1 }; /* the class of what is no row */
-enum { FLIGHTS = 4, TICKET_ITEMS = 512, PAGE = 64 };
-#define TICKET_BYTES  ((size_t)1 << 20)
-#define TICKET_BUDGET ((size_t)64 << 20)
-#define SIDE_MEMORY   ((size_t)16 << 20)
-#define PAGE_MEMORY   ((size_t)64 << 20) /* of log entries that are looked through */
-#define TURN_US       EG_SECOND /* a ticket that finds its lane full looks this often whether to stop */
-#define HOLD_US       (EG_SECOND / 20) /* how often a held list looks again */
-
-struct applying;
-struct flight {
-	struct flight *next;
-	struct applying *of;
-	struct eg_ticket *ticket;
-	unsigned tries; /* that failed */
-	uint64_t index[TICKET_ITEMS];
-	uint8_t class[TICKET_ITEMS];
-};
+enum { PAGE = 64 };
+#define SIDE_MEMORY ((size_t)16 << 20)
+#define PAGE_MEMORY ((size_t)64 << 20) /* of log entries that are looked through */
 
 struct applying {
 	struct eg_list *l;
@@ -43,213 +25,15 @@ struct applying {
 	struct eg_conn *conn;
 	struct eg_arena *side;
 	struct eg_absent *absent;
-	struct flight *open; /* being filled */
-	size_t open_bytes;
-	unsigned flying;
-	uint64_t to_changed, to_added,
-	        to_stale; /* rows that the writer set aside after all, by what they were */
-	uint64_t moved;   /* missing keys that something came for since the list began */
-	pthread_mutex_t lock;
-	pthread_cond_t some;
-	struct flight *back;
+	struct eg_list_flights flights;
+	uint64_t moved; /* missing keys that something came for since the list began */
 };
-
-static enum eg_rc closed(struct eg_err *err)
-{
-	return eg_fail(err, EG_CLOSED, "the gateway is shutting down; the list goes on after its next start");
-}
-
-/* ---- rejects ---- */
-
-static void tell_reject(struct eg_list *l, uint64_t index, uint64_t seq, const struct eg_reasons *reasons)
-{
-	if (l->n_rejects == EG_LIST_REJECTS_MAX)
-		return;
-	struct eg_list_reject *r = eg_arena_alloc(l->arena, sizeof *r);
-	uint16_t *codes = eg_arena_alloc(l->arena, reasons->n * sizeof *codes);
-	const char **fields = eg_arena_alloc(l->arena, reasons->n * sizeof(const char *));
-	if (!r || !codes || !fields)
-		return; /* the reject table has it */
-	for (unsigned i = 0; i < reasons->n; i++) {
-		codes[i] = (uint16_t)reasons->v[i].code;
-		fields[i] = eg_arena_text(l->arena, reasons->v[i].field, strlen(reasons->v[i].field));
-		if (!fields[i])
-			return;
-	}
-	*r = (struct eg_list_reject){
-	        .index = index, .seq = seq, .n = reasons->n, .codes = codes, .fields = fields};
-	pthread_mutex_lock(&l->of->lock);
-	r->next = l->rejects;
-	l->rejects = r;
-	l->n_rejects++;
-	pthread_mutex_unlock(&l->of->lock);
-}
-
-/* ---- flights ---- */
-
-static void done(struct eg_ticket *t)
-{
-	struct flight *f = t->done_arg;
-	struct applying *x = f->of;
-	pthread_mutex_lock(&x->lock);
-	f->next = x->back;
-	x->back = f;
-	pthread_cond_signal(&x->some);
-	pthread_mutex_unlock(&x->lock);
-}
-
-static void flight_free(struct flight *f)
-{
-	if (!f)
-		return;
-	eg_ticket_free(f->ticket);
-	free(f);
-}
-
-/* The list's agency as it was, whatever the policy has become since. */
-static enum eg_rc open_flight(struct applying *x, struct eg_err *err)
-{
-	const struct eg_list_info *l = &x->l->info;
-	struct flight *f = calloc(1, sizeof *f);
-	struct eg_ticket *t = f ? eg_ticket_new(EG_TICKET_SUBMISSION, TICKET_BUDGET, NULL, NULL) : NULL;
-	struct eg_identity_rule *who = t ? eg_arena_alloc(t->arena, sizeof *who) : NULL;
-	struct eg_dataset_rule *dataset = who ? eg_arena_alloc(t->arena, sizeof *dataset) : NULL;
-	if (dataset)
-		t->submission.items = eg_arena_alloc(t->arena, TICKET_ITEMS * sizeof *t->submission.items);
-	if (!dataset || !t->submission.items) {
-		eg_ticket_free(t);
-		free(f);
-		return eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
-	}
-	memcpy(who->name, l->agency, strlen(l->agency) + 1);
-	memcpy(dataset->name, l->dataset, strlen(l->dataset) + 1);
-	t->who = who;
-	t->lane = EG_LANE_BULK;
-	t->operator_name = eg_arena_text(t->arena, l->operator_name, strlen(l->operator_name));
-	t->submission.batch_id = eg_arena_text(t->arena, l->list_id, strlen(l->list_id));
-	t->submission.dataset = dataset;
-	memcpy(t->submission.digest, l->digest, sizeof l->digest);
-	t->done = done;
-	t->done_arg = f;
-	f->of = x;
-	f->ticket = t;
-	x->open = f;
-	x->open_bytes = 0;
-	return EG_OK;
-}
-
-/* Puts a filled ticket into the bulk lane; it is the writer's when EG_OK. */
-static enum eg_rc put_flight(struct applying *x, struct flight *f, struct eg_err *err)
-{
-	enum eg_rc rc = EG_DEADLINE;
-	while (x->ls->o.hold && x->ls->o.hold(x->ls->o.hold_arg) && !atomic_load(&x->ls->stopping))
-		eg_wake_wait(x->ls->wake, eg_wake_seen(x->ls->wake), eg_mono_us() + HOLD_US);
-	while (rc == EG_DEADLINE && !atomic_load(&x->ls->stopping))
-		rc = eg_intake_put(x->ls->o.intake, f->ticket, eg_mono_us() + TURN_US, err);
-	return rc == EG_DEADLINE ? closed(err) : rc;
-}
-
-static void count_row(struct applying *x, struct flight *f, unsigned i)
-{
-	const struct eg_item *item = &f->ticket->submission.items[i];
-	if (item->outcome != EG_QUARANTINED || f->class[i] == RESTATED)
-		return;
-	x->to_changed += f->class[i] == EG_ROW_CHANGED;
-	x->to_added += f->class[i] == EG_ROW_ADDED;
-	x->to_stale += f->class[i] == EG_ROW_STALE;
-	tell_reject(x->l, f->index[i], item->seq, &item->reasons);
-}
-
-static void count_flight(struct applying *x, struct flight *f)
-{
-	struct eg_list_counts *n = &x->l->info.counts;
-	const struct eg_submission *s = &f->ticket->submission;
-	for (unsigned i = 0; i < s->n; i++) {
-		enum eg_outcome o = s->items[i].outcome;
-		if (s->items[i].claim.op == EG_WITHDRAW) {
-			n->withdrawn += o == EG_APPLIED || o == EG_UNCHANGED;
-			n->skipped += o != EG_APPLIED && o != EG_UNCHANGED;
-		} else {
-			count_row(x, f, i);
-		}
-	}
-	pthread_mutex_lock(&x->ls->lock);
-	x->l->applied += s->n;
-	pthread_mutex_unlock(&x->ls->lock);
-}
-
-/* Takes back what the writer has answered; waits until at most `most` are under way. A ticket that failed for
- * a reason that may pass is put again: nothing of it was stored. No deadline: the writer answers every ticket
- * that it was given, and at its end drains its queue. */
-static enum eg_rc land(struct applying *x, unsigned most, struct eg_err *err)
-{
-	enum eg_rc rc = EG_OK;
-	while (x->flying > most || (rc && x->flying)) {
-		pthread_mutex_lock(&x->lock);
-		while (!x->back)
-			pthread_cond_wait(&x->some, &x->lock);
-		struct flight *f = x->back;
-		x->back = f->next;
-		pthread_mutex_unlock(&x->lock);
-		struct eg_ticket *t = f->ticket;
-		if (t->rc == EG_OK) {
-			count_flight(x, f);
-		} else if (rc == EG_OK && eg_list_again(t->rc, &f->tries) && !atomic_load(&x->ls->stopping)) {
-			eg_log_err(EG_LOG_ERROR, "list.ticket_failed", &t->err);
-			eg_wake_wait(x->ls->wake, eg_wake_seen(x->ls->wake), eg_mono_us() + TURN_US);
-			rc = put_flight(x, f, err);
-			if (rc == EG_OK)
-				continue;
-		} else if (rc == EG_OK) {
-			rc = t->rc;
-			*err = t->err;
-		}
-		x->flying--;
-		flight_free(f);
-	}
-	return rc;
-}
-
-static enum eg_rc send(struct applying *x, struct eg_err *err)
-{
-	struct flight *f = x->open;
-	if (!f || !f->ticket->submission.n)
-		return EG_OK;
-	enum eg_rc rc = land(x, FLIGHTS - 1, err);
-	if (rc)
-		return rc;
-	f->ticket->bytes = x->open_bytes;
-	x->open = NULL;
-	rc = put_flight(x, f, err);
-	if (rc)
-		flight_free(f);
-	else
-		x->flying++;
-	return rc;
-}
-
-/* Room for one more item. */
-static enum eg_rc next_item(struct applying *x, struct eg_item **out, struct eg_err *err)
-{
-	enum eg_rc rc = EG_OK;
-	if (x->open &&
-	    (x->open->ticket->submission.n == TICKET_ITEMS ||
-	     eg_arena_used(x->open->ticket->arena) > TICKET_BYTES + TICKET_ITEMS * sizeof(struct eg_item)))
-		rc = send(x, err);
-	if (rc == EG_OK && !x->open)
-		rc = open_flight(x, err);
-	if (rc)
-		return rc;
-	*out = &x->open->ticket->submission.items[x->open->ticket->submission.n];
-	return EG_OK;
-}
 
 /* ---- rows ---- */
 
 static enum eg_rc fill_row(struct applying *x, const struct eg_spool_row *row, int64_t version,
-                           struct eg_item *item, struct eg_err *err)
+                           struct eg_item *item, struct eg_arena *a, struct eg_err *err)
 {
-	struct eg_arena *a = x->open->ticket->arena;
 	item->canon = (struct eg_bytes){eg_arena_copy(a, row->canon.p, row->canon.len), row->canon.len};
 	if (!item->canon.p)
 		return eg_fail(err, EG_LIMIT, "a batch does not fit the memory given to it");
@@ -281,24 +65,22 @@ static enum eg_rc take_row(void *arg, const struct eg_spool_row *row, int64_t ve
 {
 	struct applying *x = arg;
 	struct eg_item *item = NULL;
+	struct eg_arena *a = NULL;
 	if (x->l->dry_run) {
 		struct eg_reasons conflict = {0};
 		if (class == EG_ROW_REJECTED && !row->faulty) /* as the writer would say */
 			eg_reasons_add(&conflict, EG_REASON_VERSION_CONFLICT, "version");
 		if (class == EG_ROW_REJECTED)
-			tell_reject(x->l, row->index, 0, row->faulty ? &row->reasons : &conflict);
+			eg_list_tell_reject(x->l, row->index, 0, row->faulty ? &row->reasons : &conflict);
 		return EG_OK;
 	}
 	eg_kill_point("list.applying");
-	enum eg_rc rc = next_item(x, &item, err);
+	enum eg_rc rc = eg_flights_item(&x->flights, &item, &a, err);
 	if (rc == EG_OK)
-		rc = fill_row(x, row, version, item, err);
+		rc = fill_row(x, row, version, item, a, err);
 	if (rc)
 		return rc;
-	struct eg_submission *s = &x->open->ticket->submission;
-	x->open->index[s->n] = row->index;
-	x->open->class[s->n++] = (uint8_t) class;
-	x->open_bytes += item->canon.len + item->sealed.len;
+	eg_flights_took(&x->flights, item, row->index, class);
 	return EG_OK;
 }
 
@@ -315,7 +97,7 @@ static enum eg_rc compared(void *arg, uint64_t rows, struct eg_err *err)
 	pthread_mutex_lock(&x->ls->lock);
 	x->l->compared = rows;
 	pthread_mutex_unlock(&x->ls->lock);
-	return atomic_load(&x->ls->stopping) ? closed(err) : EG_OK;
+	return atomic_load(&x->ls->stopping) ? eg_list_closed(err) : EG_OK;
 }
 
 static enum eg_rc compare(struct applying *x, struct eg_err *err)
@@ -331,7 +113,8 @@ static enum eg_rc compare(struct applying *x, struct eg_err *err)
 	                                     .listed = &listed};
 	const struct eg_compare_sink sink = {
 	        .arg = x, .row = take_row, .missing = take_missing, .progress = compared};
-	x->to_changed = x->to_added = x->to_stale = x->moved = 0;
+	memset(&x->flights.set_aside, 0, sizeof x->flights.set_aside);
+	x->moved = 0;
 	pthread_mutex_lock(&x->ls->lock);
 	x->l->applied = x->l->compared = 0;
 	x->l->n_rejects = 0;
@@ -343,9 +126,7 @@ static enum eg_rc compare(struct applying *x, struct eg_err *err)
 	if (rc == EG_OK)
 		rc = eg_compare(&o, &sink, &counts, err);
 	if (rc == EG_OK)
-		rc = send(x, err);
-	if (rc == EG_OK)
-		rc = land(x, 0, err);
+		rc = eg_flights_finish(&x->flights, err);
 	if (rc == EG_OK && x->absent)
 		rc = eg_absent_finish(x->absent, err);
 	eg_absent_close(x->absent);
@@ -353,11 +134,12 @@ static enum eg_rc compare(struct applying *x, struct eg_err *err)
 	eg_listed_free(&listed);
 	if (rc)
 		return rc;
-	counts.changed -= x->to_changed;
-	counts.added -= x->to_added;
-	counts.stale -= x->to_stale;
-	counts.rejected += x->to_changed + x->to_added + x->to_stale;
-	counts.unsaid += x->to_changed + x->to_added + x->to_stale;
+	const struct eg_flights_set_aside *aside = &x->flights.set_aside;
+	counts.changed -= aside->changed;
+	counts.added -= aside->added;
+	counts.stale -= aside->stale;
+	counts.rejected += aside->changed + aside->added + aside->stale;
+	counts.unsaid += aside->changed + aside->added + aside->stale;
 	l->counts = counts;
 	return EG_OK;
 }
@@ -373,6 +155,7 @@ static enum eg_rc restate(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct 
 	struct eg_versions v;
 	struct eg_version found;
 	struct eg_item *item = NULL;
+	struct eg_arena *a = NULL;
 	bool yes = false;
 	eg_arena_reset(x->side);
 	enum eg_rc rc = eg_get_source(x->conn, token, x->side, &row, err);
@@ -383,14 +166,12 @@ static enum eg_rc restate(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct 
 	if (rc == EG_OK)
 		rc = eg_list_restates(&ask, &x->l->info, &v, token, &yes, &found, err);
 	if (rc == EG_OK && yes)
-		rc = next_item(x, &item, err);
+		rc = eg_flights_item(&x->flights, &item, &a, err);
 	if (rc == EG_OK && yes)
-		rc = eg_list_restate(&ask, &x->l->info, token, &found, x->open->ticket->arena, item, err);
+		rc = eg_list_restate(&ask, &x->l->info, token, &found, a, item, err);
 	if (rc || !yes)
 		return rc;
-	struct eg_submission *s = &x->open->ticket->submission;
-	x->open->class[s->n++] = RESTATED;
-	x->open_bytes += item->canon.len + item->sealed.len;
+	eg_flights_took(&x->flights, item, 0, EG_FLIGHT_NO_ROW);
 	return EG_OK;
 }
 
@@ -409,13 +190,11 @@ static enum eg_rc settle(struct applying *x, struct eg_err *err)
 	while (rc == EG_OK && head - l->settled > EG_LIST_LATE_MAX / 4) {
 		rc = eg_list_late(&ask, l, l->settled, head, page, restate, x, err);
 		if (rc == EG_OK)
-			rc = send(x, err);
-		if (rc == EG_OK)
-			rc = land(x, 0, err);
+			rc = eg_flights_finish(&x->flights, err);
 		if (rc == EG_OK)
 			l->settled = head;
 		if (rc == EG_OK && atomic_load(&x->ls->stopping))
-			rc = closed(err);
+			rc = eg_list_closed(err);
 		if (rc == EG_OK)
 			rc = eg_get_head(x->conn, &head, err);
 	}
@@ -473,6 +252,7 @@ static enum eg_rc withdraw_key(struct applying *x, const uint8_t token[EG_TOKEN_
 	struct eg_versions v;
 	struct eg_claim held;
 	struct eg_item *item = NULL;
+	struct eg_arena *a = NULL;
 	eg_arena_reset(x->side);
 	enum eg_rc rc = eg_get_source(x->conn, token, x->side, &row, err);
 	if (rc == EG_OK)
@@ -492,16 +272,16 @@ static enum eg_rc withdraw_key(struct applying *x, const uint8_t token[EG_TOKEN_
 	}
 	rc = eg_list_claim(x->ls->o.vault, x->conn, e->seq, x->side, &held, err);
 	if (rc == EG_OK)
-		rc = next_item(x, &item, err);
+		rc = eg_flights_item(&x->flights, &item, &a, err);
 	if (rc == EG_OK)
-		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, eg_list_since(l),
-		                         x->open->ticket->arena, item, err);
+		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, eg_list_since(l), a, item,
+		                         err);
 	if (rc)
 		return rc;
 	/* Its texts are the side arena's: what the writer reads of them is in its canonical bytes. */
-	rc = eg_canon_claim_read(item->canon, x->open->ticket->arena, &item->claim, err);
-	x->open->ticket->submission.n++;
-	x->open_bytes += item->canon.len + item->sealed.len;
+	rc = eg_canon_claim_read(item->canon, a, &item->claim, err);
+	if (rc == EG_OK)
+		eg_flights_took(&x->flights, item, 0, EG_FLIGHT_NO_ROW);
 	return rc;
 }
 
@@ -517,12 +297,10 @@ static enum eg_rc withdraw(struct applying *x, struct eg_err *err)
 	enum eg_rc rc = eg_absent_open(&x->absent, x->ls->dir, l->spool, l->counts.missing, err);
 	while (rc == EG_OK && (rc = eg_absent_next(x->absent, token, err)) == EG_OK) {
 		eg_kill_point("list.withdrawing");
-		rc = atomic_load(&x->ls->stopping) ? closed(err) : withdraw_key(x, token, err);
+		rc = atomic_load(&x->ls->stopping) ? eg_list_closed(err) : withdraw_key(x, token, err);
 	}
 	if (rc == EG_EMPTY)
-		rc = send(x, err);
-	if (rc == EG_OK)
-		rc = land(x, 0, err);
+		rc = eg_flights_finish(&x->flights, err);
 	return rc;
 }
 
@@ -589,15 +367,12 @@ static enum eg_rc end_withdrawal(struct applying *x, struct eg_err *err)
 
 enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err *err)
 {
-	struct applying x = {.l = l,
-	                     .ls = l->of,
-	                     .conn = conn,
-	                     .lock = PTHREAD_MUTEX_INITIALIZER,
-	                     .some = PTHREAD_COND_INITIALIZER};
+	struct applying x = {.l = l, .ls = l->of, .conn = conn};
 	enum eg_rc rc = EG_OK;
 	x.side = eg_arena_new(SIDE_MEMORY);
 	if (!x.side)
 		return eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
+	eg_flights_begin(&x.flights, l);
 	if (l->info.phase == EG_LIST_RECEIVED)
 		rc = pin(&x, err);
 	if (rc == EG_OK && l->info.phase == EG_LIST_COMPARING) {
@@ -612,15 +387,9 @@ enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err 
 		if (rc == EG_OK)
 			rc = end_withdrawal(&x, err);
 	}
-	/* Whatever is still with the writer comes back before its memory goes. */
-	struct eg_err ignored;
-	flight_free(x.open);
-	x.open = NULL;
-	land(&x, 0, &ignored);
+	eg_flights_end(&x.flights);
 	eg_absent_close(x.absent);
 	eg_arena_free(x.side);
-	pthread_mutex_destroy(&x.lock);
-	pthread_cond_destroy(&x.some);
 	if (rc == EG_OK && l->info.phase == EG_LIST_DONE && !l->dry_run && !l->info.counts.missing)
 		eg_spool_remove(x.ls->dir, l->info.spool, true); /* nothing in it is asked for again */
 	if (rc == EG_OK)

@@ -104,6 +104,30 @@ void eg_list_tell(struct eg_list *l, enum eg_list_phase phase)
 	pthread_mutex_unlock(&l->of->lock);
 }
 
+void eg_list_tell_reject(struct eg_list *l, uint64_t index, uint64_t seq, const struct eg_reasons *reasons)
+{
+	if (l->n_rejects == EG_LIST_REJECTS_MAX)
+		return;
+	struct eg_list_reject *r = eg_arena_alloc(l->arena, sizeof *r);
+	uint16_t *codes = eg_arena_alloc(l->arena, reasons->n * sizeof *codes);
+	const char **fields = eg_arena_alloc(l->arena, reasons->n * sizeof(const char *));
+	if (!r || !codes || !fields)
+		return; /* the reject table has it */
+	for (unsigned i = 0; i < reasons->n; i++) {
+		codes[i] = (uint16_t)reasons->v[i].code;
+		fields[i] = eg_arena_text(l->arena, reasons->v[i].field, strlen(reasons->v[i].field));
+		if (!fields[i])
+			return;
+	}
+	*r = (struct eg_list_reject){
+	        .index = index, .seq = seq, .n = reasons->n, .codes = codes, .fields = fields};
+	pthread_mutex_lock(&l->of->lock);
+	r->next = l->rejects;
+	l->rejects = r;
+	l->n_rejects++;
+	pthread_mutex_unlock(&l->of->lock);
+}
+
 void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err)
 {
 	pthread_mutex_lock(&l->of->lock);

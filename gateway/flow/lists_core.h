@@ -68,6 +68,8 @@ void eg_list_spooled(struct eg_list *l);
 void eg_list_forget_spool(struct eg_list *l);
 /* Tells where the list stands, for whoever looks. */
 void eg_list_tell(struct eg_list *l, enum eg_list_phase phase);
+/* One more of the rejects that its sender is told, of which there are so many at most. */
+void eg_list_tell_reject(struct eg_list *l, uint64_t index, uint64_t seq, const struct eg_reasons *reasons);
 void eg_list_over(struct eg_list *l, enum eg_rc rc, const struct eg_err *err);
 /* Is it worth another try? Not what fails by its own fault, and what may pass not for ever, since other lists
  * wait behind it. On a full disk none of them could do better: that is waited out. */
