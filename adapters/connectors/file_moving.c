@@ -6,16 +6,18 @@
 
 enum { NAME_CAP = 300, DONE = 1, REFUSED = 2 };
 
-static void name_of(const struct file_place *place, char out[NAME_CAP])
+static void name_of(const struct file_place *place, enum eg_part part, char out[NAME_CAP])
 {
-	snprintf(out, NAME_CAP, "%smoving", place->memory.prefix);
+	static const char *const ends[] = {
+	        [EG_PART_ALL] = "", [EG_PART_ROWS] = ".rows", [EG_PART_LISTS] = ".lists"};
+	snprintf(out, NAME_CAP, "%smoving%s", place->memory.prefix, ends[part]);
 }
 
 enum eg_rc file_moving_begin(const struct file_place *place, const char *entry, bool refused,
                              struct eg_err *err)
 {
 	char name[NAME_CAP], value[NAME_CAP];
-	name_of(place, name);
+	name_of(place, place->part, name);
 	snprintf(value, sizeof value, "%c%s", refused ? REFUSED : DONE, entry);
 	enum eg_rc rc = eg_checkpoint_put(place->memory.checkpoint, name, eg_bytes_of(value), err);
 	return rc ? rc : eg_checkpoint_save(place->memory.checkpoint, err);
@@ -24,7 +26,7 @@ enum eg_rc file_moving_begin(const struct file_place *place, const char *entry, 
 void file_moving_end(const struct file_place *place)
 {
 	char name[NAME_CAP];
-	name_of(place, name);
+	name_of(place, place->part, name);
 	eg_checkpoint_drop(place->memory.checkpoint, name);
 }
 
@@ -42,10 +44,10 @@ static enum eg_rc follow(const struct file_place *place, const char *entry, int 
 	return rc ? rc : file_move(inbox, control, to, free_name, err);
 }
 
-enum eg_rc file_moving_finish(const struct file_place *place, struct eg_err *err)
+static enum eg_rc finish(const struct file_place *place, enum eg_part part, struct eg_err *err)
 {
 	char name[NAME_CAP], entry[256] = "";
-	name_of(place, name);
+	name_of(place, part, name);
 	struct eg_bytes v = eg_checkpoint_get(place->memory.checkpoint, name);
 	if (!v.len || v.len > sizeof entry)
 		return EG_OK;
@@ -53,6 +55,15 @@ enum eg_rc file_moving_finish(const struct file_place *place, struct eg_err *err
 	enum eg_rc rc = follow(place, entry, v.p[0] == REFUSED ? place->refused : place->done, err);
 	if (rc)
 		return rc;
-	file_moving_end(place);
+	eg_checkpoint_drop(place->memory.checkpoint, name);
 	return eg_checkpoint_save(place->memory.checkpoint, err);
+}
+
+enum eg_rc file_moving_finish(const struct file_place *place, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	for (enum eg_part part = EG_PART_ALL; !rc && part <= EG_PART_LISTS; part++)
+		if (part == EG_PART_ALL || part == place->part || place->part == EG_PART_ALL)
+			rc = finish(place, part, err);
+	return rc;
 }

@@ -95,6 +95,7 @@ enum eg_rc file_source_open(struct file_source **out, const struct eg_connector_
 	        .work = -1,
 	        .columns = file_columns_new(),
 	        .memory = {.checkpoint = o->checkpoint, .prefix = o->prefix, .revision = o->revision},
+	        .part = o->part,
 	        .dry = o->dry};
 	enum eg_rc rc = s->place.columns ? file_rules_read(&s->rules, o->settings, err)
 	                                 : eg_fail(err, EG_NO_MEMORY, "no memory for the file connector");

@@ -23,6 +23,7 @@ struct file_place {
 	int done, refused, work; /* folders; -1 when dry */
 	struct file_memory memory;
 	struct file_columns *columns;
+	enum eg_part part;
 	bool dry;
 };
 

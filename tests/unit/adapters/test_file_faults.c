@@ -1,6 +1,8 @@
 /* Bad days of an inbox: truncated, replaced while being read, the process killed anywhere, the disk full. */
 #include "file_world.h"
 
+#include "connectors/file_moving.h"
+
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -367,6 +369,63 @@ static void moved_but_not_remembered(void **state)
 	world_close(&w);
 }
 
+static struct eg_connector *open_part(const struct world *w, enum eg_part part)
+{
+	struct eg_connector_options o = options_of(w);
+	struct eg_connector *c = NULL;
+	o.once = false;
+	o.part = part;
+	assert_int_equal(eg_connector_file.open_source(&c, &o, NULL), EG_OK);
+	return c;
+}
+
+/* Until this file is away. */
+static void take_file(const struct world *w, struct eg_connector *c, const char *name)
+{
+	for (int64_t until = eg_mono_us() + 20 * EG_SECOND; there(w, name);) {
+		struct eg_in in;
+		assert_true(eg_mono_us() < until);
+		enum eg_rc rc = eg_connector_file.next(c, eg_mono_us() + EG_SECOND / 100, &in, NULL);
+		struct eg_verdict v = {.ref = in.ref, .code = EG_VERDICT_TAKEN, .reason = ""};
+		if (rc)
+			assert_true(rc == EG_EMPTY || rc == EG_BUSY);
+		else
+			assert_int_equal(eg_connector_file.settle(c, &v, 1, NULL), EG_OK);
+	}
+}
+
+/* A part that failed between a file's move and its control file's moves that one when it opens again,
+ * whatever the other part has put away meanwhile. */
+static void halves_move_each_for_itself(void **state)
+{
+	static const char list[] = "D_330303_20261101_1_FULL.csv";
+	struct world w;
+	(void)state;
+	/* Once with each part's own note, once with one that was written when they shared its name. */
+	for (unsigned shared = 0; shared < 2; shared++) {
+		world_open(&w, CTL);
+		struct eg_connector *lists = open_part(&w, EG_PART_LISTS), *rows;
+		struct file_place place = {
+		        .memory = {.checkpoint = w.checkpoint, .prefix = "t."},
+		        .part = shared ? EG_PART_ALL : EG_PART_ROWS,
+		};
+		put_whole(&w, A1, HEAD "1,a\r\n", 1);
+		assert_int_equal(file_moving_begin(&place, A1, false, NULL), EG_OK);
+		assert_int_equal(renameat(w.inbox, A1, w.inbox, "done/" A1), 0);
+		put_whole(&w, list, HEAD "1,a\r\n", 1);
+		take_file(&w, lists, list);
+		rows = open_part(&w, EG_PART_ROWS);
+		assert_true(there(&w, "done/" A1 ".ctl"));
+		assert_false(there(&w, A1 ".ctl"));
+		static const char *const names[] = {"t.moving", "t.moving.rows", "t.moving.lists"};
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(eg_checkpoint_get(w.checkpoint, names[i]).len, 0);
+		eg_connector_file.close(rows);
+		eg_connector_file.close(lists);
+		world_close(&w);
+	}
+}
+
 /* ---- the disk full ---- */
 
 static void refuse_all(struct world *w, const struct eg_in *in, struct eg_verdict *v)
@@ -434,6 +493,7 @@ int main(void)
 	        cmocka_unit_test(replaced_before_the_verdicts), cmocka_unit_test(planted_links),
 	        cmocka_unit_test(replaced_while_read),          cmocka_unit_test(killed_anywhere),
 	        cmocka_unit_test(moved_but_not_remembered),     cmocka_unit_test(no_room_for_the_report),
+	        cmocka_unit_test(halves_move_each_for_itself),
 	};
 	eg_log_open("test", EG_LOG_ERROR, false);
 	return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);
