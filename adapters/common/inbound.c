@@ -366,7 +366,8 @@ void eg_inbound_trouble(const struct eg_inbound *in, struct eg_err *err, bool *n
 		*err = in->gateway;
 	else if (failed || in->port.state == EG_PORT_RETRYING)
 		*err = in->port.last;
-	else
+	else if (!in->port.connector || !in->port.type->trouble ||
+	         !in->port.type->trouble(in->port.connector, err))
 		*err = (struct eg_err){0};
 }
 

@@ -58,6 +58,14 @@ struct file_candidate *file_inbox_find(struct file_inbox *i, const char *entry)
 	return NULL;
 }
 
+const struct file_candidate *file_inbox_stuck(const struct file_inbox *i)
+{
+	for (size_t k = 0; k < i->n; k++)
+		if (i->list[k].stuck)
+			return &i->list[k];
+	return NULL;
+}
+
 /* ---- scanning ---- */
 
 static bool ends(const char *name, const char *end)
@@ -174,6 +182,7 @@ static enum eg_rc look_at(struct file_inbox *i, const char *entry, int64_t now_u
 	           (has_control && !file_id_same(&c->control_id, &control_id))) {
 		c->since_us = now_us;
 		c->not_before_us = 0; /* another file: what was held against the old one is over */
+		c->stuck = 0;
 	}
 	c->id = id;
 	c->control_id = control_id;

@@ -27,6 +27,7 @@ struct file_candidate {
 	int64_t since_us;         /* unchanged since, as seen here (monotonic) */
 	int64_t first_us;         /* first seen */
 	int64_t not_before_us;    /* rests until then */
+	unsigned stuck;           /* how often it could not be moved away */
 	bool seen;
 };
 
@@ -49,6 +50,8 @@ bool file_inbox_settled(const struct file_inbox *i, const struct file_candidate 
 /* Does a file become ready, or wrong for good, by nothing but staying as it is for `settle`? *when_us becomes
  * sooner if so. */
 bool file_inbox_settling(const struct file_inbox *i, int64_t now_us, int64_t *when_us);
+/* The first one that could not be moved away and is still there; NULL: none. */
+const struct file_candidate *file_inbox_stuck(const struct file_inbox *i);
 struct file_candidate *file_inbox_find(struct file_inbox *i, const char *entry); /* NULL: gone */
 void file_inbox_forget(struct file_inbox *i, const char *entry);                 /* it was moved away */
 /* Waits until something changes in the folder, or the deadline. True: something did, or nobody can tell. */

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A file that cannot be moved away is tried again after `retry`, then after twice as long, this many times.
+ */
+enum { STUCK_DOUBLES_MOST = 6 };
+
 static const char WORK_FOLDER[] = ".eldergate"; /* in the inbox: what moves on must be on its file system */
 
 struct file_source {
@@ -136,7 +140,31 @@ static enum eg_rc scan(struct file_source *s, struct eg_err *err)
 	return file_inbox_scan(s->place.inbox, s->scanned_us, err);
 }
 
-/* Out of the way: moved, or, where that is not possible, left alone. */
+/* It holds back its region, until somebody mends the folders: nobody can tell us when that is. */
+static void stuck(const struct file_source *s, struct file_candidate *c, const struct eg_err *why)
+{
+	int64_t pause_us = s->rules.retry_us > s->rules.poll_us ? s->rules.retry_us : s->rules.poll_us;
+	pause_us <<= c->stuck < STUCK_DOUBLES_MOST ? c->stuck : STUCK_DOUBLES_MOST;
+	c->stuck++;
+	c->not_before_us = eg_mono_us() + pause_us;
+	eg_log(EG_LOG_WARN, "file.refused_stays", EG_T("file", c->fits ? c->name.name : ""),
+	       EG_I("try", c->stuck), EG_R("again_after_s", (double)pause_us / 1e6),
+	       EG_T("reason", why->text));
+}
+
+enum eg_rc file_source_trouble(const struct file_source *s, struct eg_err *err)
+{
+	const struct file_candidate *c = file_inbox_stuck(s->place.inbox);
+	if (!c)
+		return EG_OK;
+	return eg_fail(
+	        err, EG_DENIED,
+	        "%s cannot be moved out of the inbox and holds back later files: see who may write to the "
+	        "folders (log: file.refused_stays)",
+	        c->fits ? c->name.name : "a file");
+}
+
+/* Out of the way: moved, or, where that is not possible, tried again later. */
 static enum eg_rc refuse(struct file_source *s, struct file_candidate *c, enum file_reason reason,
                          struct eg_err *err)
 {
@@ -150,8 +178,9 @@ static enum eg_rc refuse(struct file_source *s, struct file_candidate *c, enum f
 		return scan(s, err);
 	if (!rc || rc == EG_DENIED || rc == EG_INVALID) {
 		if (rc)
-			eg_log_err(EG_LOG_WARN, "file.refused_stays", &why);
-		c->not_before_us = INT64_MAX;
+			stuck(s, c, &why);
+		else
+			c->not_before_us = INT64_MAX; /* dry: once is enough */
 		return EG_OK;
 	}
 	if (err)

@@ -17,6 +17,8 @@ enum eg_rc file_source_next(struct file_source *s, int64_t mono_deadline_us, str
                             struct eg_err *err);
 enum eg_rc file_source_settle(struct file_source *s, const struct eg_verdict *v, unsigned n,
                               struct eg_err *err);
+/* A file that cannot be moved out of the inbox, if there is one. */
+enum eg_rc file_source_trouble(const struct file_source *s, struct eg_err *err);
 void file_source_close(struct file_source *s); /* NULL is fine */
 
 #endif

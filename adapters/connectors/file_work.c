@@ -95,7 +95,8 @@ static enum eg_rc move_both(const struct file_place *place, const struct file_ca
 	enum eg_rc rc = two ? file_moving_begin(place, c->entry, to == place->refused, err) : EG_OK;
 	if (!rc)
 		rc = move_away(place, c->entry, &c->id, to, name, err);
-	if (rc == EG_CONFLICT)
+	if (rc == EG_CONFLICT || rc == EG_DENIED ||
+	    rc == EG_INVALID) /* it stays, so that says nothing true */
 		file_report_withdraw(to, name);
 	if (rc || !two)
 		return rc;

@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 {
 	static const struct eg_connector_type lines = {"lines",       settings,    settings + 1, open_source,
 	                                               open_target,   lines_close, lines_next,   lines_settle,
-	                                               lines_deliver, NULL,        false};
+	                                               lines_deliver, NULL,        false,        NULL};
 	static const struct eg_connector_type *const connectors[] = {&lines, NULL};
 	return eg_adapter_main(argc, argv, "eldergate-template", connectors);
 }

@@ -141,6 +141,10 @@ struct eg_connector_type {
 	 * connectors', and next may return EG_BUSY at the deadline: there is no item yet, but the next call
 	 * works on. */
 	bool splits;
+	/* What the source cannot do while it goes on with the rest, so that somebody must mend it: *err says
+	 * it, and the status file tells it. EG_OK: nothing. Cheap, it is asked often. NULL: never anything.
+	 */
+	enum eg_rc (*trouble)(const struct eg_connector *c, struct eg_err *err);
 };
 
 #endif

@@ -426,6 +426,53 @@ static void halves_move_each_for_itself(void **state)
 	}
 }
 
+/* A file that must go but cannot be moved is told as trouble, and goes as soon as it can. */
+static void a_file_that_cannot_be_moved_holds_back_no_longer_than_that(void **state)
+{
+	static const char later[] = "D_330302_20261101_2_INC.csv";
+	struct world w;
+	struct eg_err err = {0};
+	struct eg_in in = {0};
+	(void)state;
+	world_open(&w, CTL);
+	/* A folder says no to root only when root is somebody else. */
+	bool root = geteuid() == 0;
+	char command[128];
+	snprintf(command, sizeof command, "chown -R 65534 %s", w.root);
+	if (root) {
+		assert_int_equal(system(command), 0);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	put(&w, A1, HEAD "1,a\r\n");
+	put(&w, A1 ".ctl", "rows=?\n");
+	put_whole(&w, later, HEAD "2,b\r\n", 1);
+	struct eg_connector *c = open_part(&w, EG_PART_ALL);
+	assert_int_equal(eg_connector_file.trouble(c, &err), EG_OK);
+	assert_int_equal(fchmod(w.inbox, 0500), 0);
+	int64_t until = eg_mono_us() + 20 * EG_SECOND;
+	while (eg_connector_file.trouble(c, &err) == EG_OK) {
+		assert_true(eg_mono_us() < until);
+		assert_int_equal(eg_connector_file.next(c, eg_mono_us() + EG_SECOND / 100, &in, &err),
+		                 EG_EMPTY);
+	}
+	assert_non_null(strstr(err.text, A1));
+	assert_true(there(&w, A1));
+	assert_false(there(&w, "refused/" A1 ".report.csv")); /* it would tell what is not so */
+	assert_int_equal(fchmod(w.inbox, 0700), 0);
+	enum eg_rc rc;
+	do {
+		assert_true(eg_mono_us() < until);
+		rc = eg_connector_file.next(c, eg_mono_us() + EG_SECOND / 100, &in, &err);
+	} while (rc == EG_EMPTY);
+	assert_int_equal(rc, EG_OK);
+	assert_non_null(strstr(in.place, later));
+	assert_int_equal(eg_connector_file.trouble(c, &err), EG_OK);
+	assert_true(there(&w, "refused/" A1) && there(&w, "refused/" A1 ".report.csv"));
+	eg_connector_file.close(c);
+	assert_true(!root || seteuid(0) == 0);
+	world_close(&w);
+}
+
 /* ---- the disk full ---- */
 
 static void refuse_all(struct world *w, const struct eg_in *in, struct eg_verdict *v)
@@ -489,11 +536,16 @@ static void no_room_for_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(truncated_anywhere),           cmocka_unit_test(truncated_lists_are_refused),
-	        cmocka_unit_test(replaced_before_the_verdicts), cmocka_unit_test(planted_links),
-	        cmocka_unit_test(replaced_while_read),          cmocka_unit_test(killed_anywhere),
-	        cmocka_unit_test(moved_but_not_remembered),     cmocka_unit_test(no_room_for_the_report),
+	        cmocka_unit_test(truncated_anywhere),
+	        cmocka_unit_test(truncated_lists_are_refused),
+	        cmocka_unit_test(replaced_before_the_verdicts),
+	        cmocka_unit_test(planted_links),
+	        cmocka_unit_test(replaced_while_read),
+	        cmocka_unit_test(killed_anywhere),
+	        cmocka_unit_test(moved_but_not_remembered),
+	        cmocka_unit_test(no_room_for_the_report),
 	        cmocka_unit_test(halves_move_each_for_itself),
+	        cmocka_unit_test(a_file_that_cannot_be_moved_holds_back_no_longer_than_that),
 	};
 	eg_log_open("test", EG_LOG_ERROR, false);
 	return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);

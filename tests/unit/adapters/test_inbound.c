@@ -319,6 +319,44 @@ static enum eg_rc counting_settle(struct eg_connector *c, const struct eg_verdic
 	return rc ? rc : fake_settle(c, v, n, err);
 }
 
+static enum eg_rc hampered;
+
+static enum eg_rc tells_trouble(const struct eg_connector *c, struct eg_err *err)
+{
+	(void)c;
+	return hampered ? eg_fail(err, hampered, "a file holds back the others") : EG_OK;
+}
+
+/* What a source says of itself while it goes on is told like a failure, but is none. */
+static void a_hampered_source_is_told(void **state)
+{
+	(void)state;
+	static struct eg_connector_type telling; /* outlives the test: the teardown closes it */
+	struct eg_err err = {0};
+	bool mend = true;
+	struct eg_inbound_options o = {.mapping = &mapping,
+	                               .link = &fake,
+	                               .checkpoint = checkpoint,
+	                               .limits = &limits,
+	                               .counts = &counts};
+	telling = fake_connector;
+	telling.trouble = tells_trouble;
+	eg_inbound_close(in);
+	mapping.info.connector = &telling;
+	assert_int_equal(eg_inbound_open(&in, &o, NULL), EG_OK);
+	turn();
+	eg_inbound_trouble(in, &err, &mend);
+	assert_int_equal(err.rc, EG_OK);
+	hampered = EG_DENIED;
+	eg_inbound_trouble(in, &err, &mend);
+	assert_int_equal(err.rc, EG_DENIED);
+	assert_string_equal(err.text, "a file holds back the others");
+	assert_false(mend);
+	hampered = EG_OK;
+	eg_inbound_trouble(in, &err, &mend);
+	assert_int_equal(err.rc, EG_OK);
+}
+
 static void marks_are_saved_behind_the_receipt(void **state)
 {
 	(void)state;
@@ -751,6 +789,7 @@ int main(void)
 	        T(a_dataset_that_is_not_permitted_leaves_rows_at_the_source),
 	        T(stopping_takes_nothing_more_and_settles_what_was_sent),
 	        T(marks_are_saved_behind_the_receipt),
+	        T(a_hampered_source_is_told),
 	        T(a_full_list_is_settled_by_its_report),
 	        T(rejects_that_are_not_told_are_counted_at_the_end),
 	        T(a_list_with_the_wrong_count_is_refused),
