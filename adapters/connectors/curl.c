@@ -21,6 +21,7 @@ struct eg_curl {
 	char *url; /* as begun: redirects stay with its host */
 	unsigned hops;
 	bool under_way, may_follow;
+	bool sent; /* of the request, or of a redirect's before it */
 	size_t header_bytes;
 	bool too_large, encoded, headers_too_large;
 	int64_t date_us;
@@ -153,6 +154,11 @@ void eg_curl_drop(struct eg_curl *c)
 	c->under_way = false;
 }
 
+bool eg_curl_sent(const struct eg_curl *c)
+{
+	return c->sent;
+}
+
 void eg_curl_close(struct eg_curl *c)
 {
 	if (!c)
@@ -248,6 +254,7 @@ enum eg_rc eg_curl_start(struct eg_curl *c, const struct eg_curl_request *r, str
 	c->headers = NULL;
 	c->url = strdup(r->url);
 	c->hops = 0;
+	c->sent = false;
 	c->may_follow = get;
 	bool ok = c->url && add_header(c, "Expect:") && add_header(c, "Accept-Encoding: identity");
 	for (unsigned i = 0; ok && i < r->n_headers; i++)
@@ -353,6 +360,9 @@ enum eg_rc eg_curl_wait(struct eg_curl *c, int64_t mono_deadline_us, struct eg_c
 			eg_curl_drop(c);
 			return eg_fail(err, EG_INTERNAL, "libcurl cannot go on");
 		}
+		long bytes = 0;
+		curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
+		c->sent |= bytes > 0;
 		CURLMsg *m = curl_multi_info_read(c->multi, &left);
 		if (m && m->msg == CURLMSG_DONE) {
 			enum eg_rc rc = finish(c, m->data.result, out, err);

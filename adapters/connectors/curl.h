@@ -56,6 +56,9 @@ enum eg_rc eg_curl_start(struct eg_curl *c, const struct eg_curl_request *r, str
 enum eg_rc eg_curl_wait(struct eg_curl *c, int64_t mono_deadline_us, struct eg_curl_answer *out,
                         struct eg_err *err);
 void eg_curl_drop(struct eg_curl *c);
+/* May anything of the request that was started last have reached the peer? False: there was no connection.
+ * What a proxy was asked for counts as sent: how far that went it alone knows. */
+bool eg_curl_sent(const struct eg_curl *c);
 
 /* EG_CONFIG: not an http or https URL with a host and without user and password. */
 enum eg_rc eg_curl_check_url(const char *url, bool *plain, struct eg_err *err);

@@ -37,6 +37,7 @@ struct eg_http_peer {
 	unsigned tries;     /* of this exchange that failed */
 	bool renewing;      /* what is sent is a renewal; then what was asked follows */
 	bool renewed;       /* in this exchange already */
+	bool reached;       /* what was asked has gone out */
 	bool spent;
 };
 
@@ -160,7 +161,7 @@ void eg_http_peer_ask(struct eg_http_peer *p, const struct eg_http_what *what, e
 	p->document = document;
 	p->state = PACING;
 	p->tries = 0;
-	p->renewed = p->renewing = false;
+	p->renewed = p->renewing = p->reached = false;
 	p->not_before = 0;
 }
 
@@ -173,6 +174,11 @@ void eg_http_peer_drop(struct eg_http_peer *p)
 bool eg_http_peer_busy(const struct eg_http_peer *p)
 {
 	return p->state != IDLE;
+}
+
+bool eg_http_peer_reached(const struct eg_http_peer *p)
+{
+	return p->reached;
 }
 
 bool eg_http_peer_spent(const struct eg_http_peer *p)
@@ -346,6 +352,7 @@ static enum eg_rc step(struct eg_http_peer *p, int64_t mono_deadline_us, struct 
 		return rc ? rc : EG_EMPTY;
 	}
 	enum eg_rc rc = eg_curl_wait(p->curl, mono_deadline_us, &raw, err);
+	p->reached |= !p->renewing && eg_curl_sent(p->curl);
 	if (rc == EG_OK)
 		return judge(p, &raw, err);
 	if (rc == EG_UNAVAILABLE || rc == EG_DEADLINE)

@@ -32,6 +32,9 @@ void eg_http_peer_ask(struct eg_http_peer *p, const struct eg_http_what *what, e
 enum eg_rc eg_http_peer_wait(struct eg_http_peer *p, int64_t mono_deadline_us, struct eg_err *err);
 void eg_http_peer_drop(struct eg_http_peer *p);
 bool eg_http_peer_busy(const struct eg_http_peer *p);
+/* May the peer have got what was asked for last, in any of its tries? False: what failed was the way to it,
+ * or the renewal before it. Until the next ask. */
+bool eg_http_peer_reached(const struct eg_http_peer *p);
 /* Is it waiting for midnight, because the day's calls are used up? */
 bool eg_http_peer_spent(const struct eg_http_peer *p);
 /* As if it had just answered with this text, without asking it. */

@@ -2,6 +2,8 @@
  *
  *   group --post--> taken, or there already: delivered
  *               --> refused: a group is sent again one by one, to find the one at fault; that one is parked
+ *               --> not reached, or not with a secret that is good: the call fails, which no change answers
+ * for
  *               --> anything else: later; what follows waits, so order holds */
 #include "connectors/http_target.h"
 
@@ -32,6 +34,7 @@ struct eg_http_target {
 	struct eg_http_what what;
 	struct eg_http_body body;
 	struct eg_buf header;
+	bool outage; /* the last group was not delivered, and no change is at fault */
 };
 
 static enum eg_rc check(struct eg_http_target *t, struct eg_err *err)
@@ -175,6 +178,11 @@ static enum eg_rc deliver_group(struct eg_http_target *t, const struct eg_delive
 	/* That we are not known is mended by people; the change has no part in it. */
 	if (rc == EG_UNAUTHENTICATED)
 		rc = EG_UNAVAILABLE;
+	/* A peer that is down must not look like changes that fail, or the outage would park them one by one.
+	 * Once one of them has gone out, its content may be what the peer dies of. */
+	t->outage = (rc == EG_UNAVAILABLE || rc == EG_DEADLINE) && !eg_http_peer_reached(t->peer);
+	if (t->outage)
+		return err->rc = rc;
 	set(r, n, rc, err);
 	return rc == EG_INVALID ? EG_OK : rc;
 }
@@ -190,8 +198,9 @@ enum eg_rc eg_http_target_deliver(struct eg_http_target *t, const struct eg_deli
 	if (!err)
 		err = &own;
 	set(results, n, EG_BUSY, &waits);
+	t->outage = false;
 	for (unsigned i = 0; !rc && i < n; i += batch)
 		rc = deliver_group(t, deliveries + i, n - i < batch ? n - i : batch, results + i,
 		                   mono_deadline_us, err);
-	return ours(rc) ? rc : EG_OK;
+	return ours(rc) || t->outage ? rc : EG_OK;
 }

@@ -175,8 +175,23 @@ static void a_refused_renewal_parks_nothing(void **state)
 	snprintf(more, sizeof more,
 	         "body: '${columns}'\nsecret: x\nrenew_url: http://127.0.0.1:%d/code/nope\n", w.ports[PLAIN]);
 	open_target("/deliver", more);
-	assert_int_equal(deliver(&d, 1), EG_OK);
-	assert_int_equal(results[0].rc, EG_UNAVAILABLE);
+	assert_int_equal(deliver(&d, 1), EG_UNAVAILABLE);
+	assert_int_equal(results[0].rc, EG_BUSY);
+	assert_int_equal(asked("POST /deliver"), 0);
+}
+
+/* Nor for a certificate that has ended. */
+static void a_peer_that_is_not_the_right_one_gets_nothing(void **state)
+{
+	(void)state;
+	struct eg_bytes v[2][3];
+	struct eg_delivery d[] = {change("tls:1", "a", v[0]), change("tls:2", "b", v[1])};
+	must_open(true, (struct eg_connector_options){0},
+	          YAML("url: https://127.0.0.1:%d/deliver\nbody: '${columns}'\n", w.ports[STRANGER]));
+	assert_int_equal(deliver(d, 2), EG_UNAVAILABLE);
+	assert_non_null(strstr(w.err.text, "TLS"));
+	assert_int_equal(results[0].rc, EG_BUSY);
+	assert_int_equal(results[1].rc, EG_BUSY);
 	assert_int_equal(asked("POST /deliver"), 0);
 }
 
@@ -248,6 +263,7 @@ int main(void)
 	        TEST(batches),
 	        TEST(what_fails_waits_and_so_does_the_rest),
 	        TEST(a_refused_renewal_parks_nothing),
+	        TEST(a_peer_that_is_not_the_right_one_gets_nothing),
 	        TEST(a_deadline_leaves_it_in_doubt),
 	        TEST(calls_that_are_used_up),
 	        TEST(settings_of_targets),
