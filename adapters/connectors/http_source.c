@@ -67,8 +67,10 @@ const struct eg_setting_def eg_http_source_settings[] = {
          "list: a folder that keeps the pages of a list under way, sealed, so that a restart does not ask "
          "for "
          "them again; empty: the list begins anew"},
-        {"list_resume_within", EG_SET_TIME, false, "1d", 1000000, 30 * 86400000000, NULL,
-         "list: one that was begun longer ago begins anew"},
+        {"list_resume_within", EG_SET_TIME, false, NULL, 1000000, 30 * 86400000000, NULL,
+         "list: one whose last kept page came longer ago begins anew; left out: 1d by cursor, else 10m, "
+         "because "
+         "rows shift between numbered pages meanwhile"},
         {"list_spool_size", EG_SET_SIZE, false, "4GiB", 1 << 20, 1LL << 40, NULL,
          "list: the most that its kept pages may take"},
         {0},

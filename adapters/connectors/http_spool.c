@@ -5,6 +5,7 @@
  * number, so that pages can neither be moved nor left out in between. Integers are big-endian. */
 #include "connectors/http_spool.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "connectors/file_dir.h"
 #include "trust/crypto.h"
@@ -157,6 +158,25 @@ void eg_http_spool_begin(struct eg_http_spool *s, int64_t begun_us)
 	s->size = HEAD;
 }
 
+/* In numbered pages a row that went while we were away pulls one that was to come into a page that we have:
+ * it would be missing from the list and be withdrawn. The longer the stop, the likelier; without one it is
+ * the price of such pages. A cursor stays where it is. */
+static int64_t most_away_us(const struct eg_settings *s)
+{
+	if (eg_settings_has(s, "list_resume_within"))
+		return eg_settings_int(s, "list_resume_within");
+	return strcmp(eg_settings_text(s, "paging"), "cursor") == 0 ? 86400 * EG_SECOND : 600 * EG_SECOND;
+}
+
+/* Since the last page was kept; less than 0: nobody can tell. */
+static int64_t away_us(const struct eg_http_spool *s, int64_t now_us)
+{
+	struct stat st;
+	if (fstat(s->fd, &st) != 0)
+		return -1;
+	return now_us - (st.st_mtim.tv_sec * EG_SECOND + st.st_mtim.tv_nsec / 1000);
+}
+
 bool eg_http_spool_resume(struct eg_http_spool *s, int64_t now_us, int64_t *begun_us)
 {
 	uint8_t digest[EG_HASH_SIZE];
@@ -167,8 +187,8 @@ bool eg_http_spool_resume(struct eg_http_spool *s, int64_t now_us, int64_t *begu
 	asked(s->o.settings, digest);
 	bool whole = pread(s->fd, s->head, HEAD, 0) == HEAD && memcmp(s->head, MAGIC, 8) == 0 &&
 	             memcmp(s->head + 16, digest, sizeof digest) == 0;
-	int64_t begun = get_be(s->head + 8, 8), age = now_us - begun;
-	if (!whole || age < 0 || age > eg_settings_int(s->o.settings, "list_resume_within")) {
+	int64_t begun = get_be(s->head + 8, 8), away = away_us(s, now_us);
+	if (!whole || begun > now_us || away < 0 || away > most_away_us(s->o.settings)) {
 		eg_http_spool_drop(s);
 		return false;
 	}

@@ -27,7 +27,8 @@ enum eg_rc eg_http_spool_open(struct eg_http_spool **out, const struct eg_http_s
                               struct eg_err *err);
 void eg_http_spool_close(struct eg_http_spool *s); /* what it holds stays; NULL is fine */
 
-/* Is there a list to go on with? Then its pages so far come from next. */
+/* Is there a list to go on with, whose last page is not too old (list_resume_within)? Then its pages so far
+ * come from next. now_us: our clock. */
 bool eg_http_spool_resume(struct eg_http_spool *s, int64_t now_us, int64_t *begun_us);
 void eg_http_spool_begin(struct eg_http_spool *s, int64_t begun_us);
 /* The next page that was put, with the peer's clock before ours as it was then, into the emptied `text`;

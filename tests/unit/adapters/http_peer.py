@@ -122,6 +122,12 @@ class Peer(BaseHTTPRequestHandler):
         more = at + 2 < int(total)
         self.say({"code": "0", "next": f"c{at + 2}" if more else "", "data": {"list": rows(at, 2, int(total))}})
 
+    def on_counted(self, total):
+        """A list by cursor that says how many rows it has."""
+        at = int((self.args["cursor"] or "c0")[1:])
+        more = at + 2 < int(total)
+        self.say({"code": "0", "next": f"c{at + 2}" if more else "", "data": {"total": int(total), "list": rows(at, 2, int(total))}})
+
     def on_token(self, kind):
         self.say({"code": "0", "next": {"same": "c0", "id": "11010519491231002X", "ends": "a\nb"}[kind], "data": {"list": rows(0, 2, 2)}})
 

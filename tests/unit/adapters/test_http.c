@@ -3,6 +3,8 @@
 #include "connectors/http_peer.h"
 #include "http_world.h"
 
+#include <fcntl.h>
+
 #define SOURCE                                                                                               \
 	QUICK "url: http://127.0.0.1:%d%s\ncode_path: /code\nrows_path: /data/list\n"                        \
 	      "query: [\"page=${page}\", \"size=${page_size}\", \"from=${from}\", \"to=${to}\", "            \
@@ -339,7 +341,8 @@ static void open_kept(const char *path, const char *more)
 {
 	must_open(false, (struct eg_connector_options){0},
 	          YAML("plain_http: true\nretries: 0\nurl: http://127.0.0.1:%d%s\ncode_path: /code\n"
-	               "rows_path: /data/list\nquery: [\"page=${page}\", \"size=2\"]\nlist_spool: "
+	               "rows_path: /data/list\nquery: [\"page=${page}\", \"size=2\", "
+	               "\"cursor=${cursor}\"]\nlist_spool: "
 	               "%s/state\n" LIST "%s",
 	               w.ports[PLAIN], path, w.dir, more));
 }
@@ -459,6 +462,47 @@ static void a_kept_list_that_cannot_go_on_begins_anew(void **state)
 		whole_list(5, &end);
 		if (asked("GET /pages/5") - before != cases[i].calls)
 			fail_msg("%zu: %u calls", i, asked("GET /pages/5") - before);
+		settle(end, EG_VERDICT_TAKEN);
+		close_connector();
+		eg_checkpoint_drop(w.checkpoint, "src.http.place"); /* the next one is due at once */
+	}
+}
+
+/* Rows shift between numbered pages while nobody asks for them; a cursor waits. */
+static void a_stop_ends_a_kept_list_by_its_paging(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path, *more;
+		int64_t away_s;
+		unsigned calls; /* with the two before the stop */
+	} cases[] = {
+	        {"/pages/5", "", 540, 3},
+	        {"/pages/5", "", 660, 5},
+	        {"/pages/5", "list_resume_within: 1h\n", 660, 3},
+	        {"/counted/5", "paging: cursor\ncursor_path: /next\n", 660, 3},
+	        {"/counted/5", "paging: cursor\ncursor_path: /next\n", 86460, 5},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct eg_in in;
+		struct timespec at[2];
+		uint64_t end;
+		char query[40];
+		snprintf(query, sizeof query, "GET %s", cases[i].path);
+		unsigned before = asked(query);
+		open_kept(cases[i].path, cases[i].more);
+		must_be(&in, EG_IN_LIST_BEGIN);
+		for (unsigned n = 0; n < 4; n++)
+			must_be(&in, EG_IN_ROW);
+		close_connector();
+		clock_gettime(CLOCK_REALTIME, &at[0]);
+		at[0].tv_sec -= cases[i].away_s;
+		at[1] = at[0];
+		assert_int_equal(utimensat(AT_FDCWD, kept_path(), at, 0), 0);
+		open_kept(cases[i].path, cases[i].more);
+		whole_list(5, &end);
+		if (asked(query) - before != cases[i].calls)
+			fail_msg("%zu: %u calls", i, asked(query) - before);
 		settle(end, EG_VERDICT_TAKEN);
 		close_connector();
 		eg_checkpoint_drop(w.checkpoint, "src.http.place"); /* the next one is due at once */
@@ -1029,6 +1073,7 @@ int main(void)
 	        TEST(a_list_comes_when_it_is_due),
 	        TEST(a_list_goes_on_after_a_restart),
 	        TEST(a_kept_list_that_cannot_go_on_begins_anew),
+	        TEST(a_stop_ends_a_kept_list_by_its_paging),
 	        TEST(a_list_that_breaks_off_is_abandoned),
 	        TEST(a_list_that_empties_early_is_abandoned),
 	        TEST(a_list_that_was_not_taken_waits),
