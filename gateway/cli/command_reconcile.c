@@ -142,10 +142,12 @@ static void default_id(const struct cli *c, int64_t as_of, char out[ID_MAX + 1])
 	snprintf(out + n, ID_MAX + 1 - n, "@%" PRId64, as_of);
 }
 
+/* taken_at must live as long as b. */
 static enum eg_rc read_options(struct cli *c, Eldergate__V1__ReconcileBegin *b, char *regions[REGIONS_MAX],
-                               char id[ID_MAX + 1], enum eg_section *section, struct eg_err *err)
+                               char id[ID_MAX + 1], Google__Protobuf__Timestamp *taken_at,
+                               enum eg_section *section, struct eg_err *err)
 {
-	const char *named = cli_option(c, "section"), *region;
+	const char *named = cli_option(c, "section"), *region, *taken = cli_option(c, "taken-at");
 	int64_t as_of, revision;
 	enum eg_rc rc;
 	b->dataset = (char *)(uintptr_t)cli_option(c, "dataset");
@@ -153,8 +155,11 @@ static enum eg_rc read_options(struct cli *c, Eldergate__V1__ReconcileBegin *b, 
 	if (!*section)
 		return eg_fail(err, EG_USAGE, "--section must be registration, assistance, funeral or care");
 	if ((rc = cli_number(c, "as-of", 0, INT64_MIN, INT64_MAX, &as_of, err)) ||
-	    (rc = cli_number(c, "mapping-revision", 0, 0, UINT32_MAX, &revision, err)))
+	    (rc = cli_number(c, "mapping-revision", 0, 0, UINT32_MAX, &revision, err)) ||
+	    (taken && (rc = read_time(taken, taken_at, err))))
 		return rc;
+	if (taken)
+		b->taken_at = taken_at;
 	default_id(c, as_of, id);
 	b->as_of = as_of;
 	b->mapping_revision = (uint32_t)revision;
@@ -200,8 +205,9 @@ enum eg_rc reconcile(struct cli *c, struct eg_err *err)
 	struct work w = {.c = c};
 	Eldergate__V1__ReconcileBegin b = ELDERGATE__V1__RECONCILE_BEGIN__INIT;
 	char *regions[REGIONS_MAX], id[ID_MAX + 1];
+	Google__Protobuf__Timestamp taken_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	enum eg_section section;
-	enum eg_rc rc = read_options(c, &b, regions, id, &section, err);
+	enum eg_rc rc = read_options(c, &b, regions, id, &taken_at, &section, err);
 	for (unsigned i = 0; i < c->n_arguments && !rc; i++)
 		if (strcmp(c->arguments[i], "-") == 0)
 			rc = eg_fail(err, EG_USAGE, "a list is read twice, so it cannot be standard input");

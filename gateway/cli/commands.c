@@ -214,21 +214,26 @@ const struct command commands[] = {
                         "eldergate reconcile lucheng.csv --dataset registration --as-of 20260301 --region "
                         "330302",
                 .run = reconcile,
-                .options = {{"dataset", "NAME", "The dataset, one that you may submit", true},
-                            {"section", "SECTION",
-                             "registration, assistance, funeral or care; if not given, the dataset's name "
-                             "says it",
-                             false},
-                            {"as-of", "POSITION", "Where in its order the list was taken", true},
-                            {"region", "DIGITS",
-                             "The list covers only regions that begin so (repeat); all if not given", false},
-                            {"mapping-revision", "NUMBER", "Of rows that state none", false},
-                            {"list-id", "TEXT",
-                             "The list's name, so that the log shows it; the file's name and the position if "
-                             "not given",
-                             false},
-                            {"dry-run", NULL, "Only tell what it would do", false},
-                            {"strict", NULL, "Exit 65 if a record was quarantined", false}},
+                .options =
+                        {{"dataset", "NAME", "The dataset, one that you may submit", true},
+                         {"section", "SECTION",
+                          "registration, assistance, funeral or care; if not given, the dataset's name "
+                          "says it",
+                          false},
+                         {"as-of", "POSITION", "Where in its order the list was taken", true},
+                         {"taken-at", "TIME",
+                          "When it was taken at the source, such as 2026-03-02T08:00:00+08:00: for the lag "
+                          "of the dataset alone",
+                          false},
+                         {"region", "DIGITS",
+                          "The list covers only regions that begin so (repeat); all if not given", false},
+                         {"mapping-revision", "NUMBER", "Of rows that state none", false},
+                         {"list-id", "TEXT",
+                          "The list's name, so that the log shows it; the file's name and the position if "
+                          "not given",
+                          false},
+                         {"dry-run", NULL, "Only tell what it would do", false},
+                         {"strict", NULL, "Exit 65 if a record was quarantined", false}},
         },
         {
                 .noun = "fields",

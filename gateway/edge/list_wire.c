@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { LIST_ID_MAX = 64, REGION_MAX = 12, REJECTS_OF_A_MESSAGE = 500, RECORD = 1 };
+#define LATEST_S INT64_C(253402300799) /* the last second of 9999, as Timestamp has it */
 
 enum eg_rc eg_list_step_read(struct eg_bytes message, enum eg_list_step_kind *kind, struct eg_bytes *body,
                              struct eg_err *err)
@@ -64,6 +65,18 @@ static enum eg_rc check_regions(const Eldergate__V1__ReconcileBegin *m, enum eg_
 	return EG_OK;
 }
 
+/* Of lag alone, but a wrong one is its sender's to know of: left out it would be lag unnoticed. */
+static enum eg_rc check_taken_at(const Google__Protobuf__Timestamp *t, int64_t *us, struct eg_fault *f)
+{
+	*us = 0;
+	if (!t)
+		return EG_OK;
+	if (t->seconds <= 0 || t->seconds > LATEST_S || t->nanos < 0 || t->nanos > 999999999)
+		return argument(f, "taken_at", "taken_at is no instant from 1970 to 9999");
+	*us = t->seconds * EG_SECOND + t->nanos / 1000;
+	return EG_OK;
+}
+
 static enum eg_rc find_dataset(struct eg_bytes name, const struct eg_policy *policy,
                                const struct eg_identity_rule *who, const struct eg_dataset_rule **out,
                                struct eg_fault *f)
@@ -80,6 +93,7 @@ enum eg_rc eg_list_begin_read(struct eg_bytes body, const struct eg_policy *poli
 {
 	const struct eg_dataset_rule *dataset = NULL;
 	ProtobufCMessage *base = NULL;
+	int64_t taken_at = 0;
 	enum eg_rc rc = eg_pb_read(&eldergate__v1__reconcile_begin__descriptor, body, a, &base, &f->err);
 	if (rc) {
 		f->reason = EG_REASON_MALFORMED_REQUEST;
@@ -88,7 +102,7 @@ enum eg_rc eg_list_begin_read(struct eg_bytes body, const struct eg_policy *poli
 	const Eldergate__V1__ReconcileBegin *m = (const void *)base;
 	if ((rc = check_id(m->list_id, f)) ||
 	    (rc = find_dataset(eg_bytes_of(m->dataset), policy, who, &dataset, f)) ||
-	    (rc = check_regions(m, dataset->section, f)))
+	    (rc = check_regions(m, dataset->section, f)) || (rc = check_taken_at(m->taken_at, &taken_at, f)))
 		return rc;
 	if (!m->as_of)
 		return argument(f, "as_of",
@@ -104,6 +118,7 @@ enum eg_rc eg_list_begin_read(struct eg_bytes body, const struct eg_policy *poli
 	        .count = m->count,
 	        .mapping_revision = m->mapping_revision,
 	        .dry_run = m->dry_run,
+	        .taken_at = taken_at,
 	};
 	return EG_OK;
 }

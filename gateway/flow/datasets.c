@@ -105,7 +105,9 @@ enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *
 	s->now.heard = now_us;
 	s->now.seq = l->seq;
 	s->now.records += (int64_t)l->counts.unchanged;
-	if (l->as_of >= EG_POSITION_INSTANT && l->as_of <= now_us + EG_CLOCK_SKEW)
+	if (l->taken_at)
+		happened(s, l->taken_at, now_us);
+	else if (l->as_of >= EG_POSITION_INSTANT && l->as_of <= now_us + EG_CLOCK_SKEW)
 		happened(s, l->as_of, now_us);
 	return EG_OK;
 }

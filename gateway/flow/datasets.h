@@ -48,7 +48,8 @@ void eg_datasets_close(struct eg_datasets *d);
 enum eg_rc eg_datasets_count(struct eg_datasets *d, const struct eg_ticket *t, const struct eg_work *works,
                              unsigned n, int64_t now_us, struct eg_err *err);
 /* A full list of this dataset came: records of it that changed nothing were counted by nobody else. It says
- * what was so at its position: where that is an instant, a list without a change is an event of then. */
+ * what was so when its content was taken: if it states that, or its position is an instant, a list without a
+ * change is an event of then. */
 enum eg_rc eg_datasets_listed(struct eg_datasets *d, const struct eg_list_info *l, int64_t now_us,
                               struct eg_err *err);
 void eg_datasets_put(struct eg_datasets *d, struct eg_tx *tx);

@@ -19,6 +19,7 @@ enum {
 	B_FAILURE,
 	B_WHY,
 	B_STARTED,
+	B_TAKEN_AT,
 	B_ROWS = 16,
 	B_KEYLESS,
 	B_UNCHANGED,
@@ -100,6 +101,7 @@ enum eg_rc eg_list_info_row(const struct eg_list_info *l, struct eg_arena *a, st
 		eg_canon_bytes(&b, B_WHY, eg_bytes_of(l->why));
 	}
 	eg_canon_int(&b, B_STARTED, (int64_t)l->started);
+	eg_canon_int(&b, B_TAKEN_AT, l->taken_at);
 	put_counts(l, &b);
 	if (b.failed)
 		rc = eg_fail(err, EG_NO_MEMORY, "a list's row could not be written");
@@ -167,6 +169,9 @@ static bool read_item(struct eg_canon_reader *r, struct eg_arena *a, struct eg_l
 		return l->why != NULL;
 	case B_STARTED:
 		l->started = (uint64_t)eg_canon_as_int(r);
+		return true;
+	case B_TAKEN_AT:
+		l->taken_at = eg_canon_as_int(r);
 		return true;
 	}
 	return true; /* a later format's */

@@ -46,6 +46,7 @@ struct eg_list_info {
 	uint64_t pinned, seq;
 	uint64_t settled; /* in no row: up to here late records were seen to (list_late.h) */
 	int64_t received_us, ended_us;
+	int64_t taken_at; /* at the source, by its clock: for lag alone; 0: not stated */
 	unsigned n_regions;
 	const char **regions; /* prefixes; none: the whole dataset */
 	uint32_t mapping_revision;

@@ -42,6 +42,7 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 	        .n_regions = b->n_regions,
 	        .regions = (const char **)(uintptr_t)b->regions,
 	        .mapping_revision = b->mapping_revision,
+	        .taken_at = b->taken_at,
 	};
 	*out = NULL;
 	unsigned most = ls->o.standing ? ls->o.standing : EG_LISTS_STANDING;

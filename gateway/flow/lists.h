@@ -54,6 +54,7 @@ struct eg_list_begin {
 	uint64_t count; /* declared; 0: not yet */
 	uint32_t mapping_revision;
 	bool dry_run;
+	int64_t taken_at; /* us, by the source's clock: for lag alone; 0: not stated */
 };
 /* EG_BUSY: too many are received now. EG_LIMIT: too many stand. Texts are copied. */
 enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, struct eg_list **out,

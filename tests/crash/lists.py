@@ -19,11 +19,14 @@ def digest_of(records):
 
 
 def steps(records, dataset, as_of, list_id="list", regions=(), dry_run=False, count=None, digest=None, end=True,
-          declared=0, revision=0):
-    """The messages of one list; count and digest of its end can be made wrong, the end left out."""
-    yield x.ReconcileRequest(begin=x.ReconcileBegin(
+          declared=0, revision=0, taken_at=None):
+    """The messages of one list; count and digest of its end can be made wrong, the end left out. taken_at: in seconds."""
+    begin = x.ReconcileBegin(
         list_id=list_id, dataset=dataset, as_of=as_of, coverage_regions=regions, dry_run=dry_run, count=declared,
-        mapping_revision=revision))
+        mapping_revision=revision)
+    if taken_at is not None:
+        begin.taken_at.FromSeconds(int(taken_at))
+    yield x.ReconcileRequest(begin=begin)
     for i in range(0, len(records), CHUNK):
         yield x.ReconcileRequest(records=x.ReconcileRecords(records=records[i:i + CHUNK]))
     if end:

@@ -352,6 +352,9 @@ class Hostile(Case):
         for more in ({"list_id": ""}, {"list_id": "a\nb"}, {"list_id": "x" * 65}, {"list_id": "列表"},
                      {"list_id": "of " + self.people[0].id}, {"as_of": 0}, {"coverage_regions": [""]},
                      {"coverage_regions": ["3303x"]}, {"coverage_regions": ["1"] * 101},
+                     {"taken_at": {"seconds": 0}}, {"taken_at": {"seconds": -1}}, {"taken_at": {"seconds": 2 ** 62}},
+                     {"taken_at": {"seconds": 253402300800}}, {"taken_at": {"seconds": 1, "nanos": -1}},
+                     {"taken_at": {"seconds": 1, "nanos": 10 ** 9}},
                      {"dataset": "assistance", "coverage_regions": ["33"]}):
             error = self.error(self.begin(**more))
             self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT, f"{more}: {error}")
@@ -1149,8 +1152,11 @@ class CommandLine(Case):
     def test_reconcile(self):
         user = cli.User(self.g)
         base = rows(self.people)
-        done = user("reconcile", self.csv("a.csv", base), "--dataset", R, "--as-of", 100)
+        done = user("reconcile", self.csv("a.csv", base), "--dataset", R, "--as-of", 100, "--taken-at",
+                    "2026-03-02T08:00:00+08:00")
         self.assertEqual(done.status, 0, done)
+        of_it = [d for d in user("status", "--json").json()[0]["datasets"] if d["source"]["dataset"] == R]
+        self.assertEqual([d["source"]["event_time"] for d in of_it], ["2026-03-02T00:00:00.000000Z"])
         self.assertIn("added 200", done.out)
         short = base[:150]
         short[0] = changed(short[0])
@@ -1179,6 +1185,7 @@ class CommandLine(Case):
         for arguments, status in ((("-",), 64), (("nowhere.csv",), 66)):
             self.assertEqual(user("reconcile", *arguments, "--dataset", R, "--as-of", 5).status, status)
         self.assertEqual(user("reconcile", path, "--dataset", R).status, 64)
+        self.assertEqual(user("reconcile", path, "--dataset", R, "--as-of", 5, "--taken-at", "20260302").status, 64)
         self.assertEqual(user("reconcile", path, "--dataset", R, "--as-of", 5, "--region", "x").status, 65)
         several = user("reconcile", path, self.csv("b.csv", rows(self.people[3:9]), version=True), "--dataset", R,
                        "--as-of", 5, "--json")

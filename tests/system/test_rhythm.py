@@ -81,6 +81,23 @@ class Rhythm(unittest.TestCase):
         self.submit(2, 1_700_000_001)
         self.await_state("late", admin_pb2.PUNCTUALITY_LATE)
 
+    def file(self, sequence, taken_at):
+        """A file's full list: its position is digits of a date, no instant, and its row states no event time."""
+        record = secure.registration(1, 0)
+        record.ClearField("event_time")
+        return lists.send(self.channel, [record], "household", 20260301_000000000 + sequence, list_id=f"f{sequence}",
+                          taken_at=taken_at).report
+
+    def test_a_list_is_as_late_as_it_was_taken(self):
+        self.assertEqual(self.file(1, 1_700_000_000).added, 1)
+        event = self.await_state("late", admin_pb2.PUNCTUALITY_LATE)
+        self.assertGreater(event["lag_s"], 1_000_000)
+        self.assertEqual(self.dataset().source.event_time.ToSeconds(), 1_700_000_000)
+        taken = time.time()
+        self.assertEqual(self.file(2, taken).unchanged, 1)
+        self.await_state("on_time", admin_pb2.PUNCTUALITY_ON_TIME)
+        self.assertEqual(self.dataset().source.event_time.ToSeconds(), int(taken))
+
     def test_who_never_sent_is_silent(self):
         event = self.await_state("silent", admin_pb2.PUNCTUALITY_SILENT)
         self.assertEqual(event["silent_s"], -1)

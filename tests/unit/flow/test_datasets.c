@@ -115,6 +115,31 @@ static void a_position_that_is_no_instant(void **state)
 	assert_true(d.v[0].now.event_time == NOW + EG_CLOCK_SKEW);
 }
 
+/* A list of that position whose content was taken so many seconds after NOW. */
+static void taken(int64_t taken_s, int64_t as_of)
+{
+	struct eg_err err = {0};
+	struct eg_list_info l = {
+	        .agency = "a", .dataset = "b", .as_of = as_of, .taken_at = NOW + taken_s * EG_SECOND};
+	assert_int_equal(eg_datasets_listed(&d, &l, NOW, &err), EG_OK);
+}
+
+static void when_a_list_was_taken_is_its_time(void **state)
+{
+	(void)state;
+	taken(-30 * DAY, INT64_C(20260301000000001));
+	assert_true(d.v[0].now.event_time == NOW - 30 * DAY * EG_SECOND);
+	assert_int_equal(after(0), EG_LATE);
+	taken(-20 * DAY, NOW); /* whatever the position could be taken for */
+	assert_int_equal(after(0), EG_LATE);
+	taken(-60, INT64_C(20260301000000002));
+	assert_int_equal(after(0), EG_ON_TIME);
+	taken(-40 * DAY, INT64_C(20260301000000003)); /* lists come in any order */
+	assert_true(d.v[0].now.event_time == NOW - 60 * EG_SECOND);
+	taken(400 * DAY, 1);
+	assert_true(d.v[0].now.event_time == NOW + EG_CLOCK_SKEW);
+}
+
 static void who_never_sent(void **state)
 {
 	(void)state;
@@ -141,6 +166,7 @@ int main(void)
 	        cmocka_unit_test_teardown(a_list_without_a_change_is_on_time, no_datasets),
 	        cmocka_unit_test_teardown(an_old_list_is_late, no_datasets),
 	        cmocka_unit_test_teardown(a_position_that_is_no_instant, no_datasets),
+	        cmocka_unit_test_teardown(when_a_list_was_taken_is_its_time, no_datasets),
 	        cmocka_unit_test(who_never_sent),
 	        cmocka_unit_test(rows_by_name),
 	};

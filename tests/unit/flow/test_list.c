@@ -198,6 +198,22 @@ static void a_list_without_news_writes_one_entry(void **state)
 	assert_true(eg_bytes_equal(e.header.submission, eg_bytes_of("two")));
 }
 
+/* When it was taken is no part of what it is: told otherwise it is the same list still, and the first word
+ * stands. */
+static void when_it_was_taken_makes_no_other_list(void **state)
+{
+	(void)state;
+	const int64_t said[] = {EG_SECOND * 1772294400, EG_SECOND * 1772380800, 0};
+	for (unsigned i = 0; i < sizeof said / sizeof *said; i++) {
+		const struct eg_list_begin more = {.taken_at = said[i]};
+		struct eg_list *l = put_list("one", INT64_C(20260301000000001), three, 3, false, &more);
+		struct eg_list_look look = wait_for(l);
+		assert_int_equal(look.repeated, i > 0);
+		assert_true(look.info.taken_at == said[0]);
+		eg_list_release(l);
+	}
+}
+
 static void dry_runs_write_nothing(void **state)
 {
 	(void)state;
@@ -290,6 +306,7 @@ static void rows_of_lists(void **state)
 	                         .seq = 44,
 	                         .received_us = 1000,
 	                         .ended_us = 2000,
+	                         .taken_at = 500,
 	                         .n_regions = 2,
 	                         .regions = regions_of,
 	                         .mapping_revision = 3,
@@ -311,7 +328,7 @@ static void rows_of_lists(void **state)
 	assert_memory_equal(&got.counts, &l.counts, sizeof l.counts);
 	assert_memory_equal(got.case_id, l.case_id, sizeof l.case_id);
 	assert_true(got.as_of == -5 && got.phase == EG_LIST_HELD && got.pinned == 40 && got.started == 39 &&
-	            got.seq == 44 && got.received_us == 1000 && got.ended_us == 2000 &&
+	            got.seq == 44 && got.received_us == 1000 && got.ended_us == 2000 && got.taken_at == 500 &&
 	            got.mapping_revision == 3 && got.rows == 100 && got.keyless == 1 && got.versionless &&
 	            got.withdrawn_before == 12 && got.held);
 	struct eg_list_row cut = row;
@@ -330,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(any_order_ends_in_the_same),
 	        T(a_list_without_news_writes_one_entry),
+	        T(when_it_was_taken_makes_no_other_list),
 	        T(dry_runs_write_nothing),
 	        T(limits),
 	        T(regions),
