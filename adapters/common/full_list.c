@@ -18,6 +18,7 @@
 
 #define METHOD "/eldergate.v1.ExchangeService/Reconcile"
 #define NEVER  INT64_MAX
+#define LATEST (INT64_C(253402300799) * EG_SECOND) /* the last second of 9999 */
 enum { OUTBOX = 3, SLICE = 1000, LONGEST_LENGTH = 6 };
 enum { TAG_RECORDS_STEP = 0x12, TAG_RECORD = 0x0a };
 
@@ -190,6 +191,13 @@ enum eg_rc eg_full_list_begin(struct eg_full_list *l, const struct eg_in *in,
 	begin.n_coverage_regions = scope->n_regions;
 	begin.coverage_regions = (char **)(uintptr_t)scope->regions;
 	begin.mapping_revision = l->o.revision;
+	Google__Protobuf__Timestamp taken_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	/* One that is no time at all must not cost the list. */
+	if (in->list.taken_at >= EG_SECOND && in->list.taken_at <= LATEST) {
+		taken_at.seconds = in->list.taken_at / EG_SECOND;
+		taken_at.nanos = (int32_t)(in->list.taken_at % EG_SECOND * 1000);
+		begin.taken_at = &taken_at;
+	}
 	m.step_case = ELDERGATE__V1__RECONCILE_REQUEST__STEP_BEGIN;
 	m.begin = &begin;
 	eg_log(EG_LOG_INFO, "agent.list_begun", EG_T("list", l->id));

@@ -1,11 +1,13 @@
 /* file_columns: see file_columns.h. */
 #include "connectors/file_columns.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXTRA = 6, TEXT_CAP = 80 };
+enum { EXTRA = 6, TEXT_CAP = 80, CHINA_OFFSET_S = 28800, DAY_S = 86400 };
 static const char *const extra[EXTRA] = {"file.name",     "file.region", "file.as_of",
                                          "file.sequence", "file.kind",   "file.position"};
 static const int64_t SEQUENCES = 1000000000; /* more than nine digits can say */
@@ -77,6 +79,14 @@ int64_t file_position_of(const struct file_name *file, enum file_position positi
 		return file->as_of * SEQUENCES + file->sequence;
 	}
 	return 0;
+}
+
+int64_t file_taken_at(const struct file_name *file)
+{
+	const struct eg_date day = {.year = (int16_t)(file->as_of / 10000),
+	                            .month = (uint8_t)(file->as_of / 100 % 100),
+	                            .day = (uint8_t)(file->as_of % 100)};
+	return file->as_of ? (eg_date_days(day) * (int64_t)DAY_S - CHINA_OFFSET_S) * EG_SECOND : 0;
 }
 
 enum eg_rc file_columns_set(struct file_columns *c, const struct eg_bytes *header, unsigned n,

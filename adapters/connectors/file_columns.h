@@ -20,6 +20,9 @@ const struct eg_columns *file_columns(const struct file_columns *c);
 const struct eg_bytes *file_columns_row(struct file_columns *c, const struct eg_bytes *values);
 void file_columns_free(struct file_columns *c); /* NULL is fine */
 
+/* Where the day of its name begins in China, whose agencies name it: of that day's hours none is said, and a
+ * later one would hide lag. us since 1970; 0: the name has no date. */
+int64_t file_taken_at(const struct file_name *file);
 int64_t file_position_of(const struct file_name *file, enum file_position position); /* 0: none */
 
 #endif

@@ -291,6 +291,7 @@ static enum eg_rc hand_out(struct file_work *w, enum eg_in_kind kind, enum file_
 	if (item == FILE_SIGN) {
 		out->list.name = w->c.name.name;
 		out->list.as_of = file_position_of(&w->c.name, w->place->rules->position);
+		out->list.taken_at = file_taken_at(&w->c.name);
 		out->list.n_regions = *w->region != 0;
 		out->list.regions = &w->region;
 		out->list.count = w->c.has_control ? w->control.rows : -1;

@@ -346,6 +346,7 @@ static void list_entry(struct eg_http_source *c, enum eg_in_kind kind, struct eg
 	out->place = "";
 	out->list.name = c->list_name;
 	out->list.as_of = begun ? c->list_position : 0;
+	out->list.taken_at = c->list_position;
 	out->list.count = -1;
 }
 

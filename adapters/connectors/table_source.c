@@ -434,6 +434,7 @@ static void fill_list(struct eg_table_source *s, enum eg_in_kind kind, struct eg
 	                      .place = s->conf.table,
 	                      .list = {.name = s->list.name, .count = -1}};
 	out->list.as_of = s->conf.list_as_of_begin ? s->list.position_us : 0;
+	out->list.taken_at = s->list.position_us;
 }
 
 static void end_list(struct eg_table_source *s, struct eg_in *out)

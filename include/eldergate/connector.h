@@ -61,6 +61,9 @@ struct eg_in {
 		const char *const
 		        *regions; /* coverage: prefixes of region codes; none: the mapping says it */
 		int64_t count;    /* rows declared; -1: not declared */
+		/* When its content was taken, us since 1970 by the source's clock, for the dataset's lag
+		 * alone: rather too early than too late. 0: the source does not say */
+		int64_t taken_at;
 	} list;
 };
 

@@ -19,7 +19,7 @@ import bus
 import secure
 import web
 
-from eldergate.v1 import exchange_pb2 as x
+from eldergate.v1 import admin_pb2, admin_pb2_grpc, exchange_pb2 as x
 from eldergate.v1 import exchange_pb2_grpc
 
 SERVER_KEY = r"'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'"
@@ -168,6 +168,7 @@ class Shipped(unittest.TestCase):
         return name
 
     def test_assistance(self):
+        admin = self.gateway.identity("admin", ["admin"])
         self.site("assistance", lambda: {"/srv/eldergate/assistance/inbox": self.path("inbox"),
                                          "/srv/eldergate/assistance/outbox": self.path("outbox")}, {"subsidy-check": PERSON})
         self.described("assistance", "# The columns of a file", self.ASSISTANCE)
@@ -186,6 +187,11 @@ class Shipped(unittest.TestCase):
                          {"unchanged": 24, "changed": 0, "added": 0, "withdrawn": 1}, told)
         done = [name for name in os.listdir(self.path("inbox/done")) if name.endswith(".report.csv")]
         self.assertEqual(len(done), 3, done)
+        # Rows without an event time, a position that is no instant: the lag counts from the last list's day.
+        with self.gateway.to(admin) as channel:
+            status = admin_pb2_grpc.AdminServiceStub(channel).GetStatus(admin_pb2.GetStatusRequest(), timeout=harness.PATIENCE)
+        self.assertEqual([d.source.event_time.ToJsonString() for d in status.datasets if d.source.agency == "assistance-lucheng"],
+                         ["2026-03-31T16:00:00Z"], status)
         # A death of somebody who is registered here.
         self.submit("household", secure.registration(3))
         self.submit("cremation", secure.funeral(3))

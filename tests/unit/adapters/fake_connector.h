@@ -24,6 +24,7 @@ static struct fake_source {
 	struct fake_step steps[FAKE_STEPS];
 	unsigned n, at, opened, closed;
 	bool once;
+	int64_t taken_at;                                /* of its lists */
 	enum eg_rc open_fails, next_fails, settle_fails; /* once each, then EG_OK again */
 	char verdicts[65536], text[400];                 /* the text of the last one that has any */
 } source;
@@ -132,6 +133,7 @@ static enum eg_rc fake_next(struct eg_connector *c, int64_t deadline, struct eg_
 	out->reason = "这一行无法读取。";
 	out->list.name = "HOUSEHOLD_330302_20260301_1_FULL.csv";
 	out->list.as_of = 20260301;
+	out->list.taken_at = source.taken_at;
 	out->list.count = s->count;
 	out->list.n_regions = s->region != NULL;
 	out->list.regions = &s->region;

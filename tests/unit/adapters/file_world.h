@@ -46,6 +46,7 @@ struct world {
 	void (*judge)(struct world *w, const struct eg_in *in, struct eg_verdict *v);
 	void (*before)(struct world *w, const struct eg_in *in); /* as soon as it is handed out */
 	void (*late)(struct world *w);                           /* every row is out, no verdict is in */
+	int64_t taken_at;                                        /* of the last list */
 	uint64_t calls;                                          /* of the test's own */
 };
 
@@ -182,6 +183,7 @@ static inline void note(struct world *w, const struct eg_in *in)
 		break;
 	case EG_IN_LIST_BEGIN:
 		eg_buf_printf(b, "[%s %lld ", in->list.name, (long long)in->list.count);
+		w->taken_at = in->list.taken_at;
 		break;
 	case EG_IN_LIST_END:
 		eg_buf_printf(b, "]");

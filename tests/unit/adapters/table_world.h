@@ -203,7 +203,7 @@ struct taken {
 	unsigned n;
 	uint64_t refs[TAKE_MAX];
 	enum eg_in_kind kinds[TAKE_MAX];
-	int64_t count, as_of; /* of the list that came last */
+	int64_t count, as_of, taken_at; /* of the list that came last */
 	char name[65];
 	uint64_t generation;
 	char columns[512];
@@ -223,6 +223,7 @@ static inline void note(struct taken *t, const struct eg_in *in)
 		                                                        : "ABANDON");
 		t->count = in->list.count;
 		t->as_of = in->list.as_of;
+		t->taken_at = in->list.taken_at;
 		snprintf(t->name, sizeof t->name, "%s", in->list.name);
 		return;
 	}

@@ -71,6 +71,27 @@ static void unsettled_files_wait(void **state)
 	world_close(&w);
 }
 
+/* A name says a day, and lag must not be made less than it may be: that day's first moment in China. */
+static void a_list_was_taken_as_its_day_began(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, CTL);
+	put_whole(&w, "D_33_20261101_1_FULL.csv", TWO, 2);
+	taken(&w);
+	assert_int_equal(w.taken_at, 1793462400000000); /* 2026-10-31T16:00:00Z */
+	put_whole(&w, "D_33_20261102_2_FULL.csv", TWO, 2);
+	taken(&w);
+	assert_int_equal(w.taken_at, 1793462400000000 + 86400 * EG_SECOND);
+	world_close(&w);
+	world_open(&w, "name: D_{sequence}_{kind}.csv\ncontrol: .ctl\n");
+	put_whole(&w, "D_3_FULL.csv", TWO, 2);
+	w.taken_at = -1;
+	taken(&w);
+	assert_int_equal(w.taken_at, 0);
+	world_close(&w);
+}
+
 static void controls_that_do_not_agree(void **state)
 {
 	static const struct {
@@ -595,6 +616,7 @@ int main(void)
 	        cmocka_unit_test(with_control_file),
 	        cmocka_unit_test(without_control_file),
 	        cmocka_unit_test(unsettled_files_wait),
+	        cmocka_unit_test(a_list_was_taken_as_its_day_began),
 	        cmocka_unit_test(controls_that_do_not_agree),
 	        cmocka_unit_test(an_incomplete_file_holds_its_region),
 	        cmocka_unit_test(a_control_file_follows_its_file_after_a_crash),

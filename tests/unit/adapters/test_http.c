@@ -290,6 +290,7 @@ static void a_full_list_has_a_begin_and_an_end(void **state)
 	assert_true(strlen(in.list.name) <= 64);
 	assert_in_range(in.list.as_of, before - 1, eg_now_us());
 	int64_t as_of = in.list.as_of;
+	assert_true(in.list.taken_at == as_of);
 	for (int i = 0; i < 3; i++)
 		must_be(&in, EG_IN_ROW);
 	must_be(&in, EG_IN_LIST_END);
@@ -513,9 +514,11 @@ static void a_list_comes_when_it_is_due(void **state)
 {
 	(void)state;
 	struct eg_in in;
+	int64_t before = eg_now_us();
 	open_list("/pages/2");
 	must_be(&in, EG_IN_LIST_BEGIN);
 	assert_int_equal(in.list.as_of, 0); /* the mapping says it */
+	assert_in_range(in.list.taken_at, before - 1, eg_now_us());
 	must_be(&in, EG_IN_ROW);
 	must_be(&in, EG_IN_ROW);
 	must_be(&in, EG_IN_LIST_END);

@@ -480,6 +480,7 @@ static void a_full_list_is_settled_by_its_report(void **state)
 	assert_string_equal(m->begin->list_id, "HOUSEHOLD_330302_20260301_1_FULL.csv");
 	assert_string_equal(m->begin->dataset, "household");
 	assert_int_equal(m->begin->as_of, 20260301);
+	assert_null(m->begin->taken_at); /* the connector does not say it */
 	assert_int_equal(m->begin->mapping_revision, 7);
 	eldergate__v1__reconcile_request__free_unpacked(m, NULL);
 	m = step(c, 1);
@@ -533,6 +534,38 @@ static void rejects_that_are_not_told_are_counted_at_the_end(void **state)
 	turn();
 	assert_string_equal(source.verdicts, "1 2 3!ID_CHECK_DIGIT 4 5REJECTS_UNTOLD ");
 	assert_non_null(strstr(source.text, "2"));
+}
+
+static void when_a_list_was_taken_goes_with_its_begin(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t us, seconds;
+		int32_t nanos; /* -1: it is not stated */
+	} cases[] = {{1772294400000000, 1772294400, 0},
+	             {1772294400123456, 1772294400, 123456000},
+	             {EG_SECOND, 1, 0},
+	             {EG_SECOND - 1, 0, -1}, /* what is no time must not cost the list */
+	             {-EG_SECOND, 0, -1},
+	             {INT64_MIN, 0, -1},
+	             {INT64_MAX, 0, -1}};
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		source.taken_at = cases[i].us;
+		fake_step(EG_IN_LIST_BEGIN, -1);
+		fake_row("a", "ok");
+		fake_step(EG_IN_LIST_END, -1);
+		for (unsigned k = 0; k < 3; k++)
+			later();
+		Eldergate__V1__ReconcileRequest *m = step(list_call(), 0);
+		const Google__Protobuf__Timestamp *t = m->begin->taken_at;
+		assert_true((t ? t->nanos : -1) == cases[i].nanos);
+		assert_true((t ? t->seconds : 0) == cases[i].seconds);
+		assert_int_equal(m->begin->as_of, 20260301);
+		eldergate__v1__reconcile_request__free_unpacked(m, NULL);
+		report(list_call(), 1);
+		turn();
+		turn();
+	}
 }
 
 static void a_list_with_the_wrong_count_is_refused(void **state)
@@ -792,6 +825,7 @@ int main(void)
 	        T(a_hampered_source_is_told),
 	        T(a_full_list_is_settled_by_its_report),
 	        T(rejects_that_are_not_told_are_counted_at_the_end),
+	        T(when_a_list_was_taken_goes_with_its_begin),
 	        T(a_list_with_the_wrong_count_is_refused),
 	        T(a_dataset_without_regions_takes_the_lists_of_one),
 	        T(lists_with_regions_of_their_own_stand_side_by_side),

@@ -579,13 +579,16 @@ static void lists_have_their_place_on_the_databases_clock(void **state)
 		if (!(version_of(w, 1) <= t->as_of && t->as_of <= version_of(w, 2)))
 			fail_msg("%lld %lld %lld", (long long)version_of(w, 1), (long long)t->as_of,
 			         (long long)version_of(w, 2));
+		assert_true(t->taken_at == t->as_of);
 		/* A mapping takes it from the name. */
 		eg_instant_format(t->as_of, name);
 		assert_memory_equal(t->name, "elders-", 7);
 		assert_memory_equal(t->name + 7, name, 11);
-		snprintf(yaml, sizeof yaml, LISTED);
+		snprintf(yaml, sizeof yaml, "clock: \"%s\"\n" LISTED, clock_of(w, hours[i]));
 		open_table(w, (struct how){.once = true, .yaml = yaml});
-		assert_int_equal(take(w, ALL)->as_of, 0);
+		t = take(w, ALL);
+		assert_int_equal(t->as_of, 0);
+		assert_true(version_of(w, 2) <= t->taken_at); /* of its own clock still */
 	}
 	/* A clock that says nothing is never replaced by ours. */
 	open_table(w, (struct how){.once = true, .yaml = LISTED "clock: \"'soon'\"\n"});
