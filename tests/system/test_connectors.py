@@ -33,6 +33,7 @@ source:
   connection: Driver=SQLite3;Database={place}/agency.db;Timeout=20000
   table: elder
   claim: list
+  clock: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
   key: [KEY]
 list: {{as_of: {{place: true, apply: [{{split: {{by: elder-, part: 2}}}}], instant: YYYY-MM-DDThh-mm-ss.fZ}}}}
 """
