@@ -185,7 +185,8 @@ static enum eg_rc flush(struct eg_spool *s, bool durable, struct eg_err *err)
 	close(fd);
 	s->n_runs++;
 	s->n = 0;
-	explicit_bzero(s->rows, s->used);
+	if (s->used) /* an empty list has no rows */
+		explicit_bzero(s->rows, s->used);
 	s->used = 0;
 	return rc;
 }
