@@ -118,6 +118,13 @@ class Gateway:
     def __enter__(self):
         return self.start()
 
+    def end(self):
+        """Stops it, as the last that a test does with it: it must end well."""
+        try:
+            assert self.stop() == 0, self.log_tail()
+        finally:
+            self.__exit__(None, None, None)
+
     def __exit__(self, *_):
         if self.process and self.process.poll() is None:
             self.process.kill()

@@ -75,10 +75,7 @@ class Services(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        try:
-            assert cls.gateway.stop() == 0, cls.gateway.log_tail()
-        finally:
-            cls.gateway.__exit__(None, None, None)
+        cls.gateway.end()
 
     def test_submit_over_tcp_and_ipc(self):
         batches = [batch(10) for _ in range(30)]

@@ -121,10 +121,7 @@ class Hostile(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        try:
-            assert cls.gateway.stop() == 0, cls.gateway.log_tail()
-        finally:
-            cls.gateway.__exit__(None, None, None)
+        cls.gateway.end()
 
     def setUp(self):
         harness.until(lambda: self.gateway.metric("eldergate_bus_peers") == 0, "peers of former tests to go")

@@ -76,10 +76,7 @@ class Rude(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        try:
-            assert cls.gateway.stop() == 0, cls.gateway.log_tail()
-        finally:
-            cls.gateway.__exit__(None, None, None)
+        cls.gateway.end()
 
     @classmethod
     def submit(cls, n, region="330302"):
