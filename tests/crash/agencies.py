@@ -274,8 +274,9 @@ class Files(Agency):
     def add_list(self):
         """Everybody, some of them changed; now and then without one."""
         changed = self.rename(5) + self.newcomers(2)
-        if len(self.left) < WITHDRAWN_MOST and len(self.lists) % 2:
-            self.left.add(sorted(set(self.people) - set(changed) - self.left)[0])
+        stay = sorted(set(self.people) - set(changed) - self.left)
+        if stay and len(self.left) < WITHDRAWN_MOST and len(self.lists) % 2:
+            self.left.add(stay[0])
         keys = [key for key in self.people if key not in self.left]
         name, position = self.upload("FULL", keys)
         self.sent.append((name, position, keys, changed))
