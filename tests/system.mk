@@ -40,10 +40,12 @@ kafka-readers: programs python-stubs ## outages of Apache Kafka; kcat and its ow
 feed-slow: programs python-stubs ## 100,000 persons to a subscriber that takes 100 events a second
 	$(Q)B=$(B) EG_PEOPLE=100000 tests/system/test_feed_slow.py
 
-# The example client with today's grpcio: SKIPPED where PyPI cannot be reached.
-.PHONY: python
-python: programs ## the Python example client against a real gateway
+# The example client with Debian's grpcio; with today's by a command of its own, SKIPPED where PyPI cannot be reached.
+.PHONY: python python-pypi
+python: programs python-stubs ## the Python example client against a real gateway
 	$(Q)B=$(B) tests/clients/python/run
+python-pypi: programs ## the same with the grpcio of today, from PyPI
+	$(Q)B=$(B) tests/clients/python/run pypi
 
 # What people debug with, by reflection: SKIPPED where the tools cannot be fetched.
 .PHONY: reflection
