@@ -105,6 +105,7 @@ endef
 $(foreach f,$(FLOORS),$(eval $(call unit_rules,$(f))))
 
 .PHONY: unit
+lane-programs: $(UNIT_TESTS)
 unit: $(UNIT_TESTS) ## the unit tests, two programs at a time
 	$(Q)tests/run-unit $^
 

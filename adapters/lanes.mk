@@ -3,6 +3,8 @@
 CRASH_ADAPTER_CYCLES ?= 15
 
 TEST_LANES += kit-test adapters-crash
+lane-programs: $(KIT_FILES)
+fault-programs: $(B)/tests/unit/adapters/test_checkpoint
 
 .PHONY: kit-test adapters-crash
 kit-test: programs $(KIT_FILES) ## an outsider builds the template against the installed kit and follows the tutorial

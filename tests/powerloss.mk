@@ -10,6 +10,7 @@ $(B)/tests/powerloss/test_%: $(B)/tests/powerloss/test_%.o $(POWER_SHARED) $(for
 .SECONDARY: $(POWER_PROGRAMS:=.o) $(POWER_SHARED)
 
 TEST_LANES += powerloss
+lane-programs fault-programs: powerloss-programs
 
 .PHONY: powerloss powerloss-programs
 powerloss: powerloss-programs ## power is lost at random file operations; planted faults must be caught

@@ -7,6 +7,7 @@ CRASH_CYCLES ?= 10
 CRASH_ROUNDS ?= 2
 
 TEST_LANES += system crash
+lane-programs: $(B)/tests/system/bus_client
 
 # A link to the gateway's bus that test_bus.py drives.
 $(B)/tests/system/bus_client: tests/system/bus_client.c $(B)/libadapters.a $(call libs_of,trust)

@@ -1,10 +1,11 @@
 # What a newcomer and a developer run. A lane is a target that prints lane-result lines (tests/run-lanes); a makefile
 # fragment that brings one adds its name to TEST_LANES. Lanes get this B; one that needs another variant (FAULT=1) adds a
-# suffix to it.
+# suffix to it. They run side by side, and two makes must not build the same: what they build is made before, as a
+# prerequisite of lane-programs or, of the variant with kill points, of fault-programs.
 
 export PYTHONDONTWRITEBYTECODE := 1
 TEST_LANES     ?=
-LANE_MINUTES   ?= 10
+LANE_MINUTES   ?= 15
 LANE_MAKE       = $(MAKE) --no-print-directory -j2 B=$(B)
 RUN_LANES       = tests/run-lanes --logs $(B)/lanes
 # ThreadSanitizer's share: the floors where threads meet, below the uninstrumented gRPC.
@@ -22,12 +23,16 @@ TEST_LANES += mutants
 mutants: ## every planted fault in the person model must be caught
 	$(Q)tests/mutants $(B)
 
-.PHONY: test test-lanes check format layers analyze unit-tsan protos runners help
+.PHONY: test test-lanes for-lanes lane-programs fault-programs check format layers analyze unit-tsan protos runners help
 test: deps-test ## builds all and runs the tests (installs what is missing)
-	$(Q)$(LANE_MAKE) programs
+	$(Q)$(LANE_MAKE) for-lanes
 	$(Q)$(LANE_MAKE) test-lanes
+for-lanes:
+	$(Q)$(LANE_MAKE) lane-programs
+	$(Q)$(LANE_MAKE) fault-programs FAULT=1 B=$(B)-fault
+lane-programs fault-programs: programs python-stubs
 test-lanes:
-	$(Q)printf '%s\n' $(foreach l,layers unit $(TEST_LANES),'$(l)|$(LANE_MINUTES)|$(LANE_MAKE) $(l)') | $(RUN_LANES)
+	$(Q)printf '%s\n' $(foreach l,layers unit $(TEST_LANES),'$(l)|$(LANE_MINUTES)|$(LANE_MAKE) $(l)') | $(RUN_LANES) --beside 2
 
 check: deps-check ## before a commit: format, floors, analyzer, unit tests under ASan and UBSan
 	$(Q)printf '%s\n' 'format|2|tests/format' 'layers|1|tests/layers' \
