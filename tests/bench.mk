@@ -1,7 +1,7 @@
 # The figures: `make bench` measures the road beside its baselines (tests/bench/run-bench tells how), outside CI;
 # `make bench-smoke` only proves that the benches run and count right.
 
-BENCH_NAMES    := load list rows csv store fsync kafka $(if $(shell pkg-config --exists libpq 2>/dev/null && echo yes),pg)
+BENCH_NAMES    := load list feed rows csv store fsync kafka producer $(if $(shell pkg-config --exists libpq 2>/dev/null && echo yes),pg)
 BENCH_PROGRAMS  = $(BENCH_NAMES:%=$(B)/tests/bench/bench_%)
 BENCH_SHARED    = $(call obj,tests/bench/bench.c tests/bench/people.c gateway/cli/grpc_client.c gateway/cli/file.c)
 BENCH_LIBS      = $(foreach f,$(below_edge),$(call lib,$(f)))

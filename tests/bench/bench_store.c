@@ -79,6 +79,7 @@ static void put(struct eg_tx *tx, uint32_t n, bool known, struct eg_arena *arena
 	}
 }
 
+/* --persons are made, then --changes of them changed (all of them, if it is not said). */
 static int64_t run(uint32_t *order, uint32_t n, uint32_t batch, bool known)
 {
 	struct eg_arena *arena = eg_arena_new(ARENA_BYTES);
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 	struct eg_store_options o = {.dir = bench_text("--dir", NULL)};
 	uint32_t n = (uint32_t)bench_number("--persons", 100000),
 	         batch = (uint32_t)bench_number("--batch", 1024);
+	uint32_t changes = (uint32_t)bench_number("--changes", n);
 	uint64_t seed = (uint64_t)bench_number("--seed", 1);
 	sizes.person = size_of("--person-bytes", 400);
 	sizes.source = size_of("--source-bytes", 120);
@@ -121,8 +123,8 @@ int main(int argc, char **argv)
 	sizes.effect = size_of("--effect-bytes", 400);
 	sizes.log_rows = (unsigned)bench_number("--log-rows", 2);
 	bench_args_end();
-	if (n < 1 || batch < 1)
-		bench_die("persons and batch must be 1 or more");
+	if (n < 1 || batch < 1 || changes < 1 || changes > n)
+		bench_die("persons, batch and changes must be 1 or more, changes at most the persons");
 	if (mkdir(o.dir, 0700) != 0)
 		bench_die("%s: cannot be made", o.dir);
 	if (eg_store_open(&store, &o, &err))
@@ -137,15 +139,15 @@ int main(int argc, char **argv)
 	order = bench_order(n, seed + 1);
 	long long disk = bench_disk_bytes(o.dir), files = bench_file_bytes();
 	double cpu = bench_cpu_seconds();
-	changed_us = run(order, n, batch, true);
+	changed_us = run(order, changes, batch, true);
 	cpu = bench_cpu_seconds() - cpu;
 	files = bench_file_bytes() - files;
 	disk = bench_disk_bytes(o.dir) - disk;
 	printf("{\"bench\":\"store\",\"records\":%u,\"log_rows\":%u,\"new_rate\":%.1f,\"seconds\":%.6f,"
 	       "\"rate\":%.1f,"
 	       "\"cpu_s\":%.3f,\"file_bytes\":%lld,\"disk_bytes\":%lld}\n",
-	       n, sizes.log_rows, n * 1e6 / (double)new_us, (double)changed_us / 1e6,
-	       n * 1e6 / (double)changed_us, cpu, files, disk);
+	       changes, sizes.log_rows, n * 1e6 / (double)new_us, (double)changed_us / 1e6,
+	       changes * 1e6 / (double)changed_us, cpu, files, disk);
 	free(order);
 	free(tokens);
 	eg_store_close(store);

@@ -17,36 +17,46 @@ DATASET = "registration"
 DESK = "desk"  # single records come from here while a list of the other is under way
 
 IDENTITY = """name: bench
-roles: [agency]
+roles: [agency, subscriber]
 uid: {uid}
 submit:
   - {{dataset: {dataset}, section: registration, rhythm: 1d}}
+read:
+  - {{purpose: bench, legal_basis: "generated people only", until: 2100-01-01,
+      fields: [registration.name, registration.address_region]}}
 """
 
 
 class Gateway:
     """Use as a context manager: it is ready inside, and gone behind."""
 
-    def __init__(self, place, settings=None, bus=False):
-        """bus: it listens for an adapter too, whose mapping begins with mapping_head()."""
-        self.place = place
+    def __init__(self, place, settings=None, bus=False, fresh=True):
+        """bus: it listens for an adapter too, whose mapping begins with mapping_head(). fresh: its folder is emptied before."""
+        self.place, self.fresh = place, fresh
         self.bus = "ipc://" + os.path.join(place, "bus") if bus else None
         self.socket = os.path.join(place, "socket")
         self.database = os.path.join(place, "data", "eldergate.db")
         self.settings = {"data": os.path.join(place, "data"), "listen.unix": self.socket, "listen.metrics": "",
                          **(settings or {})}
-        self.events = queue.Queue()
 
     def __enter__(self):
-        shutil.rmtree(self.place, ignore_errors=True)
-        os.makedirs(os.path.join(self.place, "identities.d"))
+        if self.fresh:
+            shutil.rmtree(self.place, ignore_errors=True)
+        os.makedirs(os.path.join(self.place, "identities.d"), exist_ok=True)
         if self.bus:
             self._onboard()
         else:
             with open(os.path.join(self.place, "identities.d", "bench.yaml"), "w", encoding="utf-8") as f:
                 f.write(IDENTITY.format(uid=os.getuid(), dataset=DATASET))
+        open(os.path.join(self.place, "eldergate.yaml"), "w", encoding="utf-8").close()
+        self.begin()
+        return self
+
+    def begin(self):
+        """Starts it, and tells how many seconds it took until it was ready."""
+        self.events = queue.Queue()
         configuration = os.path.join(self.place, "eldergate.yaml")
-        open(configuration, "w", encoding="utf-8").close()
+        began = time.monotonic()
         command = [os.path.join(BUILD, "eldergated"), "--config", configuration]
         for setting in self.settings.items():
             command += ["--set", "=".join(setting)]
@@ -60,7 +70,7 @@ class Gateway:
         except BaseException:
             self.__exit__()
             raise
-        return self
+        return time.monotonic() - began
 
     def _onboard(self):
         """An agency that comes by the socket and by the bus."""
@@ -104,9 +114,12 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS) == 0
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         self.reader.join()
         self.process.stderr.close()

@@ -6,6 +6,8 @@ import statistics
 CHANGED = ("gateway", "changed", "rate")
 UNCHANGED = ("gateway", "unchanged", "rate")
 FULL = ("full",)
+CITY = ("scale", "city")
+PROVINCE = ("scale", "province")
 TABLE = (
     ("changed records/s, durable, {persons:,} persons in random order", (
         ("gateway, gRPC Submit, {streams} streams × {batch}", CHANGED, "count", None),
@@ -83,6 +85,33 @@ TABLE = (
         ("  its sender", ("postgres", "record", "sender_cpu_s_per_million"), "real", None),
         ("PostgreSQL, sets", ("postgres", "batch", "cpu_s_per_million"), "real",
          ("gateway", "changed", "cpu_s_per_million")))),
+    ("events/s of a relay that has a backlog of {persons:,}", (
+        ("gateway", ("kafka", "backlog", "relay", "rate"), "count", None),
+        ("a bare transactional producer, the same messages from memory", ("kafka", "backlog", "bare", "rate"), "count",
+         ("kafka", "backlog", "relay", "rate")))),
+    ("changed records/s, once, in a store of {scale_persons:,} persons", (
+        ("gateway", CITY + ("changed", "rate"), "count", None),
+        ("the same rows into the store alone", CITY + ("store", "rate"), "count", CITY + ("changed", "rate")),
+        ("gateway, {persons:,} persons", CITY + ("small", "rate"), "count", CITY + ("changed", "rate")))),
+    ("the same in a store of {large_persons:,} persons", (
+        ("gateway", PROVINCE + ("changed", "rate"), "count", None),
+        ("gateway, {scale_persons:,} persons", CITY + ("changed", "rate"), "count", PROVINCE + ("changed", "rate")),
+        ("gateway, {persons:,} persons", CITY + ("small", "rate"), "count", PROVINCE + ("changed", "rate")))),
+    ("subscribers by gRPC, {scale_persons:,} persons", (
+        ("persons/s of a snapshot, until it is at the head", CITY + ("snapshot", "rate"), "count", None),
+        ("commit → subscriber at {rate} events/s, p50", CITY + ("one", "feed", "p50_us"), "time", None),
+        ("  p99", CITY + ("one", "feed", "p99_us"), "time", None),
+        ("  {subscribers} subscribers, p50", CITY + ("many", "feed", "p50_us"), "time", None),
+        ("  {subscribers} subscribers, p99", CITY + ("many", "feed", "p99_us"), "time", None),
+        ("submit → receipt beside {subscribers} subscribers, p50", CITY + ("many", "p50_us"), "time", None),
+        ("  with none, p50", CITY + ("alone", "p50_us"), "time", CITY + ("many", "p50_us")),
+        ("submit → receipt beside {subscribers} subscribers, p99", CITY + ("many", "p99_us"), "time", None),
+        ("  with none, p99", CITY + ("alone", "p99_us"), "time", CITY + ("many", "p99_us")))),
+    ("start, recovery and audit at {large_persons:,} persons", (
+        ("start", PROVINCE + ("start_s",), "real", None),
+        ("recovery after kill -9", PROVINCE + ("recovery_s",), "real", None),
+        ("log verify, entries/s", PROVINCE + ("verify", "rate"), "count", None),
+        ("  entries", PROVINCE + ("verify", "entries"), "count", None))),
     ("bytes of the rows that a changed record makes", (
         ("gateway", ("gateway", "rows", "bytes"), "count", None),)),
     ("bytes written to files per changed record, by the process's own calls", (
@@ -102,7 +131,10 @@ TABLE = (
     ("resident memory of the gateway", (
         ("idle", ("gateway", "idle", "resident"), "bytes", None),
         ("after all of the above", ("gateway", "after", "resident"), "bytes", None),
-        ("peak over the full lists", ("lists", "peak", "resident"), "bytes", None))),
+        ("peak over the full lists", ("lists", "peak", "resident"), "bytes", None),
+        ("most while {scale_persons:,} persons change, without store.cache", CITY + ("memory", "beside_cache"), "bytes", None),
+        ("  with a snapshot and {subscribers} subscribers", CITY + ("memory_all", "beside_cache"), "bytes", None),
+        ("at {large_persons:,} persons", PROVINCE + ("resident", "resident"), "bytes", None))),
 )
 
 

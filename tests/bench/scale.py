@@ -1,0 +1,107 @@
+"""scale: what grows with the number of persons: one store of a city, then of a province.
+
+At --scale-persons: changed records beside the same rows in the store alone, a subscriber that begins with a snapshot, single
+records with and without a hundred live subscribers, memory. At --large-persons: changed records once more, start, recovery
+after kill -9, `log verify`.
+"""
+import os
+import shutil
+import subprocess
+import time
+
+from gateway import BUILD
+from measure import forget_peak, peak, resident
+
+CACHE = 64 << 20     # store.cache
+SLICE = 500000       # persons that one run of the sender holds encoded
+SAMPLE = 100000      # changed records of one figure
+SUBSCRIBERS = 100
+
+
+class Scale:
+    def __init__(self, bench, persons, large, seed):
+        self.bench, self.n, self.large, self.seed = bench, persons, large, seed
+        self.sample = min(SAMPLE, persons)
+        self.version = 1
+
+    def _fill(self, g, first, end):
+        seconds = 0.0
+        for at in range(first, end, SLICE):
+            n = min(SLICE, end - at)
+            r = self.bench.load(g, persons=n, first=at, batch=256, version=1, seed=self.seed)
+            self.bench.check(f"persons {at} to {at + n} are new", r["applied"] == n)
+            seconds += r["seconds"]
+        return {"rate": (end - first) / seconds, "last_seq": r["last_seq"]}
+
+    def _changed(self, g):
+        """Persons in the order of their numbers are anywhere in the store: their tokens are."""
+        self.version += 1
+        r = self.bench.load(g, persons=self.sample, batch=256, version=self.version, seed=self.seed)
+        self.bench.check(f"all {self.sample} changed", r["applied"] == self.sample)
+        return r
+
+    def _single(self, g):
+        self.version += 1
+        return self.bench.open_loop(g, self.bench.o.rate, self.bench.o.seconds, self.version)
+
+    def _watched(self, g, subscribers):
+        """Single records, and when the subscribers have them."""
+        n = max(1, self.bench.o.rate * self.bench.o.seconds)
+        watching = self.bench.programs.start("feed", server="unix:" + g.socket, mode="live", streams=subscribers, count=n)
+        try:
+            out = self._single(g)
+        except BaseException:
+            watching.kill()
+            watching.communicate()
+            raise
+        out["feed"] = self.bench.programs.finish("feed", watching)
+        self.bench.check(f"{subscribers} subscribers heard every change", out["feed"]["changes"] == n * subscribers)
+        return out
+
+    def _peak(self, g):
+        most = peak(g.pid)["resident"]
+        return {"resident": most, "beside_cache": max(0, most - CACHE)}
+
+    def city(self, g):
+        out = {"new": self._fill(g, 0, self.n)}
+        forget_peak(g.pid)
+        out["changed"] = self._changed(g)
+        rows = self.bench.rows(g.database, out["new"]["last_seq"], out["changed"]["last_seq"], self.sample)
+        out["memory"] = self._peak(g)
+        out["snapshot"] = self.bench.programs.run("feed", server="unix:" + g.socket, mode="snapshot")
+        self.bench.check("the snapshot has every person", out["snapshot"]["persons"] == self.n)
+        out["alone"] = self._single(g)
+        out["one"] = self._watched(g, 1)
+        out["many"] = self._watched(g, SUBSCRIBERS)
+        out["memory_all"] = self._peak(g)
+        return out, rows
+
+    def province(self, g):
+        out = {"new": self._fill(g, self.n, self.large)}
+        out["changed"] = self._changed(g)
+        out["resident"] = resident(g.pid)
+        g.kill()
+        out["recovery_s"] = g.begin()
+        self.bench.check("the daemon ended well", g.stop())
+        out["start_s"] = g.begin()
+        self.bench.check("the daemon ended well", g.stop())
+        out["verify"] = self.verify(g)
+        g.begin()  # it ends as every other
+        return out
+
+    def verify(self, g):
+        began = time.monotonic()
+        done = subprocess.run([os.path.join(BUILD, "eldergate"), "log", "verify", "--data", g.settings["data"]],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        seconds = time.monotonic() - began
+        self.bench.check("log verify found it good: " + done.stdout[-500:], done.returncode == 0)
+        entries = self.bench.count(g.database, "log")
+        return {"seconds": seconds, "entries": entries, "rate": entries / seconds}
+
+    def run(self):
+        with self.bench.gateway(**{"store.cache": str(CACHE)}) as g:
+            city, rows = self.city(g)
+            province = self.province(g)
+        shutil.rmtree(g.place, ignore_errors=True)
+        city["store"] = self.bench.store(rows, self.seed, rows["log_rows"], self.n, self.sample)
+        return {"city": city, "province": province}
