@@ -30,7 +30,7 @@ bench-run: programs bench-programs
 	$(Q)B=$(B) tests/bench/run-bench $(BENCH_ARGS)
 bench-smoke: programs bench-programs ## proves that the benches run, at tiny sizes
 	$(Q)B=$(B) tests/bench/run-bench --smoke
-bench-profile: programs bench-programs ## where the daemon's time goes while records change (needs perf, as root)
+bench-profile: programs bench-programs ## where the daemon's time goes: a table and a flame graph (needs perf, as root)
 	$(Q)B=$(B) tests/bench/profile $(BENCH_ARGS)
 bench-deaths: programs bench-programs python-stubs ## a death submitted while a full list streams: when Kafka has it
 	$(Q)deploy/install-dependencies kafka || :
