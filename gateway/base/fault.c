@@ -13,16 +13,18 @@
 #include <unistd.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char kill_name[64];      /* "" if none */
-static atomic_long kill_left;   /* passages until the kill */
-static pid_t kill_pid;          /* who dies; 0: this process */
+static char kill_name[64];    /* "" if none */
+static atomic_long kill_left; /* passages until the kill */
+static pid_t kill_pid;        /* who gets the signal; 0: this process */
+static int kill_signal = SIGKILL;
 static const char *unsafe_name; /* NULL if none */
 static atomic_long fault_left;  /* calls until the fault; ≤ 0: disarmed, or over */
 static atomic_bool fault_was_hit;
 
 static void read_environment(void)
 {
-	const char *kill_text = getenv("ELDERGATE_KILL"), *pid_text = getenv("ELDERGATE_KILL_PID");
+	const char *kill_text = getenv("ELDERGATE_KILL"), *pid_text = getenv("ELDERGATE_KILL_PID"),
+	           *with = getenv("ELDERGATE_KILL_WITH");
 	unsafe_name = getenv("ELDERGATE_UNSAFE");
 	if (!kill_text || !*kill_text)
 		return;
@@ -32,14 +34,16 @@ static void read_environment(void)
 	long nth = colon ? strtol(colon + 1, &end, 10) : 1;
 	char *pid_end = NULL;
 	long pid = pid_text ? strtol(pid_text, &pid_end, 10) : 0;
+	bool stop = with && strcmp(with, "STOP") == 0;
 	if (len == 0 || len >= sizeof kill_name || nth < 1 || (colon && *end) || pid < 0 || pid > INT_MAX ||
-	    (pid_text && (pid < 2 || *pid_end))) {
+	    (pid_text && (pid < 2 || *pid_end)) || (with && !stop && strcmp(with, "KILL") != 0)) {
 		/* A crash test with a point that cannot be hit must not pass for one that was. */
 		eg_log(EG_LOG_ERROR, "fault.bad_setting", EG_T("setting", "ELDERGATE_KILL"));
 		_exit(eg_rc_exit(EG_CONFIG));
 	}
 	memcpy(kill_name, kill_text, len);
 	kill_pid = (pid_t)pid;
+	kill_signal = stop ? SIGSTOP : SIGKILL;
 	atomic_store(&kill_left, nth);
 }
 
@@ -51,12 +55,10 @@ void eg_kill_point(const char *name)
 	if (atomic_fetch_sub(&kill_left, 1) != 1)
 		return;
 	if (kill_pid) {
-		kill(kill_pid, SIGKILL);
+		kill(kill_pid, kill_signal);
 		return;
 	}
-	kill(getpid(), SIGKILL);
-	for (;;)
-		pause(); /* not one instruction of ours behind the point */
+	raise(kill_signal); /* not one instruction of this thread behind the point, until SIGCONT */
 }
 
 bool eg_unsafe(const char *name)

@@ -3,7 +3,8 @@
  *
  * Environment (fault builds only): ELDERGATE_KILL=<point>[:<nth>] raises SIGKILL at the nth passage (1 if
  * left out) of that point, so that a crash test can prove that the point was hit: the process's exit shows
- * signal 9. ELDERGATE_UNSAFE=<name> turns on one seeded fault that the checker must catch. Thread: any. */
+ * signal 9. ELDERGATE_KILL_WITH=STOP raises SIGSTOP instead, ELDERGATE_KILL_PID=<pid> sends either to another
+ * process. ELDERGATE_UNSAFE=<name> turns on one seeded fault that the checker must catch. Thread: any. */
 #ifndef EG_BASE_FAULT_H
 #define EG_BASE_FAULT_H
 

@@ -49,6 +49,34 @@ static void assert_killed(int status)
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
+/* Passes a point that stops the process, who goes on behind it when it is told to. */
+static void stop_points(void **state)
+{
+	(void)state;
+	int status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		setenv("ELDERGATE_KILL", "writer.before_commit:2", 1);
+		setenv("ELDERGATE_KILL_WITH", "STOP", 1);
+		eg_kill_point("writer.before_commit");
+		eg_kill_point("writer.before_commit");
+		_exit(7);
+	}
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(WSTOPSIG(status), SIGSTOP);
+	assert_int_equal(kill(child, SIGCONT), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_exits(status, 7);
+
+	setenv("ELDERGATE_KILL_WITH", "KILL", 1);
+	assert_killed(pass("writer.before_commit", ""));
+	setenv("ELDERGATE_KILL_WITH", "HUP", 1);
+	assert_exits(pass("writer.before_commit", ""), 78);
+	unsetenv("ELDERGATE_KILL_WITH");
+}
+
 static void kill_points(void **state)
 {
 	(void)state;
@@ -103,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #ifdef EG_FAULT
 	        cmocka_unit_test(kill_points),
+	        cmocka_unit_test(stop_points),
 	        cmocka_unit_test(seeded_faults),
 	        cmocka_unit_test(nth_fault),
 #else
