@@ -33,6 +33,18 @@ crash-kafka: ## the same against Apache Kafka, which is killed at the relay's po
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
 	$(Q)B=$(B)-fault tests/crash/cycles.py --kafka --cycles $(CRASH_CYCLES)
 
+# All kinds of pairs, or PAIRS of them, which change with the day; KINDS=a+b,c+d names some.
+PAIRS ?=
+KINDS ?=
+fault-programs: $(B)/tests/unit/base/test_fault
+.PHONY: pairs
+pairs: ## two faults at a time: daemon, adapters, sources, broker, subscriber killed or stopped, judged by the checker
+	$(Q)deploy/install-dependencies kafka sftp odbc || :
+	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs $(B)-fault/tests/unit/base/test_fault
+	$(Q)tests/run-unit $(B)-fault/tests/unit/base/test_fault
+	$(Q)B=$(B)-fault tests/crash/test_pairs.py
+	$(Q)B=$(B)-fault tests/crash/pairs.py $(if $(PAIRS),--pairs $(PAIRS)) $(if $(KINDS),--kinds $(KINDS))
+
 .PHONY: kafka-readers feed-slow
 kafka-readers: programs python-stubs ## outages of Apache Kafka; kcat and its own consumer read the topics
 	$(Q)deploy/install-dependencies kafka || :

@@ -19,6 +19,7 @@ import bus
 
 import agencies
 import checker
+import effects
 
 ROWS = 60  # of a cycle: enough passages for each point
 # Who dies, and at which passage at most: some points come once in a cycle.
@@ -191,28 +192,13 @@ class Run:
         self.tell(self.gateway.stop() == 0, "the daemon did not end well")
         faults = checker.check(self.gateway.data, self.history())
         self.tell(not faults, "the checker: " + "\n  ".join(faults[:10]))
-        c = checker.Checker(self.gateway.data)
-        c.check_log()
-        c.db.close()
-        c.place.cleanup()
-        names = [claim[:4] for claim in c.claims.values()]
-        self.tell(len(names) == len(set(names)), "a row took effect twice")
-        print(f"{len(names)} claims", flush=True)
+        log = effects.Log(self.gateway.data)
+        self.tell(not log.twice(), "a row took effect twice")
+        print(f"{len(log.claims)} claims", flush=True)
         for a in self.all():
-            self.judge_changes(a, {seq for seq, *_ in c.events})
-
-    def judge_changes(self, a, wanted):
-        seen, last, ordered, told = set(), {}, True, 0
-        for event, seq, person in a.told():
-            told += 1
-            if event not in seen:
-                ordered &= seq > last.get(person, 0)
-                last[person] = seq
-            seen.add(event)
-        had = {int(event.rsplit("-", 1)[1]) for event in seen}
-        self.tell(ordered, f"{a.agency}: a person's changes came in another order")
-        self.tell(wanted == had, f"{a.agency}: {len(wanted - had)} changes did not come, {len(had - wanted)} are of nobody")
-        print(f"{a.agency}: {len(seen)} changes, {told - len(seen)} of them told again", flush=True)
+            wrong, seen, again = effects.changes(a.told(), log.events)
+            self.tell(not wrong, f"{a.agency}: {'; '.join(wrong[:5])}")
+            print(f"{a.agency}: {seen} changes, {again} of them told again", flush=True)
 
     def run(self, cycles):
         began = time.monotonic()

@@ -14,6 +14,7 @@ import io
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import harness
 import observe
 import web
 
-from people import Person
+from people import REGIONS, Person
 
 HEAD = """mapping: 1
 agency: {agency}
@@ -62,11 +63,13 @@ SFTP = """  sftp_host: 127.0.0.1
   sftp_user: {user}
   sftp_known_hosts: {place}/known_hosts
   sftp_key_file: {place}/user
-  sftp_folder: {place}/there"""
+  sftp_folder: {place}/there
+  sftp_timeout: {hang}"""
 TABLES = HEAD + """connector: table
 source:
   connection: "{connection}"
-  query_timeout: 10s
+  login_timeout: {hang}
+  query_timeout: {hang}
   table: elder
   claim: flag
   key: [ROW_ID]
@@ -78,13 +81,19 @@ rows: {{key: KEY, version: VERSION}}
 outbound:
   purpose: sync
   connector: table
-  target: {{connection: "{connection}", query_timeout: 10s, table: change, event_id: EVENT_ID}}
+  target:
+    connection: "{connection}"
+    login_timeout: {hang}
+    query_timeout: {hang}
+    table: change
+    event_id: EVENT_ID
   columns: {{SEQ: seq, PERSON: person_ref}}
 """
 PAGES = HEAD + """connector: http
 source:
   url: {url}/elders
   plain_http: true
+  timeout: {hang}
   query: ["from=${{from}}", "to=${{to}}", "page=${{page}}", "size=${{page_size}}"]
   mode: window
   start: {start}
@@ -105,6 +114,7 @@ outbound:
   target:
     url: {url}/changes
     plain_http: true
+    timeout: {hang}
     body: '{{"id":"${{event_id}}","columns":${{columns}}}}'
     exists_statuses: [409]
     retries: 1
@@ -127,6 +137,8 @@ def ack(agency, key, version):
 class Agency(adapters.Adapter):
     """Its dataset is called as it is. Persons are numbered from `first` on: they meet nobody else's."""
     program = os.path.join(harness.BUILD, "eldergate-police")
+    hang = "10s"  # how long a call of the source may take
+    regions = REGIONS  # of its persons
 
     def __init__(self, gateway, key, rng, name, first):
         self.rng, self.first, self.sent = rng, first, []
@@ -138,7 +150,7 @@ class Agency(adapters.Adapter):
         out = []
         for _ in range(n):
             number = self.first + len(self.people)
-            person = Person(self.rng, number)
+            person = Person(self.rng, number, self.regions)
             self.people[f"{self.agency}-{number}"] = person
             out.append(f"{self.agency}-{number}")
         return out
@@ -158,7 +170,7 @@ class Agency(adapters.Adapter):
         with open(self.mapping, "w", encoding="utf-8") as f:
             f.write(template.format(agency=self.agency, dataset=self.agency, address=self.gateway.tcp,
                                     server_key=self.gateway.server_key, key_file=key.file, place=self.place,
-                                    batch=self.batch, **more))
+                                    batch=self.batch, hang=self.hang, **more))
 
 
 # ---- files ----
@@ -208,6 +220,9 @@ class Sftp:
     def pid(self):
         return self.line.pid
 
+    def pids(self):
+        return [self.line.pid, *tree(self.sshd.pid)]
+
     def gone(self):
         return self.line.poll() is not None
 
@@ -216,7 +231,8 @@ class Sftp:
             return
         self.line.kill()
         self.line.wait()
-        kill_tree(self.sshd.pid)
+        for pid in tree(self.sshd.pid):
+            signal_if_there(pid, signal.SIGKILL)
         self.sshd.wait()
         self.sshd = None
 
@@ -225,14 +241,19 @@ class Sftp:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
-def kill_tree(pid):
+def tree(pid):
+    """A process and those that come from it, the youngest first."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-            children = f.read().split()
-        for child in children:
-            kill_tree(int(child))
-        os.kill(pid, 9)
+            return [each for child in f.read().split() for each in tree(int(child))] + [pid]
     except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def signal_if_there(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
         pass
 
 
@@ -246,7 +267,7 @@ class Files(Agency):
     def write_mapping(self, key, outbound, snapshot):
         for folder in ("inbox", "outbox"):
             os.makedirs(self.path(folder), exist_ok=True)
-        self.fill(FILES, key, sftp=SFTP.format(port=self.server.port, place=self.server.place,
+        self.fill(FILES, key, sftp=SFTP.format(port=self.server.port, place=self.server.place, hang=self.hang,
                                                user=pwd.getpwuid(os.getuid()).pw_name))
 
     def upload(self, kind, keys):
@@ -382,14 +403,15 @@ class Database:
     def gone(self):
         return not self.process or self.process.poll() is not None
 
+    def pids(self):
+        """The one that waits for it too, if it is another user's."""
+        return [*{self.process.pid, self.pid}, *self.run.children_of(self.pid)]
+
     def kill(self):
         """With all its processes that still have it as parent."""
         all_of_it = [self.pid, *self.run.children_of(self.pid)]
         for pid in all_of_it:
-            try:
-                os.kill(pid, 9)
-            except ProcessLookupError:
-                pass
+            signal_if_there(pid, signal.SIGKILL)
         self.process.wait()
         harness.until(lambda: all(self.server.gone(pid) for pid in all_of_it), "the database to be gone")
 
@@ -401,7 +423,8 @@ class Database:
         d = self.server
         done = subprocess.run(d.command(f"{d.programs}/psql", "-h", d.place, "-p", str(d.PORT), "-U", "agency", "-d",
                                         "postgres", "-v", "ON_ERROR_STOP=1", "-At", "-F", "\t", "-q"),
-                              input=";\n".join(statements) + ";\n", text=True, capture_output=True, cwd="/", check=False)
+                              input=";\n".join(statements) + ";\n", text=True, capture_output=True, cwd="/", check=False,
+                              timeout=harness.PATIENCE)
         if done.returncode:
             raise AssertionError(done.stderr[-400:])
         return [row.split("\t") for row in done.stdout.splitlines()]
@@ -448,6 +471,7 @@ class Tables(Agency):
 class Pages(Agency):
     """Rows by windows of time, changes as posts. Windows do not overlap: that would heal a place which moved too early."""
     program = os.path.join(harness.BUILD, "eldergate-funeral")
+    ahead_ms = 0  # rows of a running adapter's interface must be there before their instant comes
 
     def make_server(self):
         self.rows_there = {}  # key -> what the interface has of it
@@ -460,13 +484,20 @@ class Pages(Agency):
     def add(self, n=30):
         keys = self.newcomers(n - 3)
         keys += [key for key in self.rename(3) if key not in keys]
-        at = int(time.time() * 1000)
         for key in keys:
             self.sent.append((key, len(self.sent) + 1))
             _, number, name, state = self.values(key)
             row = {"KEY": key, "VERSION": len(self.sent), "ID_NO": number, "NAME": name, "STATE": state}
-            self.rows_there[key] = {"at": at, "row": row}
-        self.server.write(list(self.rows_there.values()))
+            self.rows_there[key] = {"at": 0, "row": row}
+        ahead = self.ahead_ms
+        while True:
+            at = int(time.time() * 1000) + ahead
+            for key in keys:
+                self.rows_there[key]["at"] = at
+            self.server.write(list(self.rows_there.values()))
+            if not ahead or int(time.time() * 1000) < at:
+                return
+            ahead *= 2
 
     def high(self):
         """All up to this instant has its verdict: milliseconds, as adapters/connectors/http_place.c writes it."""

@@ -20,11 +20,11 @@ def id_number(region, birth, sequence):
 class Person:
     """What is true of one person; records are made of it."""
 
-    def __init__(self, rng, number):
+    def __init__(self, rng, number, regions=REGIONS):
         self.rng = rng
         self.number = number
         self.year, self.month, self.day = rng.randint(1930, 1964), rng.randint(1, 12), rng.randint(1, 28)
-        self.region = rng.choice(REGIONS)
+        self.region = rng.choice(regions)
         self.sequence = number % 1000
         self.name = rng.choice(SURNAMES) + "".join(rng.choice(GIVEN) for _ in range(rng.randint(1, 2)))
         self.id = id_number(self.region, f"{self.year:04d}{self.month:02d}{self.day:02d}", self.sequence)

@@ -100,9 +100,15 @@ class Adapter:
         process.stderr.close()
         events.put(None)
 
-    def log(self):
-        with open(self.path("log.json"), encoding="utf-8") as f:
-            return f.read()
+    def log(self, since=0):
+        """Its text, from a byte of it on."""
+        with open(self.path("log.json"), "rb") as f:
+            f.seek(since)
+            return f.read().decode(errors="replace")
+
+    def logged(self):
+        """How many bytes that is by now."""
+        return os.path.getsize(self.path("log.json"))
 
     def wait(self, seconds=harness.PATIENCE):
         return self.process.wait(seconds)

@@ -101,9 +101,15 @@ class Gateway:
         with open(self.log_path, encoding="utf-8") as f:
             return f.read()[-size:]
 
-    def log_text(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            return f.read()
+    def log_text(self, since=0):
+        """From a byte of it on."""
+        with open(self.log_path, "rb") as f:
+            f.seek(since)
+            return f.read().decode(errors="replace")
+
+    def logged(self):
+        """How many bytes that is by now."""
+        return os.path.getsize(self.log_path)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

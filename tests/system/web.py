@@ -178,6 +178,9 @@ class Peer:
     def pid(self):
         return self.process.pid
 
+    def pids(self):
+        return [self.process.pid]
+
     def gone(self):
         return self.process.poll() is not None
 
