@@ -404,15 +404,15 @@ class Database:
         return not self.process or self.process.poll() is not None
 
     def pids(self):
-        """The one that waits for it too, if it is another user's."""
-        return [*{self.process.pid, self.pid}, *self.run.children_of(self.pid)]
+        """And last, where it is another user's, the one that waits for it: that stands still with it."""
+        return [self.pid, *self.run.children_of(self.pid), *{self.process.pid} - {self.pid}]
 
     def kill(self):
         """With all its processes that still have it as parent."""
-        all_of_it = [self.pid, *self.run.children_of(self.pid)]
+        all_of_it = self.pids()
         for pid in all_of_it:
             signal_if_there(pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(harness.PATIENCE)
         harness.until(lambda: all(self.server.gone(pid) for pid in all_of_it), "the database to be gone")
 
     def close(self):
