@@ -3,14 +3,19 @@
  *
  *   starting → serving → (SIGHUP: policy reloaded) → draining → gone
  *
+ * The service manager hears of each of these steps (base/notify.h), and meanwhile that all loops turn
+ * (watchdog.h).
+ *
  * Draining goes the way records go: the edge takes no more, intake closes, the writer commits what is queued,
  * the relay publishes what it can until the grace period ends. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/notify.h"
 #include "conf.h"
 #include "edge/edge.h"
 #include "store/dir.h"
+#include "watchdog.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -83,6 +88,7 @@ struct gateway {
 	char lists_dir[400]; /* under the data directory */
 	struct eg_edge *edge;
 	struct eg_http *http;
+	struct eg_watchdog *watchdog;
 };
 
 static void fatal(const struct eg_err *err)
@@ -309,7 +315,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 		return rc;
 	if (*c->listen_metrics)
 		rc = eg_http_start(&g->http, c->listen_metrics, refresh_gauges, g, err);
-	return rc;
+	return rc ? rc : eg_watchdog_start(&g->watchdog, c->watchdog_stall, err);
 }
 
 /* Takes down whatever start() put up, in road order. */
@@ -342,12 +348,14 @@ static void stop(struct gateway *g)
 	eg_vault_close(g->vault);
 	if (g->store)
 		eg_store_close(g->store);
+	eg_watchdog_stop(g->watchdog);
 }
 
 static void reload(struct gateway *g)
 {
 	struct eg_err err = {0};
 	const struct eg_policy *fresh;
+	eg_notify_reloading("reading the identities");
 	if (eg_conf_reload_policy(g->conf, &fresh, &err)) {
 		eg_log_err(EG_LOG_ERROR, "policy.reload_refused", &err);
 		return;
@@ -355,6 +363,13 @@ static void reload(struct gateway *g)
 	eg_edge_policy(g->edge, fresh);
 	eg_log(EG_LOG_INFO, "policy.reloaded", EG_I("version", fresh->version), EG_I("identities", fresh->n));
 	eg_policy_unref(fresh);
+}
+
+static void tell_ready(const struct gateway *g)
+{
+	char status[128];
+	snprintf(status, sizeof status, "serving %u identities", g->conf->policy->n);
+	eg_notify_ready(status);
 }
 
 static void serve(struct gateway *g, const sigset_t *signals)
@@ -365,9 +380,11 @@ static void serve(struct gateway *g, const sigset_t *signals)
 			continue;
 		if (got == SIGHUP) {
 			reload(g);
+			tell_ready(g);
 			continue;
 		}
 		eg_log(EG_LOG_INFO, "daemon.draining", EG_T("signal", strsignal(got)));
+		eg_notify("STOPPING=1\nSTATUS=draining");
 		return;
 	}
 }
@@ -420,6 +437,7 @@ int main(int argc, char **argv)
 		eg_log(EG_LOG_INFO, "daemon.ready", EG_T("version", EG_VERSION),
 		       EG_T("unix", g.conf->listen_unix), EG_I("tls_port", eg_edge_tls_port(g.edge)),
 		       EG_I("identities", g.conf->policy->n));
+		tell_ready(&g);
 		serve(&g, &signals);
 	}
 	stop(&g);

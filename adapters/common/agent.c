@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "common/deliver.h"
 #include "common/inbound.h"
 #include "common/requests.h"
@@ -14,7 +15,7 @@
 #define BUSY_WAIT_US (EG_SECOND / 50)
 #define IDLE_WAIT_US (EG_SECOND / 5)
 #define ASKS_WAIT_US (EG_SECOND / 1000)
-enum { TURN_EVENTS = 256 };
+enum { TURN_EVENTS = 256, PINGS_OF_ONE = 3 /* in the time that the service manager waits for one */ };
 
 struct agent {
 	const struct eg_agent_options *o;
@@ -23,8 +24,9 @@ struct agent {
 	struct eg_deliver *deliver; /* NULL: the mapping has no outbound section */
 	bool stopping, link_up;
 	int64_t stop_deadline_us, status_due_us, moved_us;
-	uint64_t moved;     /* sum of what counts as progress, when it was last seen to grow */
-	struct eg_err told; /* trouble that was logged */
+	int64_t ping_us, ping_due_us; /* the service manager's watchdog; 0: it asks for none */
+	uint64_t moved;               /* sum of what counts as progress, when it was last seen to grow */
+	struct eg_err told;           /* trouble that was logged */
 };
 
 /* ---- trouble and standing ---- */
@@ -59,9 +61,15 @@ static void write_status(struct agent *a)
 static void housekeeping(struct agent *a, int64_t now)
 {
 	bool up = eg_link_connected(a->o->link);
-	if (up != a->link_up)
+	if (up != a->link_up) {
 		eg_log(up ? EG_LOG_INFO : EG_LOG_WARN, up ? "agent.link_up" : "agent.link_down");
+		eg_notify_status(up ? "connected to the gateway" : "the gateway cannot be reached");
+	}
 	a->link_up = up;
+	if (a->ping_us && now >= a->ping_due_us) {
+		eg_notify("WATCHDOG=1");
+		a->ping_due_us = now + a->ping_us;
+	}
 	if (now < a->status_due_us)
 		return;
 	a->status_due_us = now + a->o->limits->status_us;
@@ -126,6 +134,7 @@ static void look_for_stop(struct agent *a, int64_t now)
 		eg_inbound_stop(a->lists);
 	if (a->deliver)
 		eg_deliver_stop(a->deliver);
+	eg_notify("STOPPING=1");
 	eg_log(EG_LOG_INFO, "agent.stopping");
 }
 
@@ -226,11 +235,13 @@ static enum eg_rc open_parts(struct agent *a, struct eg_err *err)
 
 enum eg_rc eg_agent_run(const struct eg_agent_options *o, struct eg_err *err)
 {
-	struct agent a = {.o = o};
+	struct agent a = {.o = o, .ping_us = eg_notify_watchdog_us() / PINGS_OF_ONE};
 	enum eg_rc rc = open_parts(&a, err);
-	if (!rc)
+	if (!rc) {
 		eg_log(EG_LOG_INFO, "agent.started", EG_T("dataset", eg_mapping_info(o->mapping)->dataset),
 		       EG_B("once", o->once));
+		eg_notify_ready("waiting for the gateway");
+	}
 	while (!rc && !done(&a, eg_mono_us())) {
 		rc = turn(&a, err);
 		if (!rc && o->once && !a.stopping)

@@ -6,7 +6,8 @@
  * One thread does everything. A wait for the source lasts 0.2 s at most if the connector keeps its deadline,
  * a call of the target deliver_timeout (5 s unless it is set otherwise), and the opening of either is bounded
  * by the connector's own timeouts alone: where these are longer than three heartbeats, the gateway may take
- * the adapter for dead meanwhile, and the link begins anew. */
+ * the adapter for dead meanwhile, and the link begins anew. The service manager hears (base/notify.h)
+ * that it is ready, and at the loop's turns that it turns. */
 #ifndef EG_ADAPTERS_AGENT_H
 #define EG_ADAPTERS_AGENT_H
 

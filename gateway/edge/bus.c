@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 #include "trust/curve.h"
 
@@ -44,6 +45,7 @@ struct eg_bus {
 	struct eg_bus_peers *peers;
 	struct eg_bus_lines *lines;
 	struct eg_thread *thread, *zap_thread;
+	struct eg_pulse pulse;
 	const char *failed; /* what the event before said of a connection that ends now; the thread's */
 	int wake;
 	atomic_bool stopping, reviewing;
@@ -296,7 +298,9 @@ static void run(void *arg)
 	                          {.socket = b->events, .events = ZMQ_POLLIN},
 	                          {.fd = b->wake, .events = ZMQ_POLLIN}};
 	int64_t due = 0, look_due = 0;
+	eg_pulse_begin(&b->pulse, "edge-bus");
 	while (!atomic_load(&b->stopping)) {
+		eg_pulse_turn(&b->pulse);
 		look(b, &due, &look_due);
 		int64_t wait = (due < look_due ? due : look_due) - eg_mono_us();
 		zmq_poll(items, 3, wait > 0 ? (long)(wait / 1000 + 1) : 0);
@@ -315,6 +319,7 @@ static void run(void *arg)
 		if (eg_bus_peers_hurry(b->peers) && due > soon)
 			due = soon;
 	}
+	eg_pulse_end(&b->pulse);
 	eg_bus_peers_close(b->peers, "the gateway is shutting down");
 	zmq_socket_monitor(b->router, NULL, 0);
 	zmq_close(b->events);

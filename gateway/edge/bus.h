@@ -5,6 +5,7 @@
  * Only keys that the policy in force knows get through the handshake; what they may do is the services'
  * matter, which see calls as they come over gRPC too (edge/call.h). Thread: start, review and stop are the
  * edge's. The bus has two threads of its own: edge-bus owns the ROUTER, edge-bus-zap answers who is let in.
+ * The pulse (base/pulse.h) is edge-bus's: it goes round.
  */
 #ifndef EG_EDGE_BUS_H
 #define EG_EDGE_BUS_H

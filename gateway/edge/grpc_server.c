@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -42,6 +43,13 @@ struct arm {
 	grpc_call_details details;
 };
 
+struct poller {
+	struct eg_grpc *server;
+	struct eg_thread *thread;
+	struct eg_pulse pulse; /* turns with each event of the queue */
+	char name[16];
+};
+
 struct eg_grpc {
 	struct eg_grpc_options o;
 	grpc_completion_queue *queue;
@@ -52,7 +60,7 @@ struct eg_grpc {
 	int tls_port;
 	unsigned n_arms;
 	struct arm *arms;
-	struct eg_thread *pollers[POLLERS_MAX];
+	struct poller pollers[POLLERS_MAX];
 	struct eg_tag shutdown_tag;
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t moved;
@@ -141,12 +149,16 @@ static void arrived(struct arm *a)
 
 static void poll(void *arg)
 {
-	struct eg_grpc *g = arg;
+	struct poller *p = arg;
+	struct eg_grpc *g = p->server;
+	eg_pulse_begin(&p->pulse, p->name);
 	for (;;) {
-		grpc_event e =
-		        grpc_completion_queue_next(g->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+		gpr_timespec turn = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+		                                 gpr_time_from_micros(EG_PULSE_WAIT_US, GPR_TIMESPAN));
+		eg_pulse_turn(&p->pulse);
+		grpc_event e = grpc_completion_queue_next(g->queue, turn, NULL);
 		if (e.type == GRPC_QUEUE_SHUTDOWN)
-			return;
+			break;
 		if (e.type != GRPC_OP_COMPLETE)
 			continue;
 		struct eg_tag *tag = e.tag;
@@ -165,6 +177,7 @@ static void poll(void *arg)
 			eg_grpc_call_completed(tag->of, tag->kind, e.success);
 		}
 	}
+	eg_pulse_end(&p->pulse);
 }
 
 /* ---- start ---- */
@@ -283,9 +296,10 @@ enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, 
 	for (unsigned i = 0; i < g->n_arms; i++)
 		arm(&g->arms[i]);
 	for (unsigned i = 0; i < o->pollers && i < POLLERS_MAX && !rc; i++) {
-		char name[16];
-		snprintf(name, sizeof name, "edge-poll-%u", i);
-		rc = eg_thread_start(&g->pollers[i], name, poll, g, err);
+		struct poller *p = &g->pollers[i];
+		p->server = g;
+		snprintf(p->name, sizeof p->name, "edge-poll-%u", i);
+		rc = eg_thread_start(&p->thread, p->name, poll, p, err);
 	}
 	if (!rc && *o->unix_path)
 		rc = eg_local_start(&g->local, o->unix_path, adopt, g, err);
@@ -313,7 +327,7 @@ void eg_grpc_refuse(struct eg_grpc *g)
 
 static bool polled(const struct eg_grpc *g)
 {
-	return g->pollers[0] != NULL;
+	return g->pollers[0].thread != NULL;
 }
 
 void eg_grpc_wait(struct eg_grpc *g, int64_t mono_deadline_us)
@@ -346,10 +360,10 @@ void eg_grpc_stop(struct eg_grpc *g)
 	pthread_mutex_unlock(&g->lock);
 	grpc_completion_queue_shutdown(g->queue);
 	if (!polled(g)) /* it failed while starting */
-		poll(g);
+		poll(&(struct poller){.server = g});
 	for (unsigned i = 0; i < POLLERS_MAX; i++) {
-		eg_thread_join(g->pollers[i]);
-		g->pollers[i] = NULL;
+		eg_thread_join(g->pollers[i].thread);
+		g->pollers[i].thread = NULL;
 	}
 	grpc_server_destroy(g->server);
 	grpc_completion_queue_destroy(g->queue);

@@ -4,6 +4,7 @@
  *
  * Some calls of each method are always armed, and armed anew before one is handed on; methods that are not
  * offered are answered with UNIMPLEMENTED. Thread: start and stop are the edge's; calls begin on the pollers.
+ * Each poller's pulse (base/pulse.h): the core gives it an event, or comes back without one within a second.
  */
 #ifndef EG_EDGE_GRPC_SERVER_H
 #define EG_EDGE_GRPC_SERVER_H

@@ -3,6 +3,7 @@
 #include "edge/local.h"
 
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct eg_local {
 	void (*adopt)(void *arg, int fd);
 	void *arg;
 	struct eg_thread *thread;
+	struct eg_pulse pulse;
 	int low, high, next; /* descriptors from low to high - 1 */
 	_Atomic uint64_t users[CYCLE];
 };
@@ -82,8 +84,10 @@ static void run(void *arg)
 {
 	struct eg_local *l = arg;
 	struct pollfd fds[] = {{.fd = l->stop, .events = POLLIN}, {.fd = l->listener, .events = POLLIN}};
+	eg_pulse_begin(&l->pulse, "edge-local");
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		eg_pulse_turn(&l->pulse);
+		if (poll(fds, 2, EG_PULSE_WAIT_US / 1000) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents)
 			break;
@@ -95,6 +99,7 @@ static void run(void *arg)
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			poll(fds, 1, RETRY_MS); /* the connection waits in the backlog */
 	}
+	eg_pulse_end(&l->pulse);
 }
 
 static void choose_cycle(struct eg_local *l)

@@ -2,7 +2,7 @@
  *
  * The gRPC core names such a connection by its descriptor and closes it by itself, so each one is moved to a
  * number that was not used for a long time: a call still waiting in a queue never meets another's number.
- * Thread: start and stop are the server's; eg_local_uid is for any. */
+ * Thread: start and stop are the server's; eg_local_uid is for any. The loop's pulse: it goes round. */
 #ifndef EG_EDGE_LOCAL_H
 #define EG_EDGE_LOCAL_H
 

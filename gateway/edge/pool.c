@@ -1,6 +1,7 @@
 /* pool: one list of waiting jobs, many hands. Locks: lock, for every field, job->queued and job->running. */
 #include "edge/pool.h"
 
+#include "base/pulse.h"
 #include "base/thread.h"
 
 #include <pthread.h>
@@ -18,6 +19,7 @@ struct eg_pool {
 	pthread_cond_t some;
 	struct eg_job *first, **last;
 	bool stopping;
+	struct eg_pulse pulse;
 	unsigned n;
 	struct hand hands[];
 };
@@ -32,6 +34,11 @@ static struct eg_job *next_job(struct eg_pool *p)
 		p->first = job->next;
 		if (!p->first)
 			p->last = &p->first;
+		/* Any hand that takes a job is progress; without jobs none is missed. */
+		if (p->first)
+			eg_pulse_turn(&p->pulse);
+		else
+			eg_pulse_rest(&p->pulse);
 		job->queued = false;
 		job->running = true;
 	}
@@ -41,6 +48,8 @@ static struct eg_job *next_job(struct eg_pool *p)
 
 static void append(struct eg_pool *p, struct eg_job *job)
 {
+	if (!p->first)
+		eg_pulse_turn(&p->pulse);
 	job->next = NULL;
 	*p->last = job;
 	p->last = &job->next;
@@ -77,6 +86,8 @@ enum eg_rc eg_pool_start(struct eg_pool **out, const struct eg_pool_options *o, 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->some, NULL);
 	p->last = &p->first;
+	eg_pulse_begin(&p->pulse, o->name);
+	eg_pulse_rest(&p->pulse);
 	while (!rc && p->n < o->threads) {
 		struct hand *h = &p->hands[p->n];
 		char name[32];
@@ -126,6 +137,7 @@ void eg_pool_stop(struct eg_pool *p)
 	p->stopping = true;
 	pthread_cond_broadcast(&p->some);
 	pthread_mutex_unlock(&p->lock);
+	eg_pulse_end(&p->pulse);
 	for (unsigned i = 0; i < p->n; i++) {
 		struct hand *h = &p->hands[i];
 		eg_thread_join(h->thread);

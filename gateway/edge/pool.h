@@ -3,7 +3,7 @@
  * A job is part of the object it works on, so putting never fails and takes no memory; whoever owns the
  * objects bounds how many there are. A job never runs on two threads at once: put while it runs, it runs once
  * more. Thread: put from any; run on a worker, which owns a reader's connection and an arena for what lives
- * during one job. */
+ * during one job. Its pulse (base/pulse.h): a worker takes a job; it rests while none waits. */
 #ifndef EG_EDGE_POOL_H
 #define EG_EDGE_POOL_H
 

@@ -3,6 +3,7 @@
 #include "edge/timer.h"
 
 #include "base/clock.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@ struct eg_timers {
 	pthread_cond_t moved; /* the first one is another, or it is over */
 	struct eg_timer ends; /* of the ring */
 	struct eg_thread *thread;
+	struct eg_pulse pulse;
 	bool stopping;
 };
 
@@ -27,14 +29,14 @@ static void run(void *arg)
 {
 	struct eg_timers *s = arg;
 	pthread_mutex_lock(&s->lock);
+	eg_pulse_begin(&s->pulse, "edge-timer");
 	while (!s->stopping) {
 		struct eg_timer *t = s->ends.next;
-		if (t == &s->ends) {
-			pthread_cond_wait(&s->moved, &s->lock);
-			continue;
-		}
-		if (t->at > eg_mono_us()) {
-			struct timespec until = eg_mono_deadline(t->at);
+		int64_t now = eg_mono_us(), turn = now + EG_PULSE_WAIT_US;
+		eg_pulse_turn(&s->pulse);
+		if (t == &s->ends || t->at > now) {
+			struct timespec until =
+			        eg_mono_deadline(t == &s->ends || t->at > turn ? turn : t->at);
 			pthread_cond_timedwait(&s->moved, &s->lock, &until);
 			continue;
 		}
@@ -43,6 +45,7 @@ static void run(void *arg)
 		t->ring(t); /* may free or set it */
 		pthread_mutex_lock(&s->lock);
 	}
+	eg_pulse_end(&s->pulse);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -1,7 +1,7 @@
 /* timer: one thread that calls back at given times.
  *
  * A timer is part of the object it is for. Callbacks are short and must not block: they put a job. Thread:
- * any. */
+ * any. Its pulse (base/pulse.h): it goes round, once a second at least. */
 #ifndef EG_EDGE_TIMER_H
 #define EG_EDGE_TIMER_H
 

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 #include "flow/exlog.h"
 #include "flow/feed_place.h"
@@ -19,11 +20,11 @@
 #include <string.h>
 
 enum {
-	WINDOW_BYTES = 16 << 20,  /* arena budget of one window */
-	LOGGING_BYTES = 16 << 20, /* of the windows that wait for their commit: above it none is built */
-	PAGE_BYTES = 32 << 20,    /* arena budget of the page of entries shared by live subs */
-	POLL_US = 1000000,        /* hints may be lost */
-	RETRY_US = 1000000        /* before a window that could not be logged is built again */
+	WINDOW_BYTES = 16 << 20,    /* arena budget of one window */
+	LOGGING_BYTES = 16 << 20,   /* of the windows that wait for their commit: above it none is built */
+	PAGE_BYTES = 32 << 20,      /* arena budget of the page of entries shared by live subs */
+	POLL_US = EG_PULSE_WAIT_US, /* hints may be lost */
+	RETRY_US = 1000000          /* before a window that could not be logged is built again */
 };
 
 struct eg_sub {
@@ -58,6 +59,7 @@ struct eg_feed {
 	struct eg_feed_options o;
 	struct eg_wake *wake;
 	struct eg_thread *thread;
+	struct eg_pulse pulse; /* turns with each sub that is served */
 	struct eg_exlog *log;
 	struct page page;
 	struct eg_sub *subs;    /* the thread's */
@@ -321,13 +323,16 @@ static void rotate(struct eg_feed *f)
 static void run(void *arg)
 {
 	struct eg_feed *f = arg;
+	eg_pulse_begin(&f->pulse, "feed");
 	for (;;) {
+		eg_pulse_turn(&f->pulse);
 		uint64_t seen = eg_wake_seen(f->wake);
 		bool stopping = adopt(f), moved = false;
 		rotate(f);
 		f->put_off = NULL;
 		for (struct eg_sub **at = &f->subs; *at;) {
 			bool gone = false;
+			eg_pulse_turn(&f->pulse);
 			moved |= serve(*at, stopping, &gone);
 			if (gone)
 				take_off(at);
@@ -335,12 +340,13 @@ static void run(void *arg)
 				at = &(*at)->next;
 		}
 		if (stopping && !f->subs)
-			return;
+			break;
 		if (!moved) {
 			int64_t wait = f->o.progress_us < POLL_US ? f->o.progress_us : POLL_US;
 			eg_wake_wait(f->wake, seen, eg_mono_us() + wait);
 		}
 	}
+	eg_pulse_end(&f->pulse);
 }
 
 /* ---- outside ---- */

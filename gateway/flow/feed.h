@@ -4,7 +4,8 @@
  * (at most 1,000 events) leaves only after the log entry that records its delivery is committed. A subscriber
  * that does not read holds one window and its cursor, nothing else. A snapshot is read in pages by row and
  * followed by everything since the seq at its start. Thread: the feed's own; add, more and drop may be called
- * from any. */
+ * from any. Its pulse (base/pulse.h): it serves a subscriber, or finds none that has something coming. One
+ * that does not read holds up nobody, and no pulse. */
 #ifndef EG_FLOW_FEED_H
 #define EG_FLOW_FEED_H
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 #include "flow/exlog.h"
 #include "flow/relay_pace.h"
@@ -28,13 +29,14 @@ enum {
 	DEFAULT_EVENTS = 2000,
 	BACKOFF_MIN_US = 100000,
 	BACKOFF_MAX_US = 5000000,
-	POLL_US = 1000000, /* hints may be lost */
-	MARK_EVERY = 10000 /* entries without events after which the mark moves all the same */
+	POLL_US = EG_PULSE_WAIT_US, /* hints may be lost */
+	MARK_EVERY = 10000          /* entries without events after which the mark moves all the same */
 };
 
 struct eg_relay {
 	struct eg_relay_options o;
 	struct eg_thread *thread;
+	struct eg_pulse pulse;
 	struct eg_wake *wake; /* hints from the writer, and from stop */
 	struct eg_exlog *log;
 	struct eg_arena *arena, *person; /* of a transaction; of the person looked at */
@@ -48,9 +50,11 @@ struct eg_relay {
 	int64_t stop_by;               /* guarded */
 };
 
+/* Whatever waits for a broker asks this again and again, and so turns. */
 static int64_t give_up(void *arg)
 {
 	struct eg_relay *r = arg;
+	eg_pulse_turn(&r->pulse);
 	pthread_mutex_lock(&r->lock);
 	int64_t at = r->stopping ? r->stop_by : INT64_MAX;
 	pthread_mutex_unlock(&r->lock);
@@ -59,6 +63,7 @@ static int64_t give_up(void *arg)
 
 static bool asked_to_stop(struct eg_relay *r)
 {
+	eg_pulse_turn(&r->pulse);
 	pthread_mutex_lock(&r->lock);
 	bool s = r->stopping;
 	pthread_mutex_unlock(&r->lock);
@@ -195,6 +200,7 @@ static void keep_pace(struct eg_relay *r, unsigned n, int64_t us)
 static enum eg_rc run_session(struct eg_relay *r, struct eg_err *err)
 {
 	for (;;) {
+		eg_pulse_turn(&r->pulse);
 		uint64_t seen = eg_wake_seen(r->wake);
 		int64_t began = eg_mono_us();
 		unsigned n = 0;
@@ -305,19 +311,26 @@ static void halt(struct eg_relay *r)
 	}
 }
 
+static int64_t soon(int64_t until)
+{
+	int64_t turn = eg_mono_us() + EG_PULSE_WAIT_US;
+	return turn < until ? turn : until;
+}
+
 static void wait_backoff(struct eg_relay *r, int64_t us)
 {
 	int64_t until = eg_mono_us() + us;
 	uint64_t seen =
 	        eg_wake_seen(r->wake); /* before the look, so that a stop in between is not slept over */
 	while (!asked_to_stop(r) && eg_mono_us() < until)
-		seen = eg_wake_wait(r->wake, seen, until);
+		seen = eg_wake_wait(r->wake, seen, soon(until));
 }
 
 static void run(void *arg)
 {
 	struct eg_relay *r = arg;
 	int64_t backoff = BACKOFF_MIN_US;
+	eg_pulse_begin(&r->pulse, "relay");
 	while (!asked_to_stop(r)) {
 		struct eg_err err = {0};
 		enum eg_rc rc = open_session(r, &err);
@@ -342,6 +355,7 @@ static void run(void *arg)
 		backoff = backoff * 2 < BACKOFF_MAX_US ? backoff * 2 : BACKOFF_MAX_US;
 	}
 	set_status(r, false, NULL);
+	eg_pulse_end(&r->pulse);
 }
 
 /* ---- outside ---- */

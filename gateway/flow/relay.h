@@ -14,7 +14,9 @@
  * Where the topics do not belong to this log, or to a later state of it than the store that was put back, the
  * relay halts: what to publish, and where, is then for a person to say (deploy/README.md).
  *
- * Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in metrics. */
+ * Thread: its own. Kafka down: it waits, memory stays bounded, the backlog shows in metrics. Its pulse
+ * (base/pulse.h): it looks whether it is to stop. Waiting for a broker is no standstill; a call into the
+ * client that never comes back is. */
 #ifndef EG_FLOW_RELAY_H
 #define EG_FLOW_RELAY_H
 

@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 #include "flow/commit.h"
 #include "flow/lag.h"
@@ -30,7 +31,7 @@
 #define DEFAULT_RECORDS    1024
 #define DEFAULT_CHECKPOINT EG_SECOND
 #define TICKETS_MAX        1024                /* of one commit */
-#define IDLE_US            EG_SECOND           /* how often the idle writer looks at its timers */
+#define IDLE_US            EG_PULSE_WAIT_US    /* how often the idle writer looks at its timers */
 #define COMMIT_BUDGET      ((size_t)512 << 20) /* memory of one commit */
 #define COMMIT_KEEP        ((size_t)16 << 20) /* of it that stays for the next one: what a full commit takes */
 
@@ -40,6 +41,7 @@ struct eg_writer {
 	struct eg_queue *queue;
 	struct eg_wake *head, *lists;
 	struct eg_thread *thread;
+	struct eg_pulse pulse; /* turns with each commit that is begun */
 	struct eg_tail tail;
 	struct eg_commit commit;
 	uint8_t log_id[16];
@@ -169,6 +171,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	int64_t began = eg_mono_us();
 
 	*err = (struct eg_err){0};
+	eg_pulse_turn(&w->pulse);
 	eg_arena_reset(c->merge.arena);
 	c->tickets = tickets;
 	c->n_tickets = n;
@@ -367,7 +370,9 @@ static void idle(struct eg_writer *w, bool last)
 static void run(void *arg)
 {
 	struct eg_writer *w = arg;
+	eg_pulse_begin(&w->pulse, "writer");
 	for (;;) {
+		eg_pulse_turn(&w->pulse);
 		int64_t now = eg_mono_us(), deadline = now + IDLE_US;
 		if (w->tail.seq > w->signed_size && w->signed_at + w->o.checkpoint_us < deadline)
 			deadline = w->signed_at + w->o.checkpoint_us;
@@ -380,6 +385,7 @@ static void run(void *arg)
 			idle(w, false);
 	}
 	idle(w, true);
+	eg_pulse_end(&w->pulse);
 }
 
 /* ---- start and stop ---- */

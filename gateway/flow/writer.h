@@ -3,7 +3,10 @@
  * Order inside a batch: lanes, then source key token. Receipts follow the commit; then a hint wakes the log's
  * readers. It also signs a checkpoint on a timer and after a commit when the last one is older than
  * checkpoint_us. A fatal store error ends the process (abort handler given by main) before anything is
- * acknowledged. */
+ * acknowledged.
+ *
+ * Its pulse (base/pulse.h): it begins a commit, or finds nothing to commit. One that stands still in a commit
+ * is late. */
 #ifndef EG_FLOW_WRITER_H
 #define EG_FLOW_WRITER_H
 

@@ -22,6 +22,7 @@ EVENTS = """
     feed.delivery_not_logged grpc.arm_refused grpc.batch_refused grpc.core kafka.client
     list.begun list.ended list.interrupted list.lost list.no_reader list.not_ended list.not_kept list.not_resumed list.not_tidied
     list.step_failed list.stopped list.ticket_failed local.connection_dropped
+    loop.stuck loop.turns manager.not_told
     policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.halted relay.off
     relay.unsettled
     store.checkpoint_blocked store.checkpoint_failed store.close_failed store.no_reserve store.readers_left
