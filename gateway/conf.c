@@ -57,6 +57,12 @@ static const struct setting settings[] = {
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
+/* What a running daemon takes over (main applies them); everything else is read once, at its start. */
+static const char *const live[][2] = {{"identities", "directory"}, {"limits", "subscribers"},
+                                      {"limits", "query_timeout"}, {"datasets", "tolerance"},
+                                      {"datasets", "look"},        {"log", "level"},
+                                      {"watchdog", "stall"},       {"shutdown", "grace"}};
+
 struct eg_conf_private {
 	struct eg_arena *arena;
 	const char *origin[N_SETTINGS]; /* "default", "FILE:LINE", "command line" */
@@ -73,6 +79,14 @@ static const struct setting *find(const char *section, const char *key)
 		if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].key, key) == 0)
 			return &settings[i];
 	return NULL;
+}
+
+static bool is_live(const struct setting *s)
+{
+	for (unsigned i = 0; i < sizeof live / sizeof *live; i++)
+		if (strcmp(live[i][0], s->section) == 0 && strcmp(live[i][1], s->key) == 0)
+			return true;
+	return false;
 }
 
 /* The value's member; the table says its type. */
@@ -272,6 +286,20 @@ static enum eg_rc override(struct eg_conf *c, const char *text, struct eg_err *e
 	return EG_OK;
 }
 
+/* Where the value came from: "default", "FILE:LINE" or "command line". */
+static const char *origin_of(const struct eg_conf *c, const char *section, const char *key)
+{
+	return c->p->origin[find(section, key) - settings];
+}
+
+static enum eg_rc contradict(const struct eg_conf *c, const char *section, const char *key,
+                             const char *section_above, const char *key_above, struct eg_err *err)
+{
+	return eg_fail(err, EG_CONFIG, "%s.%s (%s) must not be above %s.%s (%s)", section, key,
+	               origin_of(c, section, key), section_above, key_above,
+	               origin_of(c, section_above, key_above));
+}
+
 /* Settings that follow from others when they are left empty. */
 static enum eg_rc derive(struct eg_conf *c, const char *path, struct eg_err *err)
 {
@@ -286,16 +314,25 @@ static enum eg_rc derive(struct eg_conf *c, const char *path, struct eg_err *err
 	if (!c->listen_unix || !c->identities_dir)
 		return eg_fail(err, EG_NO_MEMORY, "out of memory for the configuration");
 	if (*c->listen_tls && (!*c->tls_certificate || !*c->tls_key || !*c->tls_client_ca))
-		return eg_fail(err, EG_CONFIG, "listen.tls needs tls.certificate, tls.key and tls.client_ca");
+		return eg_fail(err, EG_CONFIG,
+		               "listen.tls (%s) needs tls.certificate, tls.key and tls.client_ca",
+		               origin_of(c, "listen", "tls"));
 	if (strcmp(c->log_level, "debug") && strcmp(c->log_level, "info") && strcmp(c->log_level, "warn") &&
 	    strcmp(c->log_level, "error"))
 		return eg_fail(err, EG_CONFIG, "log.level must be debug, info, warn or error (%s)",
-		               c->p->origin[find("log", "level") - settings]);
+		               origin_of(c, "log", "level"));
 	if (c->batch_bytes > c->grpc_max_message)
-		return eg_fail(err, EG_CONFIG, "limits.batch_bytes must not be above grpc.max_message");
+		return contradict(c, "limits", "batch_bytes", "grpc", "max_message", err);
 	if (*c->listen_bus && c->batch_bytes > c->bus_max_message)
-		return eg_fail(err, EG_CONFIG, "limits.batch_bytes must not be above bus.max_message");
+		return contradict(c, "limits", "batch_bytes", "bus", "max_message", err);
 	return EG_OK;
+}
+
+static enum eg_rc load_policy(const struct eg_conf *c, const struct eg_conf *topics,
+                              const struct eg_policy **out, struct eg_err *err)
+{
+	return eg_conf_policy_load(c->identities_dir, topics->p->topic_fields, topics->p->n_topic_fields, out,
+	                           err);
 }
 
 enum eg_rc eg_conf_load(struct eg_conf **out, const char *path, const char *const *overrides,
@@ -321,7 +358,7 @@ enum eg_rc eg_conf_load(struct eg_conf **out, const char *path, const char *cons
 	if (!rc)
 		rc = derive(c, path, err);
 	if (!rc)
-		rc = eg_conf_reload_policy(c, &c->policy, err);
+		rc = load_policy(c, c, &c->policy, err);
 	if (rc) {
 		eg_conf_free(c);
 		return rc;
@@ -331,9 +368,65 @@ enum eg_rc eg_conf_load(struct eg_conf **out, const char *path, const char *cons
 	return EG_OK;
 }
 
-enum eg_rc eg_conf_reload_policy(const struct eg_conf *c, const struct eg_policy **out, struct eg_err *err)
+static bool same_fields(const struct eg_conf *a, const struct eg_conf *b)
 {
-	return eg_conf_policy_load(c->identities_dir, c->p->topic_fields, c->p->n_topic_fields, out, err);
+	return a->p->n_topic_fields == b->p->n_topic_fields &&
+	       memcmp(a->p->topic_fields, b->p->topic_fields,
+	              a->p->n_topic_fields * sizeof *a->p->topic_fields) == 0;
+}
+
+static bool same_kafka(const struct eg_conf *a, const struct eg_conf *b)
+{
+	bool same = a->p->n_kafka == b->p->n_kafka;
+	for (unsigned i = 0; same && i < 2 * a->p->n_kafka; i++)
+		same = strcmp(a->p->kafka[i], b->p->kafka[i]) == 0;
+	return same;
+}
+
+static bool same(const struct eg_conf *a, const struct eg_conf *b, const struct setting *s)
+{
+	if (s->type == TEXT)
+		return strcmp(*(const char **)member(a, s), *(const char **)member(b, s)) == 0;
+	return *(int64_t *)member(a, s) == *(int64_t *)member(b, s);
+}
+
+enum eg_rc eg_conf_again(const struct eg_conf *start, const char *path, const char *const *overrides,
+                         unsigned n_overrides, struct eg_conf **out, struct eg_err *err)
+{
+	struct eg_conf *c;
+	const struct eg_policy *policy;
+	enum eg_rc rc = eg_conf_load(&c, path, overrides, n_overrides, err);
+	if (rc)
+		return rc;
+	if (!same_fields(start, c)) {
+		if ((rc = load_policy(c, start, &policy, err))) {
+			eg_conf_free(c);
+			return rc;
+		}
+		eg_policy_unref(c->policy);
+		c->policy = policy;
+	}
+	*out = c;
+	return EG_OK;
+}
+
+static void name(char *names, size_t size, const char *section, const char *key)
+{
+	size_t len = strlen(names);
+	snprintf(names + len, size - len, "%s%s%s%s", len ? ", " : "", section, *section ? "." : "", key);
+}
+
+bool eg_conf_waits(const struct eg_conf *start, const struct eg_conf *now, char *names, size_t size)
+{
+	*names = 0;
+	for (unsigned i = 0; i < N_SETTINGS; i++)
+		if (!is_live(&settings[i]) && !same(start, now, &settings[i]))
+			name(names, size, settings[i].section, settings[i].key);
+	if (!same_kafka(start, now))
+		name(names, size, "kafka", "settings");
+	if (!same_fields(start, now))
+		name(names, size, "kafka", "fields");
+	return *names;
 }
 
 void eg_conf_print(const struct eg_conf *c, FILE *to)
@@ -349,8 +442,8 @@ void eg_conf_print(const struct eg_conf *c, FILE *to)
 			snprintf(value, sizeof value, "\"%s\"", *(const char **)member(c, s));
 		else
 			show(s, *(int64_t *)member(c, s), value, sizeof value);
-		fprintf(to, "%s# %s%s%s%s\n", *section ? "  " : "", s->doc, *s->unit ? " [" : "", s->unit,
-		        *s->unit ? "]" : "");
+		fprintf(to, "%s# %s%s%s%s%s\n", *section ? "  " : "", s->doc, *s->unit ? " [" : "", s->unit,
+		        *s->unit ? "]" : "", is_live(s) ? " Taken over by a reload." : "");
 		fprintf(to, "%s%s: %s  # from: %s\n", *section ? "  " : "", s->key, value, c->p->origin[i]);
 	}
 }

@@ -1,6 +1,6 @@
 /* conf: the daemon's configuration: scalar settings of one table, and the policy from identity files.
  *
- * YAML, read once at start and again on reload; an error names file, line and column and what would be right.
+ * YAML, read at start and on every reload; an error names file, line and column and what would be right.
  * Values come from the built-in default, a file, or --set on the command line, and remember which.
  * Thread: main's. */
 #ifndef EG_CONF_H
@@ -31,8 +31,13 @@ struct eg_conf {
  */
 enum eg_rc eg_conf_load(struct eg_conf **out, const char *path, const char *const *overrides,
                         unsigned n_overrides, struct eg_err *err);
-/* Reads the identity files again. The caller owns the new policy. */
-enum eg_rc eg_conf_reload_policy(const struct eg_conf *c, const struct eg_policy **out, struct eg_err *err);
+/* Reads everything again for a daemon that was started with `start`: the same file, overrides, identity
+ * files. The policy keeps the topics' fields of the start, as the relay does. */
+enum eg_rc eg_conf_again(const struct eg_conf *start, const char *path, const char *const *overrides,
+                         unsigned n_overrides, struct eg_conf **out, struct eg_err *err);
+/* Names of the settings that differ from those of the start and that only a restart takes over, with commas
+ * between them; those that main applies to a running daemon are not among them. False: there are none. */
+bool eg_conf_waits(const struct eg_conf *start, const struct eg_conf *now, char *names, size_t size);
 void eg_conf_print(const struct eg_conf *c,
                    FILE *to); /* every setting, its value, where it came from, its doc */
 void eg_conf_free(struct eg_conf *c);

@@ -1,7 +1,7 @@
 /* main: eldergated, the daemon: it puts the road together, waits for a signal and takes the road apart in
  * road order.
  *
- *   starting → serving → (SIGHUP: policy reloaded) → draining → gone
+ *   starting → serving → (SIGHUP: configuration reloaded) → draining → gone
  *
  * The service manager hears of each of these steps (base/notify.h), and meanwhile that all loops turn
  * (watchdog.h).
@@ -77,7 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 struct gateway {
-	struct eg_conf *conf;
+	const struct arguments *arguments;
+	struct eg_conf *conf;   /* of the start; many threads look at its texts */
+	struct eg_conf *latest; /* of the last good reload; at first the same */
 	struct eg_store *store;
 	struct eg_vault *vault;
 	struct eg_intake *intake;
@@ -205,6 +207,13 @@ static enum eg_rc start_lists(struct gateway *g, struct eg_err *err)
 	return eg_lists_start(&g->lists, &o, err);
 }
 
+static struct eg_edge_tuning tuning_of(const struct eg_conf *c)
+{
+	return (struct eg_edge_tuning){.query_timeout_us = c->query_timeout,
+	                               .dataset_tolerance = (unsigned)c->dataset_tolerance,
+	                               .dataset_look_us = c->dataset_look};
+}
+
 static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 {
 	const struct eg_conf *c = g->conf;
@@ -233,9 +242,7 @@ static enum eg_rc start_edge(struct gateway *g, struct eg_err *err)
 	        .batch_records = (unsigned)c->batch_records,
 	        .batch_bytes = (size_t)c->batch_bytes,
 	        .record_bytes = (size_t)c->record_bytes,
-	        .query_timeout_us = c->query_timeout,
-	        .dataset_tolerance = (unsigned)c->dataset_tolerance,
-	        .dataset_look_us = c->dataset_look,
+	        .tuning = tuning_of(c),
 	        .store = g->store,
 	        .vault = g->vault,
 	        .intake = g->intake,
@@ -321,7 +328,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 /* Takes down whatever start() put up, in road order. */
 static void stop(struct gateway *g)
 {
-	int64_t deadline = eg_mono_us() + g->conf->shutdown_grace;
+	int64_t deadline = eg_mono_us() + g->latest->shutdown_grace;
 	if (g->edge)
 		eg_edge_stop(g->edge, deadline);
 	if (g->feed)
@@ -351,25 +358,61 @@ static void stop(struct gateway *g)
 	eg_watchdog_stop(g->watchdog);
 }
 
-static void reload(struct gateway *g)
+static void set_log_level(const struct eg_conf *c)
 {
-	struct eg_err err = {0};
-	const struct eg_policy *fresh;
-	eg_notify_reloading("reading the identities");
-	if (eg_conf_reload_policy(g->conf, &fresh, &err)) {
-		eg_log_err(EG_LOG_ERROR, "policy.reload_refused", &err);
-		return;
-	}
-	eg_edge_policy(g->edge, fresh);
-	eg_log(EG_LOG_INFO, "policy.reloaded", EG_I("version", fresh->version), EG_I("identities", fresh->n));
-	eg_policy_unref(fresh);
+	static const char *const levels[] = {"debug", "info", "warn", "error"};
+	for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++)
+		if (strcmp(levels[i], c->log_level) == 0)
+			eg_log_level((enum eg_log_level)i);
 }
 
-static void tell_ready(const struct gateway *g)
+/* From here on nothing can fail. */
+static void take_over(struct gateway *g, struct eg_conf *fresh)
 {
-	char status[128];
-	snprintf(status, sizeof status, "serving %u identities", g->conf->policy->n);
+	char waits[1024];
+	struct eg_edge_tuning tuning = tuning_of(fresh);
+	set_log_level(fresh);
+	eg_edge_tune(g->edge, &tuning);
+	eg_feed_limit(g->feed, (unsigned)fresh->max_subscribers);
+	eg_watchdog_patience(g->watchdog, fresh->watchdog_stall);
+	eg_edge_policy(g->edge, fresh->policy);
+	if (g->latest != g->conf)
+		eg_conf_free(g->latest);
+	g->latest = fresh;
+	eg_log(EG_LOG_INFO, "policy.reloaded", EG_I("version", fresh->policy->version),
+	       EG_I("identities", fresh->policy->n));
+	if (eg_conf_waits(g->conf, fresh, waits, sizeof waits))
+		eg_log(EG_LOG_WARN, "conf.restart_needed", EG_T("settings", waits));
+}
+
+/* refused: why the configuration is still the one before; NULL: it is the one of the files. */
+static void tell_ready(const struct gateway *g, const struct eg_err *refused)
+{
+	char status[400];
+	snprintf(status, sizeof status, "serving %u identities%s%s", g->latest->policy->n,
+	         refused ? "; the new configuration was refused: " : "", refused ? refused->text : "");
 	eg_notify_ready(status);
+}
+
+/* All of the new configuration, or nothing of it. No call is dropped, but those of identities that are gone.
+ */
+static void reload(struct gateway *g)
+{
+	const struct arguments *a = g->arguments;
+	struct eg_err err = {0};
+	struct eg_conf *fresh = NULL;
+	eg_notify_reloading("reading the configuration");
+	enum eg_rc rc = eg_conf_again(g->conf, a->config, a->overrides, a->n_overrides, &fresh, &err);
+	if (!rc)
+		rc = eg_edge_check(g->edge, &err);
+	if (rc) {
+		eg_conf_free(fresh);
+		eg_log_err(EG_LOG_ERROR, "policy.reload_refused", &err);
+		tell_ready(g, &err);
+		return;
+	}
+	take_over(g, fresh);
+	tell_ready(g, NULL);
 }
 
 static void serve(struct gateway *g, const sigset_t *signals)
@@ -380,7 +423,6 @@ static void serve(struct gateway *g, const sigset_t *signals)
 			continue;
 		if (got == SIGHUP) {
 			reload(g);
-			tell_ready(g);
 			continue;
 		}
 		eg_log(EG_LOG_INFO, "daemon.draining", EG_T("signal", strsignal(got)));
@@ -396,11 +438,9 @@ int main(int argc, char **argv)
 	        .parser = parse,
 	        .doc = "The Eldergate daemon: exchanges elders' records with other government "
 	               "systems, keeps one verifiable log, streams the changes."};
-	static const char *const levels[] = {"debug", "info", "warn", "error"};
 	struct arguments a = {0};
-	struct gateway g = {0};
+	struct gateway g = {.arguments = &a};
 	struct eg_err err = {0};
-	unsigned level = 0;
 	sigset_t signals;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
@@ -418,9 +458,9 @@ int main(int argc, char **argv)
 		eg_conf_free(g.conf);
 		return 0;
 	}
-	while (strcmp(levels[level], g.conf->log_level) != 0)
-		level++;
-	eg_log_open("eldergated", (enum eg_log_level)level, g.conf->log_journald);
+	g.latest = g.conf;
+	eg_log_open("eldergated", EG_LOG_INFO, g.conf->log_journald);
+	set_log_level(g.conf);
 
 	/* Before any thread: they inherit the mask, so signals wait for serve(). */
 	signal(SIGPIPE, SIG_IGN);
@@ -437,10 +477,12 @@ int main(int argc, char **argv)
 		eg_log(EG_LOG_INFO, "daemon.ready", EG_T("version", EG_VERSION),
 		       EG_T("unix", g.conf->listen_unix), EG_I("tls_port", eg_edge_tls_port(g.edge)),
 		       EG_I("identities", g.conf->policy->n));
-		tell_ready(&g);
+		tell_ready(&g, NULL);
 		serve(&g, &signals);
 	}
 	stop(&g);
+	if (g.latest != g.conf)
+		eg_conf_free(g.latest);
 	eg_conf_free(g.conf);
 	if (!rc)
 		eg_log(EG_LOG_INFO, "daemon.stopped");

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,18 +29,23 @@
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const int priorities[] = {7, 6, 4, 3}; /* syslog(3) */
 
+static atomic_int lowest_level = EG_LOG_INFO;
 /* Written by eg_log_open before threads start, read-only from then on. */
 static char program_name[32] = "eldergate";
-static enum eg_log_level lowest_level = EG_LOG_INFO;
 static int journal = -1;
 
 static pthread_mutex_t stderr_lock =
         PTHREAD_MUTEX_INITIALIZER; /* keeps a line that needs several writes whole */
 
+void eg_log_level(enum eg_log_level lowest)
+{
+	atomic_store_explicit(&lowest_level, (int)lowest, memory_order_relaxed);
+}
+
 void eg_log_open(const char *program, enum eg_log_level lowest, bool journald)
 {
 	snprintf(program_name, sizeof program_name, "%s", program);
-	lowest_level = lowest;
+	eg_log_level(lowest);
 	if (journal >= 0)
 		close(journal);
 	journal = journald ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
@@ -194,7 +200,7 @@ static void write_stderr(const uint8_t *p, size_t len)
 
 void eg_log_write(enum eg_log_level level, const char *event, const struct eg_kv *kv)
 {
-	if (level < lowest_level)
+	if ((int)level < atomic_load_explicit(&lowest_level, memory_order_relaxed))
 		return;
 	int saved = errno; /* logging must not disturb the error it is told about */
 	if (journal < 0 || !send_journal(level, event, kv)) {

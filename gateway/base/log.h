@@ -32,6 +32,7 @@ void eg_log_write(enum eg_log_level level, const char *event, const struct eg_kv
 void eg_log_err(enum eg_log_level level, const char *event, const struct eg_err *err);
 
 void eg_log_open(const char *program, enum eg_log_level lowest,
-                 bool journald); /* once, before threads start */
+                 bool journald);             /* once, before threads start */
+void eg_log_level(enum eg_log_level lowest); /* from now on; any thread */
 
 #endif

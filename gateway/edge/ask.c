@@ -142,7 +142,7 @@ static bool serve(struct eg_ask *a)
 	if (!rc)
 		rc = a->service->serve(a, &f);
 	if (!rc && a->ticket) {
-		int64_t until = eg_mono_us() + a->edge->o.query_timeout_us;
+		int64_t until = eg_mono_us() + a->edge->query_timeout_us;
 		a->ticket->done = done;
 		a->ticket->done_arg = a;
 		struct eg_err err = {0};
@@ -203,7 +203,7 @@ static void began(struct eg_call *c, struct eg_message *first)
 	a->job.run = run;
 	a->timer.ring = too_late;
 	a->refs = 2;
-	eg_timer_set(e->timers, &a->timer, eg_mono_us() + e->o.query_timeout_us);
+	eg_timer_set(e->timers, &a->timer, eg_mono_us() + e->query_timeout_us);
 	eg_pool_put(e->pool, &a->job);
 }
 

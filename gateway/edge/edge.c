@@ -121,6 +121,7 @@ enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, 
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the edge");
 	e->o = *o;
 	e->policy = eg_policy_ref(o->policy);
+	eg_edge_tune(e, &o->tuning);
 	e->start_us = eg_now_us();
 	pthread_mutex_init(&e->lock, NULL);
 	struct eg_pool_options p = {.name = "edge-work",
@@ -149,6 +150,18 @@ enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, 
 int eg_edge_tls_port(const struct eg_edge *e)
 {
 	return eg_grpc_tls_port(e->grpc);
+}
+
+enum eg_rc eg_edge_check(const struct eg_edge *e, struct eg_err *err)
+{
+	return eg_grpc_check(e->grpc, err);
+}
+
+void eg_edge_tune(struct eg_edge *e, const struct eg_edge_tuning *t)
+{
+	atomic_store(&e->query_timeout_us, t->query_timeout_us);
+	atomic_store(&e->dataset_tolerance, t->dataset_tolerance);
+	atomic_store(&e->dataset_look_us, t->dataset_look_us);
 }
 
 void eg_edge_policy(struct eg_edge *e, const struct eg_policy *policy)

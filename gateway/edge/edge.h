@@ -13,6 +13,13 @@
 
 struct eg_edge;
 
+/* What may change while the edge runs; calls that began keep what they began with. */
+struct eg_edge_tuning {
+	int64_t query_timeout_us;
+	unsigned dataset_tolerance; /* percent of the rhythm */
+	int64_t dataset_look_us;    /* from the next look on */
+};
+
 struct eg_edge_options {
 	const char *unix_path;                                 /* "": none */
 	const char *tls_address;                               /* "host:port", port 0 picks one; "": none */
@@ -27,9 +34,7 @@ struct eg_edge_options {
 	size_t max_message, max_metadata;
 	unsigned batch_records; /* limits of intake, for early refusals */
 	size_t batch_bytes, record_bytes;
-	int64_t query_timeout_us;
-	unsigned dataset_tolerance; /* percent of the rhythm */
-	int64_t dataset_look_us;
+	struct eg_edge_tuning tuning; /* at first */
 	struct eg_store *store;
 	struct eg_vault *vault;
 	struct eg_intake *intake;
@@ -44,6 +49,9 @@ struct eg_edge_options {
 
 enum eg_rc eg_edge_start(struct eg_edge **out, const struct eg_edge_options *o, struct eg_err *err);
 int eg_edge_tls_port(const struct eg_edge *e); /* the port in use; 0: none */
+/* Are the files of TLS good as they are now? Changes nothing. */
+enum eg_rc eg_edge_check(const struct eg_edge *e, struct eg_err *err);
+void eg_edge_tune(struct eg_edge *e, const struct eg_edge_tuning *t);
 /* New calls and open streams' next messages see the new policy; streams of identities that are gone end with
  * UNAUTHENTICATED. */
 void eg_edge_policy(struct eg_edge *e, const struct eg_policy *policy);

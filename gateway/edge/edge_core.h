@@ -33,6 +33,9 @@ struct eg_edge {
 	struct eg_rhythm *rhythm;
 	struct eg_probe *_Atomic probe; /* NULL: no TLS */
 	atomic_bool stopping;
+	/* the tuning */
+	_Atomic int64_t query_timeout_us, dataset_look_us;
+	atomic_uint dataset_tolerance;
 	atomic_uint asks; /* unary calls under way */
 	pthread_mutex_t lock;
 	const struct eg_policy *policy; /* guarded by lock; a reference */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "trust/x509.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +74,22 @@ static enum eg_rc read_file(const char *setting, const char *path, struct eg_buf
 	return rc;
 }
 
+/* The core takes whatever it is given, and fails in the handshake. */
+static enum eg_rc judge(const struct eg_credentials *c, const struct eg_buf texts[FILES], struct eg_err *err)
+{
+	struct eg_bytes pem[FILES];
+	uint8_t pin[EG_HASH_SIZE];
+	struct eg_err why;
+	for (int i = 0; i < FILES; i++) /* without the NUL that read_file added */
+		pem[i] = (struct eg_bytes){texts[i].p, texts[i].len - 1};
+	if (eg_x509_match(pem[CERTIFICATE], pem[KEY], &why))
+		return eg_fail(err, EG_CONFIG, "tls.certificate: %s, tls.key: %s: %s", c->paths[CERTIFICATE],
+		               c->paths[KEY], why.text);
+	if (eg_spki_pin(pem[CLIENT_CA], pin, &why))
+		return eg_fail(err, EG_CONFIG, "tls.client_ca: %s: %s", c->paths[CLIENT_CA], why.text);
+	return EG_OK;
+}
+
 static enum eg_rc load(const struct eg_credentials *c, grpc_ssl_server_certificate_config **out,
                        struct eg_err *err)
 {
@@ -80,6 +97,8 @@ static enum eg_rc load(const struct eg_credentials *c, grpc_ssl_server_certifica
 	enum eg_rc rc = EG_OK;
 	for (int i = 0; i < FILES && !rc; i++)
 		rc = read_file(settings[i], c->paths[i], &texts[i], err);
+	if (!rc)
+		rc = judge(c, texts, err);
 	if (!rc) {
 		grpc_ssl_pem_key_cert_pair pair = {(char *)texts[KEY].p, (char *)texts[CERTIFICATE].p};
 		*out = grpc_ssl_server_certificate_config_create((char *)texts[CLIENT_CA].p, &pair, 1);
@@ -119,7 +138,6 @@ enum eg_rc eg_credentials_open(struct eg_credentials **out, const char *certific
                                const char *client_ca, struct eg_err *err)
 {
 	const char *const paths[FILES] = {certificate, key, client_ca};
-	grpc_ssl_server_certificate_config *trial = NULL;
 	struct eg_credentials *c = calloc(1, sizeof *c);
 	enum eg_rc rc = EG_OK;
 	if (!c)
@@ -132,15 +150,22 @@ enum eg_rc eg_credentials_open(struct eg_credentials **out, const char *certific
 			rc = eg_fail(err, EG_NO_MEMORY, "no memory for the TLS credentials");
 	}
 	if (!rc)
-		rc = load(c, &trial, err);
-	if (trial)
-		grpc_ssl_server_certificate_config_destroy(trial);
+		rc = eg_credentials_check(c, err);
 	if (rc) {
 		eg_credentials_close(c);
-		return rc == EG_IO ? EG_CONFIG : rc;
+		return rc;
 	}
 	*out = c;
 	return EG_OK;
+}
+
+enum eg_rc eg_credentials_check(const struct eg_credentials *c, struct eg_err *err)
+{
+	grpc_ssl_server_certificate_config *trial = NULL;
+	enum eg_rc rc = load(c, &trial, err);
+	if (trial)
+		grpc_ssl_server_certificate_config_destroy(trial);
+	return rc == EG_IO ? EG_CONFIG : rc;
 }
 
 grpc_server_credentials *eg_credentials_core(struct eg_credentials *c)

@@ -14,6 +14,8 @@ struct eg_credentials;
 
 enum eg_rc eg_credentials_open(struct eg_credentials **out, const char *certificate, const char *key,
                                const char *client_ca, struct eg_err *err);
+/* Would the files as they are now be taken? Changes nothing. */
+enum eg_rc eg_credentials_check(const struct eg_credentials *c, struct eg_err *err);
 grpc_server_credentials *eg_credentials_core(struct eg_credentials *c); /* the caller's to release */
 void eg_credentials_close(struct eg_credentials *c); /* after the server is gone; NULL is fine */
 

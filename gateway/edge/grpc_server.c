@@ -313,6 +313,11 @@ fail:
 	return rc;
 }
 
+enum eg_rc eg_grpc_check(const struct eg_grpc *g, struct eg_err *err)
+{
+	return g->credentials ? eg_credentials_check(g->credentials, err) : EG_OK;
+}
+
 int eg_grpc_tls_port(const struct eg_grpc *g)
 {
 	return g->tls_port;

@@ -29,6 +29,8 @@ struct eg_grpc_options {
 
 enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, struct eg_err *err);
 int eg_grpc_tls_port(const struct eg_grpc *g);
+/* Are the files of TLS good as they are now? Changes nothing: new ones are taken with the next handshake. */
+enum eg_rc eg_grpc_check(const struct eg_grpc *g, struct eg_err *err);
 /* No new local connections. Calls still come, for services to refuse with a reason; those begun go on. */
 void eg_grpc_refuse(struct eg_grpc *g);
 void eg_grpc_wait(struct eg_grpc *g, int64_t mono_deadline_us); /* until no call is on the wire */

@@ -88,7 +88,7 @@ static void judge(struct eg_rhythm *r, const struct eg_policy *policy, const str
 			if (s)
 				tell(s,
 				     eg_dataset_punctuality(rule, row, r->edge->start_us,
-				                            r->edge->o.dataset_tolerance, now),
+				                            r->edge->dataset_tolerance, now),
 				     row, now);
 		}
 	}
@@ -96,7 +96,7 @@ static void judge(struct eg_rhythm *r, const struct eg_policy *policy, const str
 
 static void again(struct eg_rhythm *r)
 {
-	eg_timer_set(r->edge->timers, &r->timer, eg_mono_us() + r->edge->o.dataset_look_us);
+	eg_timer_set(r->edge->timers, &r->timer, eg_mono_us() + r->edge->dataset_look_us);
 }
 
 static bool look(struct eg_job *job, struct eg_worker *w)

@@ -84,7 +84,7 @@ static Eldergate__V1__DatasetStatus *make_dataset(const struct eg_edge *e, struc
 			m->rhythm = make_duration(k, rule->rhythm_s * EG_SECOND);
 	}
 	m->punctuality = (Eldergate__V1__Punctuality)eg_dataset_punctuality(
-	        rule, row, e->start_us, e->o.dataset_tolerance, eg_now_us());
+	        rule, row, e->start_us, e->dataset_tolerance, eg_now_us());
 	if (!row)
 		return m;
 	m->last_received = eg_make_time(k, row->heard);

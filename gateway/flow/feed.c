@@ -68,6 +68,7 @@ struct eg_feed {
 	pthread_mutex_t lock;
 	struct eg_sub *incoming; /* guarded */
 	unsigned n_subs;         /* guarded */
+	unsigned max_subs;       /* guarded */
 	bool stopping;           /* guarded */
 };
 
@@ -369,7 +370,7 @@ enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, 
 	f->o = *o;
 	f->o.window_events = o->window_events ? o->window_events : 1000;
 	f->o.progress_us = o->progress_us ? o->progress_us : 5 * EG_SECOND;
-	f->o.max_subs = o->max_subs ? o->max_subs : 2000;
+	f->max_subs = o->max_subs ? o->max_subs : 2000;
 	pthread_mutex_init(&f->lock, NULL);
 	f->wake = eg_wake_new();
 	f->page.arena = eg_arena_new(PAGE_BYTES);
@@ -426,9 +427,8 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 	pthread_mutex_lock(&f->lock);
 	if (f->stopping) {
 		rc = eg_fail(err, EG_CLOSED, "the gateway is shutting down");
-	} else if (f->n_subs == f->o.max_subs) {
-		rc = eg_fail(err, EG_BUSY, "%u subscribers are the limit (limits.subscribers)",
-		             f->o.max_subs);
+	} else if (f->n_subs >= f->max_subs) {
+		rc = eg_fail(err, EG_BUSY, "%u subscribers are the limit (limits.subscribers)", f->max_subs);
 	} else {
 		*out = s; /* before the thread can end it */
 		s->next = f->incoming;
@@ -446,6 +446,13 @@ out:
 		free(s);
 	}
 	return rc;
+}
+
+void eg_feed_limit(struct eg_feed *f, unsigned max_subs)
+{
+	pthread_mutex_lock(&f->lock);
+	f->max_subs = max_subs;
+	pthread_mutex_unlock(&f->lock);
 }
 
 void eg_feed_more(struct eg_feed *f, struct eg_sub *s)

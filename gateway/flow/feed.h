@@ -83,6 +83,7 @@ void eg_feed_stop(
 /* EG_BUSY: too many. The filter and strings are copied. */
 enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct eg_sink sink,
                        struct eg_sub **out, struct eg_err *err);
+void eg_feed_limit(struct eg_feed *f, unsigned max_subs); /* from now on; ends nobody */
 void eg_feed_more(struct eg_feed *f, struct eg_sub *s);
 void eg_feed_drop(struct eg_feed *f,
                   struct eg_sub *s); /* the sink is called no more once ended() was called */

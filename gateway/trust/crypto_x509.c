@@ -78,6 +78,21 @@ enum eg_rc eg_spki_pin(struct eg_bytes pem, uint8_t pin[EG_HASH_SIZE], struct eg
 	return rc;
 }
 
+enum eg_rc eg_x509_match(struct eg_bytes cert_pem, struct eg_bytes key_pem, struct eg_err *err)
+{
+	X509 *cert = read_cert(cert_pem);
+	EVP_PKEY *key = read_key(key_pem);
+	enum eg_rc rc = EG_OK;
+	if (!cert || !key)
+		rc = eg_fail(err, EG_INVALID, "this is not a PEM %s", cert ? "private key" : "certificate");
+	else if (X509_check_private_key(cert, key) != 1)
+		rc = eg_fail(err, EG_INVALID, "the certificate is not one of this key");
+	ERR_clear_error();
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
 /* ---- making ---- */
 
 static bool is_dns_name(const char *name, size_t len)

@@ -1,4 +1,4 @@
-/* x509: makes keys with their certificates, as PEM in memory.
+/* x509: keys with their certificates, as PEM in memory.
  *
  * ECDSA P-256 keys in PKCS#8, X.509 v3 certificates signed with SHA-256, random serial numbers. Thread: any.
  * Owns nothing. */
@@ -21,5 +21,8 @@ struct eg_x509_wish {
  * EG_CORRUPT: the issuer's key and certificate are unreadable or do not belong together. */
 enum eg_rc eg_x509_make(const struct eg_x509_wish *w, struct eg_buf *cert, struct eg_buf *key,
                         struct eg_err *err);
+
+/* EG_INVALID: one of them is unreadable, or they do not belong together. */
+enum eg_rc eg_x509_match(struct eg_bytes cert, struct eg_bytes key, struct eg_err *err);
 
 #endif
