@@ -1,17 +1,28 @@
 /* refusal: see refusal.h. */
 #include "common/refusal.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "google/rpc/error_details.pb-c.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { RETRY_MAX_S = 86400 }; /* longer is no hint to wait, but a fault */
 
+/* protobuf-c takes any bytes for a text: here one stands for each run of them that is none. */
 static void copy(char *out, size_t size, const char *text)
 {
-	snprintf(out, size, "%s", text ? text : "");
+	struct eg_bytes rest = eg_bytes_of(text ? text : "");
+	bool valid;
+	for (size_t n; (n = eg_utf8_step(rest, &valid)) != 0; rest.p += n, rest.len -= n) {
+		size_t add = valid ? n : 1;
+		if (add >= size)
+			break;
+		memcpy(out, valid ? (const char *)rest.p : "?", add);
+		out += add;
+		size -= add;
+	}
+	*out = 0;
 }
 
 /* Several results share a code. */
@@ -67,7 +78,7 @@ static void take_detail(const Google__Protobuf__Any *any, bool chinese, struct e
 	} else if (is(any, "google.rpc.RetryInfo")) {
 		Google__Rpc__RetryInfo *m = google__rpc__retry_info__unpack(NULL, len, p);
 		int64_t s = m && m->retry_delay ? m->retry_delay->seconds : -1;
-		if (s >= 0 && s < RETRY_MAX_S)
+		if (s >= 0 && s < RETRY_MAX_S && m->retry_delay->nanos >= 0)
 			out->retry_us = s * EG_SECOND + m->retry_delay->nanos / 1000;
 		google__rpc__retry_info__free_unpacked(m, NULL);
 	}
@@ -80,6 +91,8 @@ void eg_refusal_of_message(const Google__Rpc__Status *s, bool chinese, struct eg
 	for (size_t i = 0; i < s->n_details; i++)
 		take_detail(s->details[i], chinese, out);
 	out->rc = rc_of(s->code, out->reason);
+	if (!*out->text)
+		copy(out->text, sizeof out->text, eg_rc_text(out->rc));
 }
 
 bool eg_refusal_of_end(int code, const char *text, struct eg_bytes details, bool chinese,

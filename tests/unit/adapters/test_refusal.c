@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "common/refusal.h"
 #include "google/rpc/error_details.pb-c.h"
@@ -158,9 +159,58 @@ static void without_details(void **state)
 	assert_string_equal(r.text, eg_rc_text(EG_NOT_FOUND));
 }
 
+/* A peer may send anything: what is told is text, of whole characters, and never nothing at all. */
+static void texts_that_are_none(void **state)
+{
+	(void)state;
+	struct made m = {0};
+	struct eg_refusal r;
+	struct eg_err err = {0};
+	char text[sizeof r.text + 8];
+	begin(&m, 13);
+	m.status.message = (char *)(uintptr_t) "\xd7";
+	eg_refusal_of_message(&m.status, true, &r);
+	assert_string_equal(r.text, "?");
+	eg_refusal_fail(&r, &err);
+	assert_string_equal(err.text, "?");
+	m.status.message = (char *)(uintptr_t) "a\xe4\xb8 b";
+	eg_refusal_of_message(&m.status, true, &r);
+	assert_string_equal(r.text, "a? b");
+	/* One byte short of room for the last character. */
+	memset(text, 'x', sizeof text);
+	strcpy(text + sizeof r.text - 3, "\xe4\xb8\xad");
+	m.status.message = text;
+	eg_refusal_of_message(&m.status, true, &r);
+	assert_int_equal(strlen(r.text), sizeof r.text - 3);
+	assert_true(eg_utf8_valid(eg_bytes_of(r.text)));
+	m.status.message = (char *)(uintptr_t) "";
+	eg_refusal_of_message(&m.status, true, &r);
+	assert_string_equal(r.text, eg_rc_text(EG_INTERNAL));
+}
+
+/* A duration that is none says nothing of when to try again. */
+static void a_wait_below_zero(void **state)
+{
+	(void)state;
+	Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+	Google__Rpc__RetryInfo d = GOOGLE__RPC__RETRY_INFO__INIT;
+	struct made m = {0};
+	struct eg_refusal r;
+	begin(&m, 14);
+	delay.nanos = -2000000;
+	d.retry_delay = &delay;
+	add(&m, "type.googleapis.com/google.rpc.RetryInfo", &d.base);
+	eg_refusal_of_message(&m.status, true, &r);
+	assert_int_equal(r.retry_us, -1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(everything), cmocka_unit_test(results),
-	                                   cmocka_unit_test(waiting), cmocka_unit_test(without_details)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(everything),
+	                                   cmocka_unit_test(results),
+	                                   cmocka_unit_test(waiting),
+	                                   cmocka_unit_test(without_details),
+	                                   cmocka_unit_test(texts_that_are_none),
+	                                   cmocka_unit_test(a_wait_below_zero)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
