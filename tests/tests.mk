@@ -12,8 +12,8 @@ RUN_LANES       = tests/run-lanes --logs $(B)/lanes
 TSAN_FLOORS    := base flow
 # librdkafka starts its threads with C11's thrd_create, which this ThreadSanitizer does not know: it would crash in them.
 TSAN_TESTS      = $(filter-out %/test_relay,$(patsubst %.c,$(B)/%,$(sort $(wildcard $(TSAN_FLOORS:%=tests/unit/%/test_*.c)))))
-# The peers of the bus touch neither gRPC nor libzmq.
-TSAN_TESTS     += $(B)/tests/unit/edge/test_bus_peers
+# These touch neither gRPC nor libzmq.
+TSAN_TESTS     += $(B)/tests/unit/edge/test_bus_peers $(B)/tests/unit/cli/test_verify_pages
 
 # A file is analyzed again when its object is: then it or a header of its has changed.
 ANALYZED        = $(patsubst %.c,$(B)/%.tidy,$(sort $(wildcard gateway/*.c gateway/*/*.c adapters/*/*.c)))

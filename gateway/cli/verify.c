@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PAGE_ARENA = 64 << 20, SIDE_ARENA = 16 << 20, LASTING_ARENA = 1 << 30 };
@@ -89,6 +90,9 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = find_key(&v, err);
 	if (!rc)
 		rc = eg_get_head(a->conn, &v.head, err);
+	if (!rc && !(v.facts = calloc(v.head + 1, sizeof *v.facts)))
+		rc = eg_fail(err, EG_NO_MEMORY, "no memory for what %" PRIu64 " entries say", v.head);
+	eg_random(v.salt, sizeof v.salt);
 	if (!rc)
 		rc = verify_log(&v, err);
 	if (!rc)
@@ -99,6 +103,7 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = verify_cases(&v, err);
 	if (!rc)
 		rc = verify_lists(&v, err);
+	free(v.facts);
 	eg_arena_free(v.lasting);
 	eg_arena_free(v.arena);
 	eg_arena_free(v.side);

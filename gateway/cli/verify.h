@@ -11,7 +11,8 @@
  * (verify_sources.c) cases   each is what the log says of it, and its open persons say so too; each reject is
  * what its entry holds; each reviewed link is somebody's decision; whom the police lag behind waits for a
  * case or has one (verify_cases.c) lists: each full list's row is what its entry tells (verify_lists.c)
- * Memory grows with the number of cases alone. Erased parts are counted and passed over. Thread: one. */
+ * Memory: 40 bytes for each entry (verify_facts.c), and what grows with the number of cases. Erased parts are
+ * counted and passed over. Thread: one calls; rows are looked at by one thread a CPU (verify_pages.h). */
 #ifndef EG_CLI_VERIFY_H
 #define EG_CLI_VERIFY_H
 
@@ -53,11 +54,13 @@ struct verify {
 	char origin[128];
 	uint8_t public_key[32];
 	uint64_t head;
-	struct eg_arena *lasting; /* of what the log says of cases */
-	struct eg_table cases;    /* their ids → the seq of the entry that first named each, as a pointer */
-	uint64_t n_cases;         /* of that table */
-	uint64_t quarantines;     /* QUARANTINE entries */
-	uint64_t list_entries;    /* LIST entries */
+	struct verify_fact *facts; /* of entry seq at seq - 1 */
+	uint8_t salt[16];          /* of this run's facts */
+	struct eg_arena *lasting;  /* of what the log says of cases */
+	struct eg_table cases; /* their ids → the seq of the entry that first named each, as a pointer */
+	uint64_t n_cases;      /* of that table */
+	uint64_t quarantines;  /* QUARANTINE entries */
+	uint64_t list_entries; /* LIST entries */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
@@ -68,6 +71,23 @@ enum eg_rc verify_lists(struct verify *v, struct eg_err *err);
 /* Does the person's lag (model/life.h) stand where it has to: in its table, or in an open case? */
 enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const struct eg_person *p, bool lags,
                       struct eg_err *err);
+
+/* What an entry says, as hashes by which persons and source records are held against it without reading it
+ * again. 0: it says nothing of the kind, or was not understood: whoever asks reads the entry. */
+struct verify_fact {
+	uint64_t claim;   /* of the claim it holds, and of its source key */
+	uint64_t version; /* of that claim as a version of its source key */
+	uint64_t person;  /* of whose newest version it makes */
+	uint64_t effect;  /* of that and the view that follows */
+	int64_t holder;   /* row of the person that holds the claim now; verify_persons fills it in */
+};
+struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq); /* NULL: there is no such entry */
+uint64_t verify_claim_fact(const struct verify *v, const uint8_t token[16], struct eg_bytes canon);
+uint64_t verify_version_fact(const struct verify *v, const uint8_t token[16], const struct eg_version *x);
+uint64_t verify_person_fact(const struct verify *v, const uint8_t person[16], int64_t version);
+uint64_t verify_effect_fact(const struct verify *v, const uint8_t person[16], int64_t version,
+                            enum eg_life life, const uint8_t view_digest[16], int64_t authority);
+uint64_t verify_alias_fact(const struct verify *v, const uint8_t key[EG_JOIN_KEY_SIZE], int64_t source);
 
 void verify_progress(const struct verify *v, const char *what, uint64_t done, uint64_t total);
 /* EG_CORRUPT with "entry SEQ: " before the text; remembers the seq. */

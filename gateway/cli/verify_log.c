@@ -1,8 +1,9 @@
 /* verify_log: the entries one by one, in their order: form, commitments, tree, checkpoints, chains of
  * persons. */
 #include "cli/verify.h"
+#include "cli/verify_pages.h"
 
-#include "base/clock.h"
+#include "flow/judge.h"
 #include "trust/leaf.h"
 #include "trust/merkle.h"
 
@@ -26,7 +27,8 @@ struct tip {
 struct walk {
 	struct verify *v;
 	struct eg_merkle *tree;
-	uint64_t seq;       /* of the last entry */
+	uint64_t read;      /* the last entry that was read */
+	uint64_t seq;       /* of the last entry that was judged */
 	uint64_t confirmed; /* entries up to here fit a checkpoint or a tile */
 	int64_t time;
 	struct tip *tips;
@@ -183,34 +185,77 @@ static enum eg_rc check_header(struct walk *w, const struct eg_header *h, struct
 	return EG_OK;
 }
 
-static enum eg_rc check_leaf(struct walk *w, const struct eg_log_row *row, struct eg_err *err)
+/* ---- by itself: any thread ---- */
+
+struct seen {
+	struct eg_entry e;
+	bool has_claim;
+	struct eg_claim claim;
+};
+
+/* Opens an entry and says what is wrong with it by itself. The text of an error has no number yet. */
+static enum eg_rc open_entry(const struct verify *v, const struct eg_log_row *row, struct eg_arena *a,
+                             struct seen *out, struct eg_err *err)
 {
-	uint8_t claim[EG_HASH_SIZE], effect[EG_HASH_SIZE], leaf[EG_HASH_SIZE];
-	eg_part_c(row->claim, claim);
-	eg_part_c(row->effect, effect);
-	eg_leaf_data(row->header, claim, effect, leaf);
+	uint8_t claim_c[EG_HASH_SIZE], effect_c[EG_HASH_SIZE], leaf[EG_HASH_SIZE];
+	bool claim = !verify_erased(row->claim), effect = !verify_erased(row->effect);
+	eg_part_c(row->claim, claim_c);
+	eg_part_c(row->effect, effect_c);
+	eg_leaf_data(row->header, claim_c, effect_c, leaf);
 	if (memcmp(leaf, row->leaf, sizeof leaf) != 0)
-		return verify_fail(w->v, w->seq, err, "its header and commitments do not make its leaf");
+		return eg_fail(err, EG_CORRUPT, "its header and commitments do not make its leaf");
+	enum eg_rc rc = eg_entry_open(v->a->vault, row, claim, effect, a, &out->e, err);
+	if (rc)
+		return rc;
+	const struct eg_header *h = &out->e.header;
+	out->has_claim = claim && (h->kind == EG_ENTRY_CHANGE || h->kind == EG_ENTRY_STALE ||
+	                           h->kind == EG_ENTRY_QUARANTINE);
+	if (!out->has_claim)
+		return EG_OK;
+	if (!out->e.claim_part.len)
+		return eg_fail(err, EG_CORRUPT, "it holds no claim");
+	if ((rc = eg_canon_claim_read(out->e.claim_part, a, &out->claim, err)))
+		return rc;
+	if (!eg_bytes_equal(out->claim.agency, h->agency) || !eg_bytes_equal(out->claim.dataset, h->dataset))
+		return eg_fail(err, EG_CORRUPT, "its claim is of another agency or dataset than its header");
 	return EG_OK;
 }
 
-static enum eg_rc check_claim(struct walk *w, const struct eg_entry *e, struct eg_err *err)
+static void note_facts(const struct verify *v, const struct seen *s)
 {
-	struct eg_claim c;
-	const struct eg_header *h = &e->header;
-	bool holds =
-	        h->kind == EG_ENTRY_CHANGE || h->kind == EG_ENTRY_STALE || h->kind == EG_ENTRY_QUARANTINE;
-	if (!holds)
-		return EG_OK;
-	if (!e->claim_part.len)
-		return verify_fail(w->v, w->seq, err, "it holds no claim");
-	enum eg_rc rc = eg_canon_claim_read(e->claim_part, w->v->arena, &c, err);
-	if (rc)
-		return verify_blame(w->v, w->seq, rc, err);
-	if (!eg_bytes_equal(c.agency, h->agency) || !eg_bytes_equal(c.dataset, h->dataset))
-		return verify_fail(w->v, w->seq, err,
-		                   "its claim is of another agency or dataset than its header");
-	return EG_OK;
+	const struct eg_header *h = &s->e.header;
+	const struct eg_effect *e = &s->e.effect;
+	struct verify_fact *f = verify_fact_of(v, h->seq);
+	if (!f)
+		return;
+	if (s->has_claim && h->kind != EG_ENTRY_QUARANTINE) {
+		uint8_t token[EG_TOKEN_SIZE];
+		eg_source_token(v->a->vault, s->claim.agency, s->claim.dataset, s->claim.source_key, token);
+		f->claim = verify_claim_fact(v, token, s->e.claim_part);
+		if (s->claim.op == EG_ASSERT) {
+			struct eg_version x;
+			eg_version_of_claim(v->a->vault, &s->claim, &x);
+			f->version = verify_version_fact(v, token, &x);
+		}
+	}
+	if (s->e.has_effect && e->has_person) {
+		f->person = verify_person_fact(v, e->person, e->version);
+		if (e->has_view_digest && !e->merged)
+			f->effect = verify_effect_fact(v, e->person, e->version, e->life_after,
+			                               e->view_digest, h->authority_version);
+	}
+}
+
+static void look(void *arg, struct verify_page *p, unsigned thread, unsigned i)
+{
+	struct walk *w = arg;
+	const struct eg_log_row *row = (const struct eg_log_row *)p->rows + i;
+	struct seen *s = (struct seen *)p->seen + i;
+	/* What was not understood is opened once more, to say why. */
+	if (open_entry(w->v, row, p->work[thread], s, NULL))
+		*s = (struct seen){0};
+	else
+		note_facts(w->v, s);
 }
 
 /* ---- chains ---- */
@@ -227,12 +272,15 @@ static enum eg_rc find_previous(struct walk *w, const struct eg_effect *e, struc
                                 struct eg_err *err)
 {
 	struct eg_entry previous;
-	enum eg_rc rc = verify_entry(w->v, e->previous, false, true, &previous, err);
-	if (rc)
-		return verify_blame(w->v, w->seq, rc, err);
+	const struct verify_fact *f = verify_fact_of(w->v, e->previous);
 	memcpy(out->person, e->person, sizeof out->person);
 	out->seq = e->previous;
 	out->version = e->version - 1;
+	if (f && f->person == verify_person_fact(w->v, e->person, out->version))
+		return EG_OK;
+	enum eg_rc rc = verify_entry(w->v, e->previous, false, true, &previous, err);
+	if (rc)
+		return verify_blame(w->v, w->seq, rc, err);
 	if (verify_erased(previous.row->effect))
 		return EG_OK; /* nothing speaks against it */
 	if (!previous.has_effect || !previous.effect.has_person ||
@@ -287,45 +335,54 @@ static enum eg_rc note_case(struct verify *v, const struct eg_effect *e, struct 
 	               : eg_fail(err, EG_NO_MEMORY, "no memory for the cases");
 }
 
-static enum eg_rc check_entry(struct walk *w, const struct eg_log_row *row, struct eg_err *err)
+/* ---- in order ---- */
+
+static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_err *err)
 {
-	struct eg_entry e;
-	bool claim = !verify_erased(row->claim), effect = !verify_erased(row->effect);
+	struct walk *w = arg;
+	const struct eg_log_row *row = (const struct eg_log_row *)p->rows + i;
+	struct seen *s = (struct seen *)p->seen + i;
+	const struct eg_entry *e = &s->e;
+	enum eg_rc rc;
 	if (row->seq != w->seq + 1)
 		return verify_fail(w->v, w->seq + 1, err, "it is missing; the next one there is %" PRIu64,
 		                   row->seq);
 	w->seq++;
-	enum eg_rc rc = check_leaf(w, row, err);
-	if (rc)
-		return rc;
-	w->v->result->erased_parts += (unsigned)!claim + (unsigned)!effect;
-	rc = eg_entry_open(w->v->a->vault, row, claim, effect, w->v->arena, &e, err);
-	if (rc)
+	eg_arena_reset(w->v->arena);
+	if (!e->row && (rc = open_entry(w->v, row, w->v->arena, s, err)))
 		return verify_blame(w->v, w->seq, rc, err);
-	if ((rc = check_header(w, &e.header, err)) || (claim && (rc = check_claim(w, &e, err))) ||
-	    (e.has_effect && e.effect.has_person && (rc = check_chain(w, &e.effect, err))) ||
-	    (e.has_effect && e.effect.has_case && (rc = note_case(w->v, &e.effect, err))))
+	w->v->result->erased_parts +=
+	        (unsigned)verify_erased(row->claim) + (unsigned)verify_erased(row->effect);
+	if ((rc = check_header(w, &e->header, err)) ||
+	    (e->has_effect && e->effect.has_person && (rc = check_chain(w, &e->effect, err))) ||
+	    (e->has_effect && e->effect.has_case && (rc = note_case(w->v, &e->effect, err))))
 		return rc;
-	w->v->quarantines += e.header.kind == EG_ENTRY_QUARANTINE;
-	w->v->list_entries += e.header.kind == EG_ENTRY_LIST;
+	w->v->quarantines += e->header.kind == EG_ENTRY_QUARANTINE;
+	w->v->list_entries += e->header.kind == EG_ENTRY_LIST;
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }
 
+static enum eg_rc read_page(void *arg, struct verify_page *p, struct eg_err *err)
+{
+	struct walk *w = arg;
+	struct eg_log_row *rows = NULL;
+	enum eg_rc rc =
+	        eg_list_entries(w->v->a->conn, w->read, PAGE, PAGE_BYTES, p->arena, &rows, &p->n, err);
+	if (rc)
+		return verify_blame(w->v, w->read + 1, rc, err); /* the store could not even read it */
+	p->rows = rows;
+	w->read = p->n ? rows[p->n - 1].seq : w->read;
+	verify_progress(w->v, "entries", w->seq, w->v->head);
+	return EG_OK;
+}
+
 static enum eg_rc walk(struct walk *w, struct eg_err *err)
 {
+	static const struct verify_pass pass = {sizeof(struct seen), read_page, look, judge};
 	enum eg_rc rc = next_checkpoint(w, err);
-	unsigned n = 1;
-	while (!rc && n) {
-		struct eg_log_row *rows = NULL;
-		eg_arena_reset(w->v->arena);
-		rc = eg_list_entries(w->v->a->conn, w->seq, PAGE, PAGE_BYTES, w->v->arena, &rows, &n, err);
-		if (rc)
-			return verify_blame(w->v, w->seq + 1, rc, err); /* the store could not even read it */
-		for (unsigned i = 0; i < n && !rc; i++)
-			rc = check_entry(w, &rows[i], err);
-		verify_progress(w->v, "entries", w->seq, w->v->head);
-	}
+	if (!rc)
+		rc = verify_pages(&pass, w, err);
 	if (!rc && w->seq < w->v->head)
 		rc = verify_fail(w->v, w->seq + 1, err, "it is missing");
 	if (!rc && w->more)

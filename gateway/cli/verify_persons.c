@@ -1,5 +1,9 @@
-/* verify_persons: every stored person against the log, and the view computed anew from the claims. */
+/* verify_persons: every stored person against the log, and the view computed anew from the claims.
+ *
+ * The log's facts (verify_facts.c) say whether a person is as it should be; of one that they do not fit, the
+ * entries are read again, to say what is wrong, or that nothing is. */
 #include "cli/verify.h"
+#include "cli/verify_pages.h"
 
 #include "flow/intake.h"
 #include "flow/sealed.h"
@@ -45,21 +49,31 @@ static enum eg_rc check_held(struct verify *v, const struct eg_person_row *row, 
 	return EG_OK;
 }
 
+/* The view that follows from the claims, and its digest. */
+static enum eg_rc make_view(const struct verify *v, const struct eg_person *p, struct eg_arena *a,
+                            struct eg_view *view, uint8_t digest[16], struct eg_err *err)
+{
+	struct eg_buf text = {0};
+	enum eg_rc rc = eg_view_build(p->held, p->n_held, NULL, a, view, err);
+	if (rc)
+		return rc;
+	eg_view_canon(&text, view, p->held);
+	if (text.failed)
+		rc = eg_fail(err, EG_NO_MEMORY, "no memory for a view");
+	else
+		eg_vault_digest(v->a->vault, eg_buf_bytes(&text), digest);
+	eg_buf_free(&text);
+	return rc;
+}
+
 static enum eg_rc check_view(struct verify *v, const struct eg_person_row *row, const struct eg_person *p,
                              const struct eg_effect *last, struct eg_err *err)
 {
 	struct eg_view view;
-	struct eg_buf text = {0};
 	uint8_t digest[16];
-	enum eg_rc rc = eg_view_build(p->held, p->n_held, NULL, v->arena, &view, err);
+	enum eg_rc rc = make_view(v, p, v->arena, &view, digest, err);
 	if (rc)
 		return verify_blame(v, row->last_seq, rc, err);
-	eg_view_canon(&text, &view, p->held);
-	bool failed = text.failed;
-	eg_vault_digest(v->a->vault, eg_buf_bytes(&text), digest);
-	eg_buf_free(&text);
-	if (failed)
-		return eg_fail(err, EG_NO_MEMORY, "no memory for a view");
 	v->result->views++;
 	if (view.life != last->life_after)
 		return wrong(v, row, "has claims from which another life status follows", err);
@@ -120,22 +134,78 @@ static enum eg_rc check_person(struct seen *s, const struct eg_person_row *row, 
 	return check_view(v, row, &p, &effect, err);
 }
 
+struct found {
+	bool good, lags;
+	struct eg_person p;
+};
+
+static bool holds(const struct verify *v, const struct eg_held *h)
+{
+	const struct verify_fact *f = verify_fact_of(v, h->seq);
+	return f && f->claim == verify_claim_fact(v, h->token, h->canon);
+}
+
+/* Does everything fit the log's facts? */
+static void look(void *arg, struct verify_page *page, unsigned thread, unsigned i)
+{
+	const struct verify *v = ((struct seen *)arg)->v;
+	const struct eg_person_row *row = (const struct eg_person_row *)page->rows + i;
+	struct found *f = (struct found *)page->seen + i;
+	const struct verify_fact *last = verify_fact_of(v, row->last_seq);
+	struct eg_person *p = &f->p;
+	struct eg_view view;
+	uint8_t digest[16];
+	if (!last || !last->effect || eg_person_open(v->a->vault, row, page->work[thread], p, NULL) ||
+	    p->merged || memcmp(p->id, row->id, sizeof p->id) != 0 || p->version != row->version)
+		return;
+	for (unsigned k = 0; k < p->n_held; k++)
+		if (!holds(v, &p->held[k]))
+			return;
+	if (make_view(v, p, page->work[thread], &view, digest, NULL))
+		return;
+	f->lags = eg_life_lags(view.evidence);
+	f->good = last->effect ==
+	          verify_effect_fact(v, row->id, row->version, view.life, digest, EG_AUTHORITY_VERSION);
+}
+
+static enum eg_rc judge(void *arg, struct verify_page *page, unsigned i, struct eg_err *err)
+{
+	struct seen *s = arg;
+	struct verify *v = s->v;
+	const struct eg_person_row *row = (const struct eg_person_row *)page->rows + i;
+	const struct found *f = (const struct found *)page->seen + i;
+	eg_arena_reset(v->arena);
+	if (!f->good)
+		return check_person(s, row, err);
+	v->result->persons++;
+	s->versions += (uint64_t)row->version;
+	v->result->claims += f->p.n_held;
+	v->result->views++;
+	for (unsigned k = 0; k < f->p.n_held; k++)
+		verify_fact_of(v, f->p.held[k].seq)->holder = row->row;
+	return verify_lag(v, row, &f->p, f->lags, err);
+}
+
+static enum eg_rc read_page(void *arg, struct verify_page *page, struct eg_err *err)
+{
+	struct seen *s = arg;
+	struct eg_person_row *rows = NULL;
+	enum eg_rc rc =
+	        eg_list_persons(s->v->a->conn, s->row, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
+	page->rows = rows;
+	s->row = !rc && page->n ? rows[page->n - 1].row : s->row;
+	verify_progress(s->v, "persons", s->v->result->persons, (uint64_t)s->persons);
+	return rc;
+}
+
 enum eg_rc verify_persons(struct verify *v, struct eg_err *err)
 {
+	static const struct verify_pass pass = {sizeof(struct found), read_page, look, judge};
 	struct seen s = {.v = v};
 	int64_t open_cases;
-	unsigned n = 1;
 	enum eg_rc rc = eg_count(v->a->conn, &s.persons, &open_cases, err);
-	while (!rc && n) {
-		struct eg_person_row *rows = NULL;
-		eg_arena_reset(v->arena);
-		rc = eg_list_persons(v->a->conn, s.row, PAGE, PAGE_BYTES, v->arena, &rows, &n, err);
-		for (unsigned i = 0; i < n && !rc; i++) {
-			s.row = rows[i].row;
-			rc = check_person(&s, &rows[i], err);
-		}
-		verify_progress(v, "persons", v->result->persons, (uint64_t)s.persons);
-	}
+	if (!rc)
+		rc = verify_pages(&pass, &s, err);
 	/* Chains that end at a stored person hold every event just once, or some event belongs to no stored
 	 * person. */
 	if (!rc && !v->result->erased_parts && s.versions != v->result->events)

@@ -312,6 +312,10 @@ static enum eg_rc open_frozen(struct eg_store *s, const struct eg_store_options 
 		return eg_fail(err, EG_NOT_FOUND, "there is no store in %s", s->dir);
 	if ((rc = open_conn(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)))
 		return rc;
+	/* One transaction for as long as it is open, or SQLite would look at its files before each statement.
+	 */
+	if ((rc = eg_conn_run(&s->writer, EG_ST_BEGIN_READ, err)))
+		return rc;
 	return check_format(s, err);
 }
 

@@ -37,22 +37,10 @@ enum eg_rc eg_list_persons(struct eg_conn *c, int64_t after, unsigned max, size_
                            struct eg_arena *a, struct eg_person_row **out, unsigned *n, struct eg_err *err)
 {
 	enum { BODY = 4 };
-	struct eg_person_row *rows = NULL, *grown;
-	unsigned count = 0, cap = 0;
-	size_t bytes = 0;
 	struct eg_query q = eg_query_ask(c, EG_ST_PERSONS_AFTER, a, err);
 	eg_query_int(&q, after);
 	eg_query_int(&q, max);
-	while (eg_query_next(&q)) {
-		bytes += (size_t)sqlite3_column_bytes(q.st, BODY);
-		if ((count && bytes > max_bytes) ||
-		    !(grown = eg_query_room(&q, rows, count, &cap, sizeof *rows)))
-			break;
-		rows = grown;
-		take_person(&q, &rows[count++]);
-	}
-	*out = rows;
-	*n = q.rc == EG_OK ? count : 0;
+	EG_QUERY_PAGE(&q, struct eg_person_row, take_person, BODY, max_bytes, out, n);
 	return eg_query_end(&q);
 }
 
@@ -96,6 +84,18 @@ enum eg_rc eg_list_sources(struct eg_conn *c, const uint8_t *after, unsigned max
 	return eg_query_end(&q);
 }
 
+enum eg_rc eg_list_source_rows(struct eg_conn *c, int64_t after, unsigned max, size_t max_bytes,
+                               struct eg_arena *a, struct eg_source_row **out, unsigned *n,
+                               struct eg_err *err)
+{
+	enum { BODY = 3 };
+	struct eg_query q = eg_query_ask(c, EG_ST_SOURCES_AFTER, a, err);
+	eg_query_int(&q, after);
+	eg_query_int(&q, max);
+	EG_QUERY_PAGE(&q, struct eg_source_row, take_source, BODY, max_bytes, out, n);
+	return eg_query_end(&q);
+}
+
 static void take_alias(struct eg_query *q, struct eg_alias *out)
 {
 	eg_take_fixed(q, out->key, sizeof out->key);
@@ -126,6 +126,18 @@ static void take_link(struct eg_query *q, struct eg_link_row *out)
 enum eg_rc eg_count_aliases(struct eg_conn *c, int64_t *n, struct eg_err *err)
 {
 	return eg_query_number(c, EG_ST_COUNT_ALIASES, NULL, n, err);
+}
+
+enum eg_rc eg_each_alias(struct eg_conn *c, void (*each)(void *arg, const struct eg_alias *x), void *arg,
+                         struct eg_err *err)
+{
+	struct eg_query q = eg_query_ask(c, EG_ST_ALL_ALIASES, NULL, err);
+	while (eg_query_next(&q)) {
+		struct eg_alias x;
+		take_alias(&q, &x);
+		each(arg, &x);
+	}
+	return eg_query_end(&q);
 }
 
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,

@@ -43,11 +43,16 @@ enum eg_rc eg_query_number(struct eg_conn *c, enum eg_stmt id, const int64_t *of
 void *eg_query_room(struct eg_query *q, void *items, unsigned n, unsigned *cap, size_t size);
 
 /* Reads every row of q with take into an array of type. */
-#define EG_QUERY_LIST(q, type, take, out, n)                                                                 \
+#define EG_QUERY_LIST(q, type, take, out, n) EG_QUERY_PAGE(q, type, take, 0, SIZE_MAX, out, n)
+/* The same until the bytes of a column add up to more than max_bytes; at least one row. */
+#define EG_QUERY_PAGE(q, type, take, column, max_bytes, out, n)                                              \
 	do {                                                                                                 \
 		type *items_ = NULL, *grown_;                                                                \
 		unsigned n_ = 0, cap_ = 0;                                                                   \
+		size_t bytes_ = 0;                                                                           \
 		while (eg_query_next(q) &&                                                                   \
+		       ((max_bytes) == SIZE_MAX ||                                                           \
+		        (bytes_ += (size_t)sqlite3_column_bytes((q)->st, column)) <= (max_bytes) || !n_) &&  \
 		       (grown_ = eg_query_room((q), items_, n_, &cap_, sizeof *items_))) {                   \
 			items_ = grown_;                                                                     \
 			take((q), &items_[n_++]);                                                            \

@@ -166,6 +166,11 @@ enum eg_rc eg_get_source_by_row(struct eg_conn *c, int64_t row, struct eg_arena 
  * at least one, when the read transaction expires. */
 enum eg_rc eg_list_sources(struct eg_conn *c, const uint8_t *after, unsigned max, struct eg_arena *a,
                            struct eg_source_row *out, unsigned *n, struct eg_err *err);
+/* Source keys with row > after, ascending, at most max and at most max_bytes (at least one if there is one).
+ */
+enum eg_rc eg_list_source_rows(struct eg_conn *c, int64_t after, unsigned max, size_t max_bytes,
+                               struct eg_arena *a, struct eg_source_row **out, unsigned *n,
+                               struct eg_err *err);
 /* Source rows that have an alias whose first 16 bytes (the 18-digit token) are these. */
 struct eg_alias {
 	uint8_t key[24];
@@ -174,6 +179,9 @@ struct eg_alias {
 enum eg_rc eg_list_aliases(struct eg_conn *c, const uint8_t id18[16], struct eg_arena *a,
                            struct eg_alias **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_count_aliases(struct eg_conn *c, int64_t *n, struct eg_err *err);
+/* Every alias there is, in whatever order. */
+enum eg_rc eg_each_alias(struct eg_conn *c, void (*each)(void *arg, const struct eg_alias *x), void *arg,
+                         struct eg_err *err);
 /* Links with this token at either end. */
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
                          struct eg_link_row **out, unsigned *n, struct eg_err *);
