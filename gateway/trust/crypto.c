@@ -4,15 +4,17 @@
  * because initialising one for each of many small seals would cost more than the seal. */
 #include "trust/crypto.h"
 
+#include "base/log.h"
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 static struct {
 	pthread_once_t once;
@@ -63,13 +65,13 @@ enum eg_rc eg_crypto_open(struct eg_err *err)
 }
 
 /* Digests have no way to report a failure that cannot happen once the algorithms are there; memory can run
- * out. */
+ * out. Nobody may go on with a digest that is none, so the process ends, as after any fatal error. */
 static void must(bool ok, const char *what)
 {
 	if (ok)
 		return;
-	fprintf(stderr, "crypto: %s failed\n", what);
-	abort();
+	eg_log(EG_LOG_ERROR, "crypto.failed", EG_T("doing", what));
+	_exit(eg_rc_exit(EG_CRYPTO));
 }
 
 static struct contexts *contexts(void)
