@@ -12,9 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN       _Alignof(max_align_t)
+#define ALIGN _Alignof(max_align_t)
+#ifdef EG_FAULT /* each allocation is a block of its own, so that each can fail */
+#define BLOCK_FIRST ((size_t)0)
+#define BLOCK_MAX   ((size_t)1)
+#else
 #define BLOCK_FIRST ((size_t)4 << 10)
 #define BLOCK_MAX   ((size_t)256 << 10)
+#endif
 
 struct block {
 	struct block *next;
@@ -29,6 +34,7 @@ struct eg_arena {
 	size_t keep;           /* how many bytes of them there may be */
 	size_t budget, used;   /* bytes handed out, rounded up to the alignment */
 	size_t next_block_cap; /* doubles up to BLOCK_MAX */
+	bool starved;          /* since the last reset the system had no memory for a block */
 };
 
 static struct block *block_new(size_t cap)
@@ -86,8 +92,10 @@ void *eg_arena_alloc(struct eg_arena *a, size_t size)
 		} else {
 			b = block_new(own ? size : a->next_block_cap);
 		}
-		if (!b)
+		if (!b) {
+			a->starved = true;
 			return NULL;
+		}
 		if (own) { /* behind the head, whose free end stays in use */
 			b->next = a->head->next;
 			a->head->next = b;
@@ -141,6 +149,13 @@ size_t eg_arena_used(const struct eg_arena *a)
 	return a->used;
 }
 
+enum eg_rc eg_arena_why(const struct eg_arena *a, enum eg_rc rc, struct eg_err *err)
+{
+	if (rc != EG_LIMIT || !a->starved)
+		return rc;
+	return eg_fail(err, EG_NO_MEMORY, "the system has no memory for this now");
+}
+
 void eg_arena_keep(struct eg_arena *a, size_t bytes)
 {
 	a->keep = bytes;
@@ -182,6 +197,7 @@ void eg_arena_reset(struct eg_arena *a)
 	a->head = a->first;
 	a->used = 0;
 	a->next_block_cap = 2 * BLOCK_FIRST;
+	a->starved = false;
 }
 
 void eg_arena_free(struct eg_arena *a)

@@ -141,6 +141,8 @@ static bool serve(struct eg_ask *a)
 	enum eg_rc rc = admit(a, &f);
 	if (!rc)
 		rc = a->service->serve(a, &f);
+	if (rc && a->arena)
+		rc = eg_arena_why(a->arena, rc, &f.err);
 	if (!rc && a->ticket) {
 		int64_t until = eg_mono_us() + a->edge->query_timeout_us;
 		a->ticket->done = done;

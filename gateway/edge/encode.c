@@ -10,7 +10,9 @@ static enum eg_rc write(struct eg_maker *k, const ProtobufCMessage *m, struct eg
 {
 	enum eg_rc rc;
 	if (k->failed || !m)
-		rc = eg_fail(err, EG_LIMIT, "an event does not fit the memory given to it");
+		rc = eg_arena_why(k->arena,
+		                  eg_fail(err, EG_LIMIT, "an event does not fit the memory given to it"),
+		                  err);
 	else
 		rc = eg_pb_write(m, out, err);
 	eg_arena_free(k->arena);

@@ -212,7 +212,7 @@ static bool build(struct eg_sub *s)
 	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, WINDOW_BYTES, s->scope.policy, s->scope.who);
 	if (!t)
 		return over(s, eg_fail(&err, EG_NO_MEMORY, "no memory for a window"), &err);
-	rc = next_window(s, t->arena, &w, &err);
+	rc = eg_arena_why(t->arena, next_window(s, t->arena, &w, &err), &err);
 	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
 		eg_feed_describe(t, &s->scope, &w);
 		t->done = logged;

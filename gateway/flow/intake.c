@@ -274,7 +274,7 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 enum eg_rc eg_intake_put(struct eg_intake *in, struct eg_ticket *t, int64_t mono_deadline_us,
                          struct eg_err *err)
 {
-	enum eg_rc rc = judge(in, t, err);
+	enum eg_rc rc = eg_arena_why(t->arena, judge(in, t, err), err);
 	if (rc)
 		return rc;
 	size_t bytes = eg_arena_used(t->arena);

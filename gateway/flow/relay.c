@@ -337,7 +337,7 @@ static void run(void *arg)
 		bool whose = rc == EG_PRECONDITION;
 		if (!rc) {
 			backoff = BACKOFF_MIN_US;
-			rc = run_session(r, &err);
+			rc = eg_arena_why(r->arena, run_session(r, &err), &err);
 		}
 		close_session(r);
 		if (rc == EG_CLOSED)

@@ -181,7 +181,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	struct eg_tx tx = eg_tx_begin(w->o.store);
 	enum eg_rc rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
 	if (rc == EG_OK && tx.rc == EG_OK)
-		rc = eg_commit_fill(c, &tx, w->conn, err);
+		rc = eg_arena_why(c->merge.arena, eg_commit_fill(c, &tx, w->conn, err), err);
 	n_marks = eg_marks_moved(&w->marks, marks);
 	for (unsigned i = 0; i < n_marks; i++)
 		eg_tx_put_mark(&tx, marks[i].name, marks[i].seq);
@@ -545,7 +545,7 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 	else
 		eg_arena_keep(w->commit.merge.arena, COMMIT_KEEP);
 	if (rc == EG_OK)
-		rc = open_log(w, err);
+		rc = eg_arena_why(w->commit.merge.arena, open_log(w, err), err);
 	if (rc == EG_OK) {
 		name_origin(w);
 		atomic_store(&w->seq, w->tail.seq);

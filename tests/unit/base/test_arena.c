@@ -84,6 +84,27 @@ static void budget_is_kept(void **state)
 }
 
 /* Even endless requests for nothing end at the budget. */
+/* What the caller is told depends on it: a batch too big for its budget is never to come again. */
+static void budget_and_system_are_told_apart(void **state)
+{
+	(void)state;
+	struct eg_err err = {.rc = EG_LIMIT};
+	struct eg_arena *a = eg_arena_new(SIZE_MAX);
+	assert_null(eg_arena_alloc(a, SIZE_MAX - 100)); /* no system has that */
+	assert_int_equal(eg_arena_why(a, EG_OK, &err), EG_OK);
+	assert_int_equal(eg_arena_why(a, EG_IO, &err), EG_IO);
+	assert_int_equal(err.rc, EG_LIMIT);
+	assert_int_equal(eg_arena_why(a, EG_LIMIT, &err), EG_NO_MEMORY);
+	assert_int_equal(err.rc, EG_NO_MEMORY);
+	eg_arena_reset(a);
+	assert_int_equal(eg_arena_why(a, EG_LIMIT, &err), EG_LIMIT);
+	eg_arena_free(a);
+	a = eg_arena_new(1000);
+	assert_null(eg_arena_alloc(a, 1001));
+	assert_int_equal(eg_arena_why(a, EG_LIMIT, &err), EG_LIMIT);
+	eg_arena_free(a);
+}
+
 static void empty_allocations_count(void **state)
 {
 	(void)state;
@@ -197,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(memory_is_aligned_zero_and_apart),
 	        cmocka_unit_test(budget_is_kept),
+	        cmocka_unit_test(budget_and_system_are_told_apart),
 	        cmocka_unit_test(empty_allocations_count),
 	        cmocka_unit_test(copies_and_texts),
 	        cmocka_unit_test(contents_are_wiped),
