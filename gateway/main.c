@@ -141,13 +141,14 @@ static void refresh_gauges(void *arg)
 	if (g->relay) {
 		struct eg_relay_status s;
 		eg_relay_status(g->relay, &s);
-		double age =
-		        s.oldest_unpublished_us ? (double)(eg_now_us() - s.oldest_unpublished_us) / 1e6 : 0;
+		int64_t age = s.oldest_unpublished_us ? eg_now_us() - s.oldest_unpublished_us : 0;
 		eg_metric_set(EG_M_MARK_SEQ, "kafka", (double)s.mark);
-		eg_metric_set(EG_M_UNPUBLISHED_AGE, NULL, age);
+		/* After a clock that was ahead was set back, the log's time lies in the future for a while.
+		 */
+		eg_metric_set(EG_M_UNPUBLISHED_AGE, NULL, age > 0 ? (double)age / 1e6 : 0);
 		/* Entries that are no events may lie behind the mark with nothing to publish among them. */
 		double head = eg_metric_get(EG_M_LOG_SEQ, NULL);
-		eg_metric_set(EG_M_UNPUBLISHED, NULL, age > 0 ? head - (double)s.mark : 0);
+		eg_metric_set(EG_M_UNPUBLISHED, NULL, s.oldest_unpublished_us ? head - (double)s.mark : 0);
 	}
 }
 

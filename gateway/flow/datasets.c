@@ -141,10 +141,12 @@ void eg_datasets_back(struct eg_datasets *d)
 
 void eg_datasets_measure(const struct eg_datasets *d, int64_t now_us)
 {
-	for (unsigned i = 0; i < d->n; i++)
+	for (unsigned i = 0; i < d->n; i++) {
+		/* A source's clock may be ahead, and ours be set back: no lag is below none. */
+		int64_t lag = now_us > d->v[i].kept.event_time ? now_us - d->v[i].kept.event_time : 0;
 		if (d->v[i].kept.event_time)
-			eg_metric_set(EG_M_DATASET_LAG, d->v[i].name,
-			              (double)(now_us - d->v[i].kept.event_time) / (double)EG_SECOND);
+			eg_metric_set(EG_M_DATASET_LAG, d->v[i].name, (double)lag / (double)EG_SECOND);
+	}
 }
 
 const struct eg_dataset_row *eg_dataset_row_of(const struct eg_dataset_row *rows, unsigned n,
