@@ -103,11 +103,17 @@ static int wal_write(sqlite3_file *f, const void *p, int len, sqlite3_int64 at)
 	return SQLITE_OK;
 }
 
+/* SQLite tells a read that the disk refused (EIO) as damage of the file. It is none: the next may succeed. */
+static int read_code(int code)
+{
+	return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
+}
+
 static int wal_read(sqlite3_file *f, void *p, int len, sqlite3_int64 at)
 {
 	struct file *w = (struct file *)f;
 	int code = at < w->at + w->len && w->at < at + len ? flush(w) : w->lost;
-	return code ? code : methods(f)->xRead(below(f), p, len, at);
+	return code ? code : read_code(methods(f)->xRead(below(f), p, len, at));
 }
 
 static int wal_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -175,7 +181,7 @@ static int any_characteristics(sqlite3_file *f)
 
 static int database_read(sqlite3_file *f, void *p, int len, sqlite3_int64 at)
 {
-	return methods(f)->xRead(below(f), p, len, at);
+	return read_code(methods(f)->xRead(below(f), p, len, at));
 }
 
 static int database_write(sqlite3_file *f, const void *p, int len, sqlite3_int64 at)
