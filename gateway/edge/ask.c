@@ -142,7 +142,7 @@ static bool serve(struct eg_ask *a)
 	if (!rc)
 		rc = a->service->serve(a, &f);
 	if (rc && a->arena)
-		rc = eg_arena_why(a->arena, rc, &f.err);
+		rc = eg_fault_why(&f, a->arena, rc);
 	if (!rc && a->ticket) {
 		int64_t until = eg_mono_us() + a->edge->query_timeout_us;
 		a->ticket->done = done;

@@ -36,6 +36,14 @@ enum eg_rc eg_refuse(struct eg_fault *f, enum eg_rc rc, enum eg_reason_code reas
 	return rc;
 }
 
+enum eg_rc eg_fault_why(struct eg_fault *f, const struct eg_arena *a, enum eg_rc rc)
+{
+	enum eg_rc why = eg_arena_why(a, rc, &f->err);
+	if (why != rc)
+		f->reason = 0;
+	return why;
+}
+
 enum eg_reason_code eg_fault_reason(const struct eg_fault *f)
 {
 	if (f->reason)

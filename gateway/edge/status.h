@@ -17,6 +17,9 @@ struct eg_fault {
 /* Fills f and returns rc. field may be "". */
 enum eg_rc eg_refuse(struct eg_fault *f, enum eg_rc rc, enum eg_reason_code reason, const char *field,
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* For a step that took memory of this arena and failed: what only the system's want of memory made fail is
+ * told as that, whatever the step took it for (eg_arena_why). */
+enum eg_rc eg_fault_why(struct eg_fault *f, const struct eg_arena *a, enum eg_rc rc);
 /* The reason that the caller is told: the fault's own, or the one that stands for its result code. */
 enum eg_reason_code eg_fault_reason(const struct eg_fault *f);
 /* After how long the same call may work; 0: repeating does not help. */

@@ -125,7 +125,7 @@ static enum eg_rc read_head(const struct subscription *s, struct eg_worker *w, u
 	return rc;
 }
 
-static enum eg_rc begin_feed(struct subscription *s, struct eg_worker *w, struct eg_fault *f)
+static enum eg_rc add_feed(struct subscription *s, struct eg_worker *w, struct eg_fault *f)
 {
 	struct eg_edge *e = s->stream.edge;
 	struct eg_maker k = {.arena = w->scratch};
@@ -161,6 +161,11 @@ static enum eg_rc begin_feed(struct subscription *s, struct eg_worker *w, struct
 		eg_feed_fault(rc, &err, f);
 	}
 	return rc;
+}
+
+static enum eg_rc begin_feed(struct subscription *s, struct eg_worker *w, struct eg_fault *f)
+{
+	return eg_fault_why(f, w->scratch, add_feed(s, w, f));
 }
 
 static bool same_grant(const struct eg_purpose_rule *a, const struct eg_purpose_rule *b)
@@ -211,7 +216,7 @@ static void tell_progress(struct subscription *s, const struct eg_feed_item *ite
 {
 	struct eg_feed_head head;
 	struct eg_fault f = {0};
-	enum eg_rc rc = read_head(s, w, item->cursor_seq, &head, &f.err);
+	enum eg_rc rc = eg_fault_why(&f, w->scratch, read_head(s, w, item->cursor_seq, &head, &f.err));
 	if (!rc && !send_window(s, eg_writer_log_id(s->stream.edge->o.writer), item, 1, &head))
 		rc = eg_ask_no_memory(&f);
 	if (rc)

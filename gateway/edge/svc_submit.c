@@ -146,7 +146,7 @@ static enum eg_rc fill(const struct submit *s, const struct eg_batch *b,
 	if (!t->traceparent || !u->batch_id || !u->items)
 		return eg_ask_no_memory(fault);
 	eg_sha256(&b->message, 1, u->digest);
-	return eg_arena_why(t->arena, eg_batch_items(b, t->arena, u->items, &fault->err), &fault->err);
+	return eg_fault_why(fault, t->arena, eg_batch_items(b, t->arena, u->items, &fault->err));
 }
 
 /* Judges and queues. Only a message that does not decode ends the stream. */

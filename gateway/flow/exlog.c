@@ -37,8 +37,8 @@ void eg_exlog_close(struct eg_exlog *x)
 	free(x);
 }
 
-enum eg_rc eg_exlog_next(struct eg_exlog *x, unsigned max, bool with_claim, struct eg_arena *a,
-                         struct eg_entry **out, unsigned *n, struct eg_err *err)
+static enum eg_rc next(struct eg_exlog *x, unsigned max, bool with_claim, struct eg_arena *a,
+                       struct eg_entry **out, unsigned *n, struct eg_err *err)
 {
 	struct eg_log_row *rows = NULL;
 	unsigned n_rows = 0;
@@ -68,6 +68,12 @@ enum eg_rc eg_exlog_next(struct eg_exlog *x, unsigned max, bool with_claim, stru
 	*out = entries;
 	*n = n_rows;
 	return EG_OK;
+}
+
+enum eg_rc eg_exlog_next(struct eg_exlog *x, unsigned max, bool with_claim, struct eg_arena *a,
+                         struct eg_entry **out, unsigned *n, struct eg_err *err)
+{
+	return eg_arena_why(a, next(x, max, with_claim, a, out, n, err), err);
 }
 
 uint64_t eg_exlog_position(const struct eg_exlog *x)

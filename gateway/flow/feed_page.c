@@ -19,8 +19,10 @@ static enum eg_rc page_ticket(const struct eg_scope *s, const struct eg_feed_win
 	t->operator_name = eg_arena_text(t->arena, s->operator_name, strlen(s->operator_name));
 	t->window.filter = eg_arena_text(t->arena, s->filter_text, strlen(s->filter_text));
 	if (!t->operator_name || !t->window.filter) {
+		enum eg_rc rc = eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+		rc = eg_arena_why(t->arena, rc, err);
 		eg_ticket_free(t);
-		return eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+		return rc;
 	}
 	*out = t;
 	return EG_OK;

@@ -47,9 +47,11 @@ enum eg_rc eg_scope_open(struct eg_scope *s, const struct eg_sub_options *o, str
 	s->operator_name = eg_arena_text(a, o->operator_name, strlen(o->operator_name));
 	s->filter_text = whole ? filter_text(a, &s->filter) : NULL;
 	if (!whole || !s->operator_name || !s->filter_text) {
+		enum eg_rc rc = eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+		rc = eg_arena_why(a, rc, err);
 		eg_arena_free(a);
 		s->arena = NULL;
-		return eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
+		return rc;
 	}
 	s->policy = eg_policy_ref(o->policy);
 	s->who = o->who;
