@@ -42,7 +42,7 @@ class Client:
             self.history.append(self._line("ack", request.dataset, r, seq=result.seq,
                                            outcome=x.Outcome.Name(result.outcome)[len("OUTCOME_"):]))
 
-    def run(self, channel, more=None, most=0):
+    def run(self, channel, more=None, most=0, timeout=None):
         """Sends what is pending, then up to `most` batches that more() makes; True when all were acknowledged, False
         when the stream broke."""
         credit = threading.Semaphore(8)
@@ -64,7 +64,7 @@ class Client:
 
         stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
         try:
-            for response in stub.Submit(requests(), wait_for_ready=False):
+            for response in stub.Submit(requests(), timeout=timeout, wait_for_ready=False):
                 with self.lock:
                     self._receipt(response.receipt)
                 credit.release()

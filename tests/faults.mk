@@ -1,0 +1,16 @@
+# Every nth call of the daemon fails once, descriptors and threads run out, the clock jumps: tests/faults/sweep.py tells how.
+
+# So many numbers of each sweep; empty: all of them, which takes two hours.
+EG_FAULTS ?=
+
+$(B)/tests/faults/planted.so: tests/faults/planted.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared -o $@ $<
+
+# Each allocation of an arena is one that can fail only in a fault build.
+.PHONY: faults
+faults: ## every nth call fails once, over whole roads; EG_FAULTS=n takes n of each kind
+	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs $(B)-fault/tests/faults/planted.so
+	$(Q)B=$(B)-fault tests/faults/test_clock.py
+	$(Q)B=$(B)-fault tests/faults/test_exhausted.py
+	$(Q)B=$(B)-fault EG_FAULTS=$(EG_FAULTS) tests/faults/sweep.py

@@ -1,0 +1,75 @@
+"""plan: tells planted.so, through a file that both map, which call is to fail, and reads what did."""
+import mmap
+import os
+import struct
+import subprocess
+import tempfile
+
+from harness import BUILD
+
+# The same order as enum kind of planted.c.
+KINDS = ("memory", "sqlite-memory", "store", "file", "sqlite-file", "sync", "space", "descriptor", "thread")
+FRAMES = 12
+HITS, CLOCK, WHERE = 8 * len(KINDS), 8 * len(KINDS) + 8, 8 * len(KINDS) + 16
+CALL = WHERE + 8 * FRAMES
+SIZE = CALL + 32
+SQLITE = "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0"
+EVER = 1 << 62
+
+
+class Plan:
+    def __init__(self):
+        self.place = tempfile.TemporaryDirectory(prefix="eldergate-plan-")
+        self.path = os.path.join(self.place.name, "plan")
+        with open(self.path, "w+b") as f:
+            f.truncate(SIZE)
+            self.map = mmap.mmap(f.fileno(), SIZE)
+        library = os.path.join(BUILD, "tests/faults/planted.so")
+        self.env = {"EG_PLANT": self.path, "LD_PRELOAD": library,
+                    "ASAN_OPTIONS": "verify_asan_link_order=0:abort_on_error=1:" + os.environ.get("ASAN_OPTIONS", "")}
+
+    def close(self):
+        self.map.close()
+        self.place.cleanup()
+
+    def _get(self, at):
+        return struct.unpack_from("<q", self.map, at)[0]
+
+    def _put(self, at, value):
+        struct.pack_into("<q", self.map, at, value)
+
+    def arm(self, kind, nth):
+        """The nth call of this kind fails from now on."""
+        self._put(HITS, 0)
+        self._put(8 * KINDS.index(kind), nth)
+
+    def disarm(self):
+        for k in range(len(KINDS)):
+            self._put(8 * k, 0)
+
+    @property
+    def hit(self):
+        return self._get(HITS) > 0
+
+    def count(self, kind, doing):
+        """How many calls of this kind were made meanwhile."""
+        self.arm(kind, EVER)
+        doing()
+        return EVER - self._get(8 * KINDS.index(kind))
+
+    def shift_clock(self, seconds):
+        self._put(CLOCK, seconds * 1_000_000)
+
+    def where(self):
+        """The call that failed and who made it, innermost first."""
+        call = self.map[CALL:CALL + 32].split(b"\0")[0].decode()
+        out = []
+        for w in struct.unpack_from(f"<{FRAMES}Q", self.map, WHERE):
+            if w & 1:
+                out.append("SQLite")
+            elif w:
+                program = os.path.join(BUILD, "eldergated")
+                names = subprocess.run(["addr2line", "-fsie", program, hex((w >> 1) - 1)], text=True,
+                                       stdout=subprocess.PIPE, check=False).stdout.split("\n")
+                out += [f"{f}@{at}" for f, at in zip(names[0::2], names[1::2])]
+        return f"{call} < " + " < ".join(out)

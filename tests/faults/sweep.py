@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+"""sweep: every nth call of each kind fails once, over whole roads, over starts and over stops of a real daemon.
+
+    road   the nth call after a road begins: submit, commit, publish, subscribe; n grows until a road meets no failure
+    start  the nth call of a process that makes a new store: it ends and says why, or serves; the next start is good
+    stop   the nth call after SIGTERM: it ends, in time
+
+In each run: no crash and no hang; a refusal says why and when to come again, and then it succeeds; a daemon that stops by
+itself does so with a sysexits status and a word in its log. In the end the checker finds nothing lost, nothing twice, the
+subscriber has heard of each event once, Kafka has all. After a failed sync the daemon must have stopped.
+
+EG_FAULTS=k takes about k numbers of each sweep, evenly spread, from one that the seed chooses (default: all of them);
+EG_SEED repeats the choice. B must name a build with FAULT=1: there each allocation of an arena is one that can fail.
+usage: sweep.py [--parts road,start,stop] [--kinds memory,...] [--only N]
+"""
+import argparse
+import os
+import random
+import sys
+import time
+
+import road  # first: it says where the harness is
+import harness
+from plan import KINDS, Plan
+
+SOME = int(os.environ.get("EG_FAULTS") or 0)
+SEED = int(os.environ.get("EG_SEED") or random.SystemRandom().randrange(1 << 32))
+CHAPTER = 100  # roads of one store; then it is judged
+QUIET = 3  # roads in a row that meet no failure end a sweep: threads do not count the same each time
+TELL = 12  # failures told of a sweep; then it is given up
+SERVES_EVERY = 25  # of so many stores that began with a failure, one shows that it serves
+
+
+class Part:
+    """Its kinds are swept one after the other, by the same broker."""
+
+    def __init__(self, plan):
+        self.plan, self.road = plan, None
+        self.stops = self.refused = 0
+
+    def sweep(self, kind, only=None):
+        """(failures that runs met, runs that went wrong)"""
+        self.kind, self.last = kind, 0
+        self.stops = self.refused = self.hits = self.wrong = 0
+        stride, n = 1, only or 1
+        if SOME and not only:
+            stride = max(1, self.guarded(self.count, 1) // SOME)
+            n = random.Random(f"{SEED} {type(self).__name__} {kind}").randrange(stride) + 1
+        quiet = 0
+        while quiet < QUIET and self.wrong < TELL:
+            quiet = 0 if self.guarded(self.run, n) else quiet + 1
+            n += stride
+            if only:
+                break
+        if self.road:
+            self.settle()
+        return self.hits, self.wrong
+
+    def guarded(self, doing, n):
+        try:
+            return doing(n)
+        except AssertionError as error:
+            self.wrong += 1
+            print(f"FAILED {type(self).__name__.lower()} {self.kind} {n}: {error}\n"
+                  f"  {self.plan.where() if self.plan.hit else 'nothing had failed'}\n"
+                  f"  {self.road.gateway.log_tail(1500) if self.road else ''}", flush=True)
+            self.close()
+            return True
+
+    def open(self):
+        if not self.road:
+            self.road = road.Road(self.plan)
+        return self.road
+
+    def settle(self):
+        """Takes over what the road has counted."""
+        self.stops += self.road.stopped
+        self.refused += self.road.sender.refused + self.road.cut
+        self.road.stopped = self.road.cut = self.road.sender.refused = 0
+
+    def close(self):
+        self.plan.disarm()
+        if self.road:
+            self.settle()
+            self.road.close()
+        self.road = None
+
+    def met(self, n):
+        """Has this run met a failure?"""
+        hit = self.plan.hit
+        self.hits += hit
+        self.last = max(self.last, n if hit else 0)
+        if hit and os.environ.get("VERBOSE"):
+            print(f"{self.kind} {n}: {self.plan.where()}", flush=True)
+        return hit
+
+    def judge(self):
+        faults = self.road.judge()
+        if faults:
+            raise road.Wrong("; ".join(faults[:5]))
+
+    def finish(self):
+        self.close()
+
+
+class Roads(Part):
+    def begun(self):
+        r = self.open()
+        if r.number == 0:
+            r.begin()
+        return r
+
+    def count(self, _):
+        return self.plan.count(self.kind, self.begun().go)
+
+    def run(self, n):
+        r = self.begun()
+        stopped = r.stopped
+        self.plan.arm(self.kind, n)
+        r.go()
+        hit = self.met(n)
+        if hit and self.kind == "sync":
+            self.must_stop(stopped)
+        self.plan.disarm()
+        if r.number >= CHAPTER:
+            self.finish_store()
+        return hit
+
+    def must_stop(self, stopped):
+        """Whatever a sync that failed was for: nothing more is acknowledged by that process."""
+        r = self.road
+        if "SQLite" not in self.plan.where():
+            return
+        if r.stopped == stopped:
+            harness.until(lambda: r.gateway.process.poll() is not None, "the daemon to stop after a failed sync", road.CALL)
+            r.alive()
+
+    def finish_store(self):
+        status = self.road.stop()
+        if status:
+            raise road.Wrong(f"it ended with status {status}")
+        self.judge()
+        self.close()
+
+    def finish(self):
+        if self.road:
+            self.guarded(lambda _: self.finish_store(), self.last)
+        self.close()
+
+
+class Starts(Part):
+    def count(self, _):
+        r = self.open()
+        r.forget()
+        calls = self.plan.count(self.kind, r.start)
+        self.plan.disarm()
+        r.gateway.kill()
+        return calls
+
+    def run(self, n):
+        r = self.open()
+        r.forget()
+        self.plan.arm(self.kind, n)
+        ready = r.start()
+        hit = self.met(n)
+        if not ready and not hit:
+            raise road.Wrong("it did not start, and nothing had failed")
+        self.plan.disarm()
+        if not ready and not r.start():
+            raise road.Wrong("it does not start after a start that failed")
+        if ready or self.hits % SERVES_EVERY == 0:
+            r.go()
+            r.stop()
+            self.judge()
+        else:
+            r.gateway.kill()
+        return hit
+
+
+class Stops(Part):
+    def begun(self):
+        r = self.open()
+        if not r.start():
+            raise road.Wrong("it does not start after a stop in which a call failed")
+        r.go()
+        return r
+
+    def count(self, _):
+        calls = self.plan.count(self.kind, self.begun().stop)
+        self.plan.disarm()
+        return calls
+
+    def run(self, n):
+        r = self.begun()
+        self.plan.arm(self.kind, n)
+        status = r.stop()
+        hit = self.met(n)
+        self.plan.disarm()
+        if status and (not hit or status not in road.ENDED_WELL):
+            raise road.Wrong(f"it ended with status {status}")
+        self.judge()
+        if r.number >= CHAPTER:
+            self.close()
+        return hit
+
+
+PARTS = {"road": Roads, "start": Starts, "stop": Stops}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--only", type=int)
+    a = parser.parse_args()
+    print(f"seed {SEED} (EG_SEED={SEED} repeats this run), {SOME or 'all'} numbers of each sweep", flush=True)
+    hits = wrong = 0
+    plan = Plan()
+    for part in a.parts.split(","):
+        p = PARTS[part](plan)
+        for kind in a.kinds.split(","):
+            began = time.monotonic()
+            more = p.sweep(kind, a.only)
+            hits, wrong = hits + more[0], wrong + more[1]
+            print(f"{part:5} {kind:13} {p.hits:5} failures met, up to call {p.last}; refused {p.refused}, "
+                  f"stopped {p.stops}, {time.monotonic() - began:.0f} s", flush=True)
+        p.wrong = 0
+        p.finish()
+        wrong += p.wrong
+    plan.close()
+    print(f"lane-result: {max(0, hits - wrong)} passed, {wrong} failed, 0 skipped", flush=True)
+    return 1 if wrong or not hits else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
