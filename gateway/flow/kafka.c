@@ -96,7 +96,8 @@ static enum eg_rc in_slices(struct eg_kafka *k, rd_kafka_error_t *(*call)(rd_kaf
 {
 	struct eg_kafka_slices s = eg_kafka_slices(&k->waiting);
 	for (;;) {
-		rd_kafka_error_t *e = call(k->rk, eg_kafka_slice_ms(&s, EG_KAFKA_POLL_MS));
+		int ms = eg_kafka_slice_ms(&s, EG_KAFKA_API_MS);
+		rd_kafka_error_t *e = call(k->rk, ms > EG_KAFKA_POLL_MS ? ms : EG_KAFKA_POLL_MS);
 		if (!e)
 			return EG_OK;
 		bool under_way = rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR__TIMED_OUT &&

@@ -11,6 +11,11 @@
 
 enum {
 	EG_KAFKA_POLL_MS = 100,
+	/* A call of the transaction that is taken up again forgets, if librdkafka's own thread does not
+	 * answer it within its time, which call it was; a broker's answer that comes just then takes a commit
+	 * for an abort, and an assertion ends the process (seen with 2.0). So these are long enough that an
+	 * answer comes in the first one, and never so short that a busy machine cannot keep up. */
+	EG_KAFKA_API_MS = 1000,
 	/* A request that cannot be taken up again gets longer with each try, up to the second. */
 	EG_KAFKA_ASK_MS = 1000,
 	EG_KAFKA_ASK_MOST_MS = 4000
