@@ -5,7 +5,7 @@ EG_FAULTS ?=
 
 $(B)/tests/faults/planted.so: tests/faults/planted.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE $(SANFLAGS_$(SAN)),$(CFLAGS)) -fPIC -shared -o $@ $<
 
 # Each allocation of an arena is one that can fail only in a fault build.
 .PHONY: faults

@@ -26,7 +26,6 @@ from plan import KINDS, Plan
 SOME = int(os.environ.get("EG_FAULTS") or 0)
 SEED = int(os.environ.get("EG_SEED") or random.SystemRandom().randrange(1 << 32))
 CHAPTER = 100  # roads of one store; then it is judged
-QUIET = 3  # roads in a row that meet no failure end a sweep: threads do not count the same each time
 TELL = 12  # failures told of a sweep; then it is given up
 SERVES_EVERY = 25  # of so many stores that began with a failure, one shows that it serves
 
@@ -34,20 +33,22 @@ SERVES_EVERY = 25  # of so many stores that began with a failure, one shows that
 class Part:
     """Its kinds are swept one after the other, by the same broker."""
 
+    some = SOME
+    quiet = 1  # so many runs in a row that meet no failure end a sweep
+
     def __init__(self, plan):
-        self.plan, self.road = plan, None
+        self.plan, self.road, self.calls = plan, None, None
         self.stops = self.refused = 0
 
     def sweep(self, kind, only=None):
         """(failures that runs met, runs that went wrong)"""
         self.kind, self.last = kind, 0
         self.stops = self.refused = self.hits = self.wrong = 0
-        stride, n = 1, only or 1
-        if SOME and not only:
-            stride = max(1, self.guarded(self.count, 1) // SOME)
-            n = random.Random(f"{SEED} {type(self).__name__} {kind}").randrange(stride) + 1
-        quiet = 0
-        while quiet < QUIET and self.wrong < TELL:
+        if SOME and not only and not self.calls:
+            self.guarded(self.count, 0)
+        stride, n = self.spread(only)
+        quiet = 0 if stride else self.quiet
+        while quiet < self.quiet and self.wrong < TELL:
             quiet = 0 if self.guarded(self.run, n) else quiet + 1
             n += stride
             if only:
@@ -55,6 +56,14 @@ class Part:
         if self.road:
             self.settle()
         return self.hits, self.wrong
+
+    def spread(self, only):
+        """(the step, the first number); step 0: there is nothing of this kind to fail"""
+        if only or not SOME:
+            return 1, only or 1
+        calls = self.calls[self.kind] if self.calls else 0
+        stride = max(1, calls // self.some)
+        return calls and stride, random.Random(f"{SEED} {type(self).__name__} {self.kind}").randrange(stride) + 1
 
     def guarded(self, doing, n):
         try:
@@ -104,6 +113,8 @@ class Part:
 
 
 class Roads(Part):
+    quiet = 3  # threads do not make the same calls each time
+
     def begun(self):
         r = self.open()
         if r.number == 0:
@@ -111,7 +122,7 @@ class Roads(Part):
         return r
 
     def count(self, _):
-        return self.plan.count(self.kind, self.begun().go)
+        self.calls = self.plan.count(self.begun().go)
 
     def run(self, n):
         r = self.begun()
@@ -152,10 +163,8 @@ class Starts(Part):
     def count(self, _):
         r = self.open()
         r.forget()
-        calls = self.plan.count(self.kind, r.start)
-        self.plan.disarm()
+        self.calls = self.plan.count(r.start)
         r.gateway.kill()
-        return calls
 
     def run(self, n):
         r = self.open()
@@ -178,6 +187,8 @@ class Starts(Part):
 
 
 class Stops(Part):
+    some = (SOME + 1) // 2  # each takes its time: the daemon connects, publishes, drains
+
     def begun(self):
         r = self.open()
         if not r.start():
@@ -186,9 +197,7 @@ class Stops(Part):
         return r
 
     def count(self, _):
-        calls = self.plan.count(self.kind, self.begun().stop)
-        self.plan.disarm()
-        return calls
+        self.calls = self.plan.count(self.begun().stop)
 
     def run(self, n):
         r = self.begun()
