@@ -34,6 +34,7 @@ FALLS = [f"{victim}.{act}" for victim in VICTIMS for act in ACTS]
 KINDS = [f"{a}+{b}" for a in FALLS for b in FALLS]
 PORT = 29392
 ENTRIES = 12  # of the log, at most, between two falls
+PAIRS_OF_A_TOWN = 20  # the longer its log, the longer its judgement
 
 
 def mixed(with_broker):
@@ -139,10 +140,18 @@ class Pair:
         """Killed while it stands still; else it falls again while it takes up what it left."""
         if self.when == "noticed":
             self.missed(self.first)
-        if (self.first_act, self.second_act) != ("stop", "kill"):
-            self.first.rise()
-            self.later()
-        self.second.fall(self.second_act)
+        if (self.first_act, self.second_act) == ("stop", "kill"):
+            self.second.fall(self.second_act)
+        else:
+            again = self.first.again(self.rng, self.second_act) if self.first_act == "kill" else None
+            self.town.add(self.rng)
+            self.first.rise(again)
+            if again:
+                harness.until(lambda: self.second.fallen(self.second_act), f"{self.second} to fall again: {again}")
+                self.second.has_fallen(self.second_act)
+            else:
+                self.later()
+                self.second.fall(self.second_act)
         if not self.brief[1]:
             self.missed(self.second)
         self.second.rise()
@@ -183,13 +192,15 @@ class Run:
             kinds = [kind for kind in kinds if "broker" not in kind]
             self.skipped = len(self.kinds) - len(kinds)
             print("SKIPPED: Kafka cannot be had: deploy/install-dependencies kafka", flush=True)
-        town = None
+        town, pairs = None, 0
         try:
             while kinds:
                 if not town:
-                    town = Town(f"{self.seed}-{len(kinds)}", broker)
+                    town, pairs = Town(f"{self.seed}-{len(kinds)}", broker), 0
                     town.open()
-                if not self.pair(town, kinds.pop(0)):  # what is broken must not be taken for the fault of the next
+                pairs += 1
+                # What is broken must not be taken for the fault of the next.
+                if not self.pair(town, kinds.pop(0)) or pairs == PAIRS_OF_A_TOWN:
                     town.close()
                     town = None
         finally:

@@ -79,7 +79,7 @@ class Town:
 
     def begin(self, env):
         """Starts all, with the environment of whoever it names."""
-        self.gateway.start(env.get("daemon"))
+        self.daemon.restart(env.get("daemon"))
         for a in self.agencies.values():
             a.start(env=env.get(a))
         self.subscriber.start(env.get("subscriber"))

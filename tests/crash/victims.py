@@ -51,6 +51,11 @@ class Victim:
     def pid(self):
         raise NotImplementedError
 
+    def again(self, rng, act):
+        """The environment of its next life in which it falls at the first passage of one of its points; None: it has none
+        of its own."""
+        return None
+
     def fallen(self, act):
         """It has fallen at its point."""
         return state_of(self.pid) == ("Z" if act == "kill" else "T")
@@ -98,12 +103,29 @@ def draw(rng, points):
     return f"{point}:{rng.randint(1, most)}"
 
 
+def once(points):
+    return [(point, 1) for point, _ in points]
+
+
+def is_ready(gateway):
+    while not gateway.events.empty():
+        if (gateway.events.get() or {}).get("event") == "daemon.ready":
+            return True
+    return False
+
+
 class Daemon(Victim):
     name = "daemon"
 
+    def points(self):
+        return STORE + (RELAY if self.town.broker else [])
+
     def arm(self, rng, act):
-        point = draw(rng, STORE + (RELAY if self.town.broker else []))
+        point = draw(rng, self.points())
         return point, {"daemon": environment(point, act)}
+
+    def again(self, rng, act):
+        return environment(draw(rng, once(self.points())), act)
 
     @property
     def pid(self):
@@ -115,7 +137,13 @@ class Daemon(Victim):
             self.town.gateway.process.wait(harness.PATIENCE)
 
     def restart(self, env):
-        self.town.gateway.start(env)
+        """With an environment it may fall before it is ready."""
+        g = self.town.gateway
+        if not env:
+            return g.start()
+        harness.Gateway.start(g, env, wait=False)
+        act = env["ELDERGATE_KILL_WITH"].lower()
+        return harness.until(lambda: self.fallen(act) or is_ready(g), "the daemon to be ready, or to fall")
 
     def noticed(self):
         """By an adapter: silence of three heartbeats, or a connection that is lost."""
@@ -129,9 +157,15 @@ class Adapter(Victim):
         self.agency, self.kind, self.name = agency, kind, f"{kind} adapter"
         agency.victim = self
 
+    def points(self):
+        return AGENT + ADAPTER[self.kind]
+
     def arm(self, rng, act):
-        point = draw(rng, AGENT + ADAPTER[self.kind])
+        point = draw(rng, self.points())
         return point, {self.agency: environment(point, act)}
+
+    def again(self, rng, act):
+        return environment(draw(rng, once(self.points())), act)
 
     @property
     def pid(self):
@@ -233,6 +267,9 @@ class Subscriber(Victim):
     def arm(self, rng, act):
         point = f"{rng.choice(subscriber.POINTS)}:{rng.randint(1, 4)}"
         return point, {"subscriber": {"fall": point, "act": act}}
+
+    def again(self, rng, act):
+        return {"fall": f"{rng.choice(subscriber.POINTS)}:1", "act": act}
 
     @property
     def pid(self):
