@@ -89,6 +89,7 @@ class Pair:
         self.brief = [act == "stop" and self.rng.random() < 0.3 for act in (self.first_act, self.second_act)]
         self.first_rises_first = self.rng.random() < 0.5
         self.entries = self.rng.randint(1, ENTRIES)
+        self.again = self.first.again(self.rng, self.second_act) if self.twice and self.first_act == "kill" else None
 
     def victim(self, name, agency):
         t = self.town
@@ -143,11 +144,10 @@ class Pair:
         if (self.first_act, self.second_act) == ("stop", "kill"):
             self.second.fall(self.second_act)
         else:
-            again = self.first.again(self.rng, self.second_act) if self.first_act == "kill" else None
             self.town.add(self.rng)
-            self.first.rise(again)
-            if again:
-                harness.until(lambda: self.second.fallen(self.second_act), f"{self.second} to fall again: {again}")
+            self.first.rise(self.again)
+            if self.again:
+                harness.until(lambda: self.second.fallen(self.second_act), f"{self.second} to fall again: {self.again}")
                 self.second.has_fallen(self.second_act)
             else:
                 self.later()

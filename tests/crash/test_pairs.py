@@ -35,6 +35,15 @@ class AtRest(unittest.TestCase):
         faults = self.town.judge()
         self.assertTrue([f for f in faults if f.startswith(kind + ":") and text in f], f"no {kind}: ...{text} in {faults}")
 
+    def test_a_seed_makes_a_schedule(self):
+        kinds = [kind for kind in pairs.KINDS if "broker" not in kind]
+
+        def schedules(seed):
+            drawn = [vars(pairs.Pair(self.town, seed, kind)) for kind in kinds]
+            return [{name: str(value) for name, value in d.items() if name not in ("town", "rng")} for d in drawn]
+        self.assertEqual(schedules(SEED), schedules(SEED))
+        self.assertNotEqual(schedules(SEED), schedules(SEED + 1))
+
     def subscriber(self, change, back):
         with sqlite3.connect(self.town.subscriber.path) as db:
             db.execute(change)
