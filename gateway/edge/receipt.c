@@ -87,6 +87,28 @@ Eldergate__V1__RecordResult *eg_make_result(struct eg_maker *k, unsigned index, 
 	return m;
 }
 
+static void add_results(struct eg_maker *k, const struct eg_submission *s, Eldergate__V1__Receipt *m)
+{
+	m->results = EG_MAKE_LIST(k, s->n);
+	for (unsigned i = 0; i < s->n && m->results; i++)
+		m->results[i] = eg_make_result(k, i, &s->items[i]);
+	m->n_results = k->failed ? 0 : s->n;
+}
+
+Eldergate__V1__Receipt *eg_make_rehearsed(struct eg_maker *k, const struct eg_ticket *t,
+                                          const uint8_t log_id[16], uint64_t head)
+{
+	Eldergate__V1__Receipt *m = EG_MAKE(k, Eldergate__V1__Receipt, eldergate__v1__receipt__init);
+	if (!m)
+		return NULL;
+	m->batch_id = eg_make_text(k, eg_bytes_of(t->submission.batch_id));
+	m->log_id = eg_make_id(k, log_id);
+	m->dry_run = true;
+	m->pinned_seq = head;
+	add_results(k, &t->submission, m);
+	return m;
+}
+
 Eldergate__V1__Receipt *eg_make_receipt(struct eg_maker *k, const struct eg_ticket *t, int64_t time)
 {
 	const struct eg_submission *s = &t->submission;
@@ -98,9 +120,6 @@ Eldergate__V1__Receipt *eg_make_receipt(struct eg_maker *k, const struct eg_tick
 	m->first_seq = s->first_seq;
 	m->last_seq = s->last_seq;
 	m->commit_time = eg_make_time(k, time);
-	m->results = EG_MAKE_LIST(k, s->n);
-	for (unsigned i = 0; i < s->n && m->results; i++)
-		m->results[i] = eg_make_result(k, i, &s->items[i]);
-	m->n_results = k->failed ? 0 : s->n;
+	add_results(k, s, m);
 	return m;
 }

@@ -25,6 +25,9 @@ Eldergate__V1__Receipt *eg_make_refused(struct eg_maker *k, struct eg_bytes batc
                                         const struct eg_fault *f);
 /* Of a committed submission; its results are numbered from 0. time: of the commit. */
 Eldergate__V1__Receipt *eg_make_receipt(struct eg_maker *k, const struct eg_ticket *t, int64_t time);
+/* Of a rehearsed one (flow/rehearse.h), judged by the entry `head`. */
+Eldergate__V1__Receipt *eg_make_rehearsed(struct eg_maker *k, const struct eg_ticket *t,
+                                          const uint8_t log_id[16], uint64_t head);
 Eldergate__V1__RecordResult *eg_make_result(struct eg_maker *k, unsigned index, const struct eg_item *item);
 
 #endif

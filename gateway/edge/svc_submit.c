@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "flow/rehearse.h"
 
 #include <stdlib.h>
 
@@ -149,6 +150,34 @@ static enum eg_rc fill(const struct submit *s, const struct eg_batch *b,
 	return eg_fault_why(fault, t->arena, eg_batch_items(b, t->arena, u->items, &fault->err));
 }
 
+static void delay(struct submit *s, unsigned records)
+{
+	int64_t wait = eg_quota_take(s->stream.edge->quota, s->stream.name,
+	                             s->stream.caller.who->records_per_second, records);
+	if (wait)
+		s->not_before = eg_mono_us() + wait;
+}
+
+/* A dry run is answered at once. */
+static enum eg_rc rehearse(struct submit *s, const struct eg_batch *b, struct flight *f, struct eg_worker *w,
+                           struct eg_fault *fault)
+{
+	struct eg_edge *e = s->stream.edge;
+	struct eg_maker k = {.arena = w->scratch};
+	struct eg_err err = {0};
+	uint64_t head;
+	enum eg_rc rc = eg_rehearse(e->o.intake, w->conn, f->ticket, &head, &err);
+	if (rc) {
+		eg_batch_fault(&err, fault);
+		return rc;
+	}
+	delay(s, b->n);
+	if (send_receipt(s, &k, eg_make_rehearsed(&k, f->ticket, eg_writer_log_id(e->o.writer), head)))
+		s->in_flight++;
+	flight_free(f);
+	return EG_OK;
+}
+
 /* Judges and queues. Only a message that does not decode ends the stream. */
 static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 {
@@ -170,7 +199,11 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 		rc = eg_ask_no_memory(&fault);
 	if (!rc)
 		rc = fill(s, &b, dataset, f, &fault);
-	if (!rc) {
+	if (!rc && b.dry_run) {
+		f->message = m;
+		if (!(rc = rehearse(s, &b, f, w, &fault)))
+			return;
+	} else if (!rc) {
 		unsigned n = b.n;
 		struct eg_err err = {0};
 		bool waits = false;
@@ -182,10 +215,7 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 		/* Set before done can come: land() looks at it in a later step, on this thread's heels. */
 		rc = eg_doors_put(e->doors, f->ticket, &f->place, NEVER, &waits, &err);
 		if (!rc) {
-			int64_t wait = eg_quota_take(e->quota, s->stream.name,
-			                             s->stream.caller.who->records_per_second, n);
-			if (wait)
-				s->not_before = eg_mono_us() + wait;
+			delay(s, n);
 			s->in_flight++;
 			if (waits) {
 				s->waits++;

@@ -9,7 +9,16 @@
 #include <string.h>
 
 /* SubmitRequest and ResubmitRequest. */
-enum { BATCH_ID = 1, DATASET = 2, LANE = 3, RECORDS = 4, CORRECTIONS = 3, REJECT_SEQ = 1, CORRECTED = 2 };
+enum {
+	BATCH_ID = 1,
+	DATASET = 2,
+	LANE = 3,
+	RECORDS = 4,
+	DRY_RUN = 5,
+	CORRECTIONS = 3,
+	REJECT_SEQ = 1,
+	CORRECTED = 2
+};
 /* Record. */
 enum {
 	SOURCE_KEY = 1,
@@ -354,7 +363,9 @@ enum eg_rc eg_batch_read(struct eg_bytes message, bool corrections, struct eg_ba
 			out->n++;
 		else if (w.number == LANE && !corrections && w.type == EG_WIRE_VARINT)
 			out->lane = (int32_t)w.i;
-		else if (w.number <= list)
+		else if (w.number == DRY_RUN && !corrections && w.type == EG_WIRE_VARINT)
+			out->dry_run = w.i != 0;
+		else if (w.number <= (corrections ? CORRECTIONS : DRY_RUN))
 			return eg_fail(err, EG_INVALID,
 			               "field %u of the message has another type than the protocol says",
 			               w.number);

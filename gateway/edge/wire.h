@@ -14,8 +14,9 @@
 /* The outer message. */
 struct eg_batch {
 	struct eg_bytes batch_id, dataset;
-	int lane;   /* number of the protocol's Lane; of a SubmitRequest */
-	unsigned n; /* records or corrections */
+	int lane;     /* number of the protocol's Lane; of a SubmitRequest */
+	bool dry_run; /* likewise */
+	unsigned n;   /* records or corrections */
 	struct eg_bytes message;
 };
 

@@ -271,10 +271,15 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 	return eg_fail(err, EG_INTERNAL, "a ticket of no kind");
 }
 
+enum eg_rc eg_intake_judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err *err)
+{
+	return eg_arena_why(t->arena, judge(in, t, err), err);
+}
+
 enum eg_rc eg_intake_put(struct eg_intake *in, struct eg_ticket *t, int64_t mono_deadline_us,
                          struct eg_err *err)
 {
-	enum eg_rc rc = eg_arena_why(t->arena, judge(in, t, err), err);
+	enum eg_rc rc = eg_intake_judge(in, t, err);
 	if (rc)
 		return rc;
 	size_t bytes = eg_arena_used(t->arena);

@@ -29,7 +29,9 @@ void eg_intake_close(struct eg_intake *in); /* refuses new tickets with EG_CLOSE
  * EG_DENIED, EG_LIMIT, EG_INVALID with the field; EG_DEADLINE: no room until then; EG_CLOSED. */
 enum eg_rc eg_intake_put(struct eg_intake *in, struct eg_ticket *t, int64_t mono_deadline_us,
                          struct eg_err *err);
-/* The same, and waits for the commit. The ticket is the caller's again whatever comes back; done is not
+/* Judges alone: what put would do before it queues. */
+enum eg_rc eg_intake_judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err *err);
+/* As put, and waits for the commit. The ticket is the caller's again whatever comes back; done is not
  * called. */
 enum eg_rc eg_intake_put_and_wait(struct eg_intake *in, struct eg_ticket *t, int64_t mono_deadline_us,
                                   struct eg_err *err);
