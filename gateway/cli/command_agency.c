@@ -97,7 +97,9 @@ static void tell(const struct cli *c, const struct onboarding *o, const struct o
 		printf("  purpose %s\n", o->purposes[i].code);
 	printf("\nNext:\n");
 	if (o->n_datasets)
-		printf("  eldergate submit FILE.csv --dataset %s --section %s\n", o->datasets[0].name,
+		printf("  eldergate agency test --dataset %s --section %s\n"
+		       "  eldergate submit FILE.csv --dataset %s --section %s\n",
+		       o->datasets[0].name, eg_section_name(o->datasets[0].section), o->datasets[0].name,
 		       eg_section_name(o->datasets[0].section));
 	else if (o->n_purposes)
 		printf("  eldergate subscribe --snapshot --purpose %s\n", o->purposes[0].code);

@@ -103,6 +103,36 @@ const struct command commands[] = {
                          {"days", "DAYS", "How long the certificate is good; 730 if not given", false}},
         },
         {
+                .noun = "agency",
+                .verb = "test",
+                .arguments = "",
+                .brief = "try an agency's way to the gateway with a record of which nothing is kept",
+                .text = "Tries address, connection, identity, dataset and, with --purpose, the right to "
+                        "read, in "
+                        "this order, and says of the\n"
+                        "first that fails why, and what to do. The record is made up, and the gateway only "
+                        "tells "
+                        "what it would do with it:\n"
+                        "no person, no log entry, no event comes of it (a refusal, and the read of "
+                        "--purpose, are "
+                        "logged as always).\n"
+                        "With --bus it goes the way of an adapter.",
+                .examples =
+                        "eldergate agency test --dataset registration\n"
+                        "eldergate agency test --dataset household --section registration --purpose "
+                        "subsidy-check\n"
+                        "eldergate agency test --dataset registration --bus tcp://gateway.example:7444 \\\n"
+                        "    --server-key 'rq:rM>}U?@Lns47E...' --key-file police.curve",
+                .run = agency_test,
+                .options = {{"dataset", "NAME", "The dataset that is tried", true},
+                            {"section", "SECTION",
+                             "registration, assistance, funeral or care, if the dataset is not named so",
+                             false},
+                            {"bus", "ADDRESS", "Over the bus: tcp://HOST:PORT or ipc:///PATH", false},
+                            {"server-key", "KEY", "The gateway's public key on the bus", false},
+                            {"key-file", "FILE", "The adapter's own key pair", false}},
+        },
+        {
                 .noun = "server",
                 .verb = "certificate",
                 .arguments = "[NAME,...]",

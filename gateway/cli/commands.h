@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 enum eg_rc agency_add(struct cli *c, struct eg_err *err);
+enum eg_rc agency_test(struct cli *c, struct eg_err *err);
 enum eg_rc server_certificate(struct cli *c, struct eg_err *err);
 enum eg_rc server_key(struct cli *c, struct eg_err *err);
 enum eg_rc population_generate(struct cli *c, struct eg_err *err);
