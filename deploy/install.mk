@@ -1,4 +1,4 @@
-# `make install DESTDIR= PREFIX=/usr`: the programs, the units, the mapping files to begin from, the documents. Installs no configuration: a default that
+# `make install DESTDIR= PREFIX=/usr`: the programs, completion for bash, the units, the mapping files to begin from, the documents. Installs no configuration: a default that
 # opens a port would be worse than none.
 
 DESTDIR ?=
@@ -8,6 +8,8 @@ PREFIX  ?= /usr
 install: programs ## installs into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/eldergated $(DESTDIR)$(PREFIX)/sbin/eldergated
 	install -D -m 755 $(B)/eldergate $(DESTDIR)$(PREFIX)/bin/eldergate
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(B)/eldergate completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/eldergate
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in eldergated eldergate-adapter@; do sed 's|/usr/|$(PREFIX)/|g' deploy/systemd/$$unit.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; done

@@ -151,6 +151,7 @@ const struct command commands[] = {
         {
                 .noun = "server",
                 .verb = "key",
+                .arguments = "",
                 .brief = "print the daemon's public key on the bus",
                 .text = "What adapters need as server_key. Its pair is DIR/bus.key, made at the first start "
                         "of "
@@ -582,6 +583,19 @@ const struct command commands[] = {
                 .options = {{"keep", "DIR", "Work in DIR, and leave it there", false},
                             {"elders", "N", "Elders that each agency knows; 1000 if not given", false},
                             {"seed", "NUMBER", "Of the population; 20260302 if not given", false}},
+        },
+        {
+                .noun = "completion",
+                .verb = "",
+                .arguments = "bash",
+                .at_least = 1,
+                .at_most = 1,
+                .brief = "print what makes the shell complete these commands",
+                .text = "`make install` puts it where bash looks for it. Anybody else loads it from "
+                        "~/.bashrc.",
+                .examples = "eldergate completion bash >~/.eldergate-completion\n"
+                            "echo '. ~/.eldergate-completion' >>~/.bashrc",
+                .run = shell_completion,
         },
 };
 const unsigned n_commands = sizeof commands / sizeof *commands;

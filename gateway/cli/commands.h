@@ -31,5 +31,6 @@ enum eg_rc case_show(struct cli *c, struct eg_err *err);
 enum eg_rc case_resolve(struct cli *c, struct eg_err *err);
 enum eg_rc status(struct cli *c, struct eg_err *err);
 enum eg_rc demo(struct cli *c, struct eg_err *err);
+enum eg_rc shell_completion(struct cli *c, struct eg_err *err);
 
 #endif

@@ -53,6 +53,7 @@ class Offline(unittest.TestCase):
             one = run("help", *filter(None, (noun, verb)))
             self.assertEqual(one.status, 0, one)
             self.assertIn("For example", one.out, (noun, verb))
+            self.assertNotIn("(null)", one.out)
             self.assertIn(f"eldergate {noun}", one.out.split("For example")[1])
 
     def test_what_is_not_understood(self):
