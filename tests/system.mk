@@ -60,6 +60,11 @@ python: programs python-stubs ## the Python example client against a real gatewa
 python-pypi: programs ## the same with the grpcio of today, from PyPI
 	$(Q)B=$(B) tests/clients/python/run pypi
 
+# SKIPPED where there is no promtool.
+.PHONY: promtool
+promtool: programs python-stubs ## Prometheus's own linter on the metrics of a gateway at work
+	$(Q)B=$(B) tests/promtool
+
 # What people debug with, by reflection: SKIPPED where the tools cannot be fetched.
 .PHONY: reflection
 reflection: programs python-stubs ## grpcurl and buf curl against a real gateway

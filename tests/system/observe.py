@@ -141,6 +141,59 @@ def _check(family):
             raise Wrong(f"{family.name}: the buckets are not cumulative up to _count")
 
 
+# ---- what `promtool check metrics` says beyond the format: the naming rules of Prometheus's own linter ----
+
+BASE_UNITS = ("amperes", "bytes", "celsius", "grams", "joules", "kelvin", "meters", "metres", "moles", "seconds", "volts")
+OTHER_UNITS = {"minutes": "seconds", "hours": "seconds", "days": "seconds", "weeks": "seconds", "kelvins": "kelvin",
+               "fahrenheit": "celsius", "rankine": "celsius", "inches": "meters", "yards": "meters", "miles": "meters",
+               "bits": "bytes", "calories": "joules", "pounds": "grams", "ounces": "grams"}
+PREFIXES = ("pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi", "mega", "mibi", "giga",
+            "gibi", "tera", "tebi", "peta", "pebi")
+ABBREVIATIONS = ("s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d")
+CAMEL = re.compile(r"[a-z][A-Z]")
+
+
+def _unit_faults(name):
+    for part in name.split("_"):
+        base = OTHER_UNITS.get(part) or next((u for u in BASE_UNITS for p in PREFIXES if part == p + u), None)
+        if base:
+            yield f"{name}: use the base unit {base} instead of {part}"
+        if part in ABBREVIATIONS:
+            yield f"{name}: {part} is an abbreviation of a unit"
+
+
+def lint(text):
+    """What is wrong with the names of well-formed metrics, as a list of complaints."""
+    faults = []
+    helps = {}
+    for family in parse(text).values():
+        name, kind = family.name, family.kind
+        faults += _unit_faults(name)
+        if kind == "untyped":
+            faults.append(f"{name}: it has no type")
+        if kind != "counter" and name.endswith("_total"):
+            faults.append(f"{name}: only counters end in _total")
+        for suffix in ("_bucket", "_count", "_sum"):
+            if name.endswith(suffix) and kind != "histogram":
+                faults.append(f"{name}: {suffix} is reserved for histograms and summaries")
+        for other in ("counter", "gauge", "histogram", "summary"):
+            if re.search(f"_{other}(_|$)", name.lower()):
+                faults.append(f"{name}: the type does not belong into the name")
+        if ":" in name:
+            faults.append(f"{name}: colons are for recording rules")
+        for labels in {tuple(n for n, _ in labels) for _, labels in family.samples}:
+            for label in labels:
+                if label == "quantile" or (label == "le" and kind != "histogram"):
+                    faults.append(f"{name}: the label {label} is reserved")
+                if CAMEL.search(label):
+                    faults.append(f"{name}: the label {label} is not in snake_case")
+        if CAMEL.search(name):
+            faults.append(f"{name}: it is not in snake_case")
+        if helps.setdefault(family.help, name) != name:
+            faults.append(f"{name}: it has the help of {helps[family.help]}")
+    return faults
+
+
 def metric(port, name, **labels):
     """One sample's value now; 0 when it is not there yet."""
     family = parse(fetch(port)[1])[name]

@@ -61,6 +61,31 @@ class Format(unittest.TestCase):
                 observe.parse(GOOD.replace(old, new))
 
 
+class Linter(unittest.TestCase):
+    """The linter tells good names from bad: promtool's own rules."""
+
+    def complaints(self, name, kind="gauge", labels=""):
+        return observe.lint(f"# HELP {name} Some.\n# TYPE {name} {kind}\n{name}{labels} 1\n")
+
+    def test_good(self):
+        self.assertEqual(observe.lint(GOOD.replace("h_", "wait_seconds_").replace(" h ", " wait_seconds ")), [])
+        for name, kind in (("a_total", "counter"), ("a_seconds", "gauge"), ("a_bytes", "gauge"), ("discounts", "gauge")):
+            self.assertEqual(self.complaints(name, kind), [])
+
+    def test_bad(self):
+        for name, kind, labels, word in (
+                ("a_milliseconds", "gauge", "", "base unit seconds"), ("a_kilobytes_total", "counter", "", "base unit bytes"),
+                ("a_hours", "gauge", "", "base unit seconds"), ("a_ms", "gauge", "", "abbreviation"),
+                ("a_total", "gauge", "", "_total"), ("a_count", "gauge", "", "_count"), ("a_bucket", "gauge", "", "_bucket"),
+                ("a_gauge", "gauge", "", "type"), ("a_counter_total", "counter", "", "type"), ("a:b", "gauge", "", "colons"),
+                ("aB", "gauge", "", "snake_case"), ("a", "gauge", '{someLabel="1"}', "snake_case"),
+                ("a", "gauge", '{le="1"}', "reserved"), ("a", "gauge", '{quantile="1"}', "reserved"),
+                ("a", "untyped", "", "no type")):
+            told = self.complaints(name, kind, labels)
+            self.assertTrue(told and word in told[0], (name, told))
+        self.assertIn("help", observe.lint("# HELP one X.\n# TYPE one gauge\none 1\n# HELP two X.\n# TYPE two gauge\ntwo 1\n")[0])
+
+
 class Observability(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -100,6 +125,9 @@ class Observability(unittest.TestCase):
         for _, name, label, _ in rows:
             for _, labels in families[name].samples:
                 self.assertEqual([n for n, _ in labels if n != "le"], [label] if label else [])
+
+    def test_names_are_as_promtool_wants_them(self):
+        self.assertEqual(observe.lint(observe.fetch(self.port)[1]), [])
 
     def test_counters_move_with_what_happens(self):
         names = [("eldergate_records_total", {"outcome": "applied"}), ("eldergate_batches_total", {"agency": "police"}),
