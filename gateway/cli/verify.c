@@ -43,6 +43,11 @@ bool verify_erased(struct eg_bytes stored)
 	return stored.len == EG_HASH_SIZE;
 }
 
+bool verify_places(enum eg_entry_kind kind)
+{
+	return kind == EG_ENTRY_CHANGE || kind == EG_ENTRY_STALE;
+}
+
 enum eg_rc verify_entry(struct verify *v, uint64_t seq, bool claim, bool effect, struct eg_entry *out,
                         struct eg_err *err)
 {
@@ -74,6 +79,17 @@ static enum eg_rc find_key(struct verify *v, struct eg_err *err)
 	return EG_OK;
 }
 
+/* Source records are walked by their rows, so nothing but the log tells of the newest ones. */
+static enum eg_rc check_placed(struct verify *v, struct eg_err *err)
+{
+	if (v->result->erased_parts || v->placed >= v->claim_entries)
+		return EG_OK;
+	return eg_fail(err, EG_CORRUPT,
+	               "the log holds %" PRIu64 " claims, and the source records have versions for %" PRIu64
+	               " of them: a record is missing",
+	               v->claim_entries, v->placed);
+}
+
 enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, struct verify_result *out,
                           struct eg_err *err)
 {
@@ -101,6 +117,8 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = verify_sources(&v, err);
 	if (!rc)
 		rc = verify_cases(&v, err);
+	if (!rc)
+		rc = check_placed(&v, err);
 	if (!rc)
 		rc = verify_lists(&v, err);
 	free(v.facts);

@@ -11,7 +11,7 @@
  * (verify_sources.c) cases   each is what the log says of it, and its open persons say so too; each reject is
  * what its entry holds; each reviewed link is somebody's decision; whom the police lag behind waits for a
  * case or has one (verify_cases.c) lists: each full list's row is what its entry tells (verify_lists.c)
- * Memory: 40 bytes for each entry (verify_facts.c), and what grows with the number of cases. Erased parts are
+ * Memory: 48 bytes for each entry (verify_facts.c), and what grows with the number of cases. Erased parts are
  * counted and passed over. Thread: one calls; rows are looked at by one thread a CPU (verify_pages.h). */
 #ifndef EG_CLI_VERIFY_H
 #define EG_CLI_VERIFY_H
@@ -57,10 +57,12 @@ struct verify {
 	struct verify_fact *facts; /* of entry seq at seq - 1 */
 	uint8_t salt[16];          /* of this run's facts */
 	struct eg_arena *lasting;  /* of what the log says of cases */
-	struct eg_table cases; /* their ids → the seq of the entry that first named each, as a pointer */
-	uint64_t n_cases;      /* of that table */
-	uint64_t quarantines;  /* QUARANTINE entries */
-	uint64_t list_entries; /* LIST entries */
+	struct eg_table cases;  /* their ids → the seq of the entry that first named each, as a pointer */
+	uint64_t n_cases;       /* of that table */
+	uint64_t quarantines;   /* QUARANTINE entries */
+	uint64_t list_entries;  /* LIST entries */
+	uint64_t claim_entries; /* CHANGE and STALE entries */
+	uint64_t placed; /* of those: that a version of a source record names, or a decision took down */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
@@ -76,7 +78,8 @@ enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const s
  * again. 0: it says nothing of the kind, or was not understood: whoever asks reads the entry. */
 struct verify_fact {
 	uint64_t claim;   /* of the claim it holds, and of its source key */
-	uint64_t version; /* of that claim as a version of its source key */
+	uint64_t version; /* of that claim as a version of its source key, wherever it stands */
+	uint64_t place;   /* verify_place of where it says that it stands */
 	uint64_t person;  /* of whose newest version it makes */
 	uint64_t effect;  /* of that and the view that follows */
 	int64_t holder;   /* row of the person that holds the claim now; verify_persons fills it in */
@@ -84,6 +87,8 @@ struct verify_fact {
 struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq); /* NULL: there is no such entry */
 uint64_t verify_claim_fact(const struct verify *v, const uint8_t token[16], struct eg_bytes canon);
 uint64_t verify_version_fact(const struct verify *v, const uint8_t token[16], const struct eg_version *x);
+/* A version's place in its source record; not 0. */
+uint64_t verify_place(int64_t version, uint32_t mapping_revision);
 uint64_t verify_person_fact(const struct verify *v, const uint8_t person[16], int64_t version);
 uint64_t verify_effect_fact(const struct verify *v, const uint8_t person[16], int64_t version,
                             enum eg_life life, const uint8_t view_digest[16], int64_t authority);
@@ -99,5 +104,7 @@ enum eg_rc verify_blame(struct verify *v, uint64_t seq, enum eg_rc rc, struct eg
 enum eg_rc verify_entry(struct verify *v, uint64_t seq, bool claim, bool effect, struct eg_entry *out,
                         struct eg_err *err);
 bool verify_erased(struct eg_bytes stored); /* the commitment is there, the part is not */
+/* An entry whose claim a source record has as a version of its own. */
+bool verify_places(enum eg_entry_kind kind);
 
 #endif

@@ -188,6 +188,19 @@ static void token_of(const struct verify *v, const struct eg_claim *c, const str
 	eg_source_token(v->a->vault, c->agency, c->dataset, key, out);
 }
 
+/* Content that fell may have stood at its version by a confirmation: its entry is then that of an older one.
+ */
+static bool is_of(const struct eg_reject_row *r, const struct eg_claim *c, bool fell)
+{
+	if (!eg_bytes_equal(c->agency, eg_bytes_of(r->agency)) ||
+	    !eg_bytes_equal(c->dataset, eg_bytes_of(r->dataset)))
+		return false;
+	if (c->version != r->version)
+		return fell && c->version < r->version;
+	return c->mapping_revision == r->mapping_revision ||
+	       (fell && c->mapping_revision < r->mapping_revision);
+}
+
 static enum eg_rc check_reject(struct verify *v, const struct eg_reject_row *r, uint64_t *quarantined,
                                struct eg_err *err)
 {
@@ -206,10 +219,10 @@ static enum eg_rc check_reject(struct verify *v, const struct eg_reject_row *r, 
 		return EG_OK;
 	if ((rc = eg_canon_claim_read(e.claim_part, v->side, &c, err)))
 		return verify_blame(v, r->seq, rc, err);
-	if (!eg_bytes_equal(c.agency, eg_bytes_of(r->agency)) ||
-	    !eg_bytes_equal(c.dataset, eg_bytes_of(r->dataset)) || c.version != r->version ||
-	    c.mapping_revision != r->mapping_revision)
+	if (!is_of(r, &c, e.header.kind != EG_ENTRY_QUARANTINE))
 		return wrong_reject(v, r, "is of another agency, dataset or version than its claim", err);
+	v->placed += verify_places(e.header.kind) && c.version == r->version &&
+	             c.mapping_revision == r->mapping_revision;
 	eg_version_of_claim(v->a->vault, &c, &made);
 	token_of(v, &c, &made, token);
 	if (memcmp(token, r->source, sizeof token) != 0)

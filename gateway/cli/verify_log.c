@@ -228,7 +228,7 @@ static void note_facts(const struct verify *v, const struct seen *s)
 	struct verify_fact *f = verify_fact_of(v, h->seq);
 	if (!f)
 		return;
-	if (s->has_claim && h->kind != EG_ENTRY_QUARANTINE) {
+	if (s->has_claim && verify_places(h->kind)) {
 		uint8_t token[EG_TOKEN_SIZE];
 		eg_source_token(v->a->vault, s->claim.agency, s->claim.dataset, s->claim.source_key, token);
 		f->claim = verify_claim_fact(v, token, s->e.claim_part);
@@ -236,6 +236,7 @@ static void note_facts(const struct verify *v, const struct seen *s)
 			struct eg_version x;
 			eg_version_of_claim(v->a->vault, &s->claim, &x);
 			f->version = verify_version_fact(v, token, &x);
+			f->place = verify_place(x.version, x.mapping_revision);
 		}
 	}
 	if (s->e.has_effect && e->has_person) {
@@ -359,6 +360,7 @@ static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_
 		return rc;
 	w->v->quarantines += e->header.kind == EG_ENTRY_QUARANTINE;
 	w->v->list_entries += e->header.kind == EG_ENTRY_LIST;
+	w->v->claim_entries += verify_places(e->header.kind);
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }

@@ -1,0 +1,108 @@
+/* `log verify` finds nothing in what the gateway's own writer made, whatever was sent and decided. (What it
+ * does find is tests/system/test_cli_verify.py's.) Random tests print their seed and take it back from
+ * EG_SEED. */
+#include "../flow/road_world.h"
+
+#include "cli/verify.h"
+
+enum { HISTORIES = 12 };
+
+static struct road *r;
+
+static int set_up(void **state)
+{
+	(void)state;
+	r = road_open(NULL);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	road_close(r, true);
+	return 0;
+}
+
+static struct verify_result verified(void)
+{
+	struct eg_err err = {0};
+	struct eg_bytes id;
+	struct archive a = {.store = r->store, .conn = r->reader, .vault = r->vault};
+	struct verify_result result;
+	const struct verify_options o = {0};
+	assert_ok(eg_get_meta(a.conn, "log_id", r->arena, &id, &err), err);
+	assert_int_equal(id.len, sizeof a.log_id);
+	memcpy(a.log_id, id.p, sizeof a.log_id);
+	assert_ok(verify_archive(&a, &o, &result, &err), err);
+	return result;
+}
+
+/* Of every case that is open; conflicts are decided for one of their contents, the rest for one person or
+ * two. */
+static void decide_all(void)
+{
+	struct eg_case_row *rows;
+	struct eg_err err = {0};
+	unsigned n;
+	assert_ok(eg_list_cases(r->reader, 0, 0, EG_CASE_OPEN, 500, r->arena, &rows, &n, &err), err);
+	for (unsigned i = 0; i < n; i++) {
+		struct eg_case_body body;
+		enum eg_rc ignored; /* an earlier decision may have closed it, or said otherwise */
+		road_case(r, rows[i].id, &body);
+		const uint8_t *digest = body.n_digests ? body.digests[road_below(body.n_digests)] : NULL;
+		enum eg_decision_kind kind = digest          ? EG_DECIDE_UPHOLD
+		                             : road_below(2) ? EG_DECIDE_LINK
+		                                             : EG_DECIDE_APART;
+		eg_ticket_free(road_decide(r, rows[i].id, kind, digest, &ignored));
+	}
+}
+
+/* The content that falls stood at this version only because a newer version repeated it. */
+static void a_repeated_content_falls(void **state)
+{
+	(void)state;
+	struct eg_case_row *rows;
+	struct eg_case_body body;
+	struct eg_err err = {0};
+	uint64_t seq, again;
+	unsigned n, other;
+	road_outcome(road_one(r, "police", "hukou", "k", 1, 3, "王一", 15, "1", 0), &seq);
+	assert_int_equal(road_outcome(road_one(r, "police", "hukou", "k", 2, 3, "王一", 15, "1", 0), &again),
+	                 EG_UNCHANGED);
+	assert_int_equal(seq, again);
+	assert_int_equal(road_outcome(road_one(r, "police", "hukou", "k", 2, 3, "王二", 15, "1", 0), NULL),
+	                 EG_QUARANTINED);
+	assert_ok(eg_list_cases(r->reader, 0, 0, EG_CASE_OPEN, 2, r->arena, &rows, &n, &err), err);
+	assert_int_equal(n, 1);
+	road_case(r, rows[0].id, &body);
+	assert_int_equal(body.n_digests, 2);
+	other = body.seqs[0] == seq ? 1 : 0;
+	eg_ticket_free(road_decide(r, rows[0].id, EG_DECIDE_UPHOLD, body.digests[other], NULL));
+	assert_int_equal(verified().rejects, 2);
+}
+
+static void histories(void **state)
+{
+	road_read_seed(state);
+	for (unsigned i = 0; i < HISTORIES; i++) {
+		struct world w;
+		world_make(&w, 20 + road_below(60), 3);
+		world_send(&w, r, false, false);
+		decide_all();
+		world_shuffle(&w);
+		world_send(&w, r, false, false);
+		decide_all();
+		free(w.ops);
+		assert_int_equal(verified().entries, road_head(r));
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(a_repeated_content_falls, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(histories, set_up, tear_down)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
