@@ -292,17 +292,25 @@ static enum eg_rc check_link(struct verify *v, const struct eg_link_row *l, int6
 	return EG_OK;
 }
 
-/* Rows of links are never deleted, so they run from 1 without gaps. */
+/* Rows of links are never deleted, so they run from 1 without gaps. How many a decision made the log does not
+ * say. */
 static enum eg_rc check_links(struct verify *v, struct eg_err *err)
 {
-	enum eg_rc rc = EG_OK;
+	int64_t stored;
+	enum eg_rc rc = eg_count_links(v->a->conn, &stored, err);
 	for (int64_t at = 1; !rc; at++) {
 		struct eg_link_row l;
 		rc = eg_get_link(v->a->conn, at, &l, err);
 		if (!rc)
 			rc = check_link(v, &l, at, err);
 	}
-	return rc == EG_EMPTY ? EG_OK : rc;
+	if (rc == EG_EMPTY)
+		rc = (uint64_t)stored == v->result->links
+		             ? EG_OK
+		             : eg_fail(err, EG_CORRUPT,
+		                       "%" PRId64 " links are stored, and their rows run from 1 to %" PRIu64,
+		                       stored, v->result->links);
+	return rc;
 }
 
 enum eg_rc verify_cases(struct verify *v, struct eg_err *err)

@@ -140,6 +140,11 @@ enum eg_rc eg_each_alias(struct eg_conn *c, void (*each)(void *arg, const struct
 	return eg_query_end(&q);
 }
 
+enum eg_rc eg_count_links(struct eg_conn *c, int64_t *n, struct eg_err *err)
+{
+	return eg_query_number(c, EG_ST_COUNT_LINKS, NULL, n, err);
+}
+
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
                          struct eg_link_row **out, unsigned *n, struct eg_err *err)
 {

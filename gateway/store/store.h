@@ -186,6 +186,7 @@ enum eg_rc eg_each_alias(struct eg_conn *c, void (*each)(void *arg, const struct
 enum eg_rc eg_list_links(struct eg_conn *c, const uint8_t token[16], struct eg_arena *a,
                          struct eg_link_row **out, unsigned *n, struct eg_err *);
 enum eg_rc eg_get_link(struct eg_conn *c, int64_t row, struct eg_link_row *out, struct eg_err *err);
+enum eg_rc eg_count_links(struct eg_conn *c, int64_t *n, struct eg_err *err);
 enum eg_rc eg_get_entry(struct eg_conn *c, uint64_t seq, struct eg_arena *a, struct eg_log_row *out,
                         struct eg_err *);
 /* Entries with seq > after, ascending, at most max and at most max_bytes (at least one if there is one). */

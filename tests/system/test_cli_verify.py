@@ -296,6 +296,11 @@ class Verify(unittest.TestCase):
             db.execute("INSERT INTO link (a, b, kind, seq) VALUES (?, ?, 1, 7)", (a, b))
         self.altered(link, "entry 7: the link of row 1 names it, and it is no decision")
 
+        def behind_a_gap(db):
+            a, b = (r[0] for r in db.execute("SELECT token FROM source_key ORDER BY token LIMIT 2"))
+            db.execute("INSERT INTO link (row, a, b, kind, seq) VALUES (2, ?, ?, 1, 7)", (a, b))
+        self.altered(behind_a_gap, "1 links are stored, and their rows run from 1 to 0")
+
         def lag(db):
             db.execute("INSERT INTO lag (person, since) VALUES (3, 5)")
             return db.execute("SELECT last_seq FROM person WHERE row = 3").fetchone()[0]
