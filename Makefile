@@ -23,6 +23,9 @@ WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDEN   := -fstack-protector-strong -fPIE
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANFLAGS_tsan := -fsanitize=thread
+# What libFuzzer needs of the code under it, and lines counted for llvm-cov; clang alone has these.
+SANFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fprofile-instr-generate=/dev/null -fcoverage-mapping
 ifneq ($(SAN),)
 OPT      := -O1 -g -fno-omit-frame-pointer $(SANFLAGS_$(SAN))
 CSTD     := $(filter-out -D_FORTIFY_SOURCE=2,$(CSTD))
