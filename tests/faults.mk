@@ -1,6 +1,6 @@
 # Every nth call of the daemon fails once, descriptors and threads run out, the clock jumps: tests/faults/sweep.py tells how.
 
-# So many numbers of each sweep; empty: all of them, which takes two hours.
+# So many numbers of each sweep; empty: all of them, which takes two to three hours.
 EG_FAULTS ?=
 
 $(B)/tests/faults/planted.so: tests/faults/planted.c
