@@ -386,8 +386,8 @@ static sqlite3_vfs *real, weak;
 static const sqlite3_io_methods
         *real_methods[KINDS]; /* they differ: a WAL is not locked, nor has it shared memory */
 static sqlite3_io_methods weak_methods[KINDS];
-static int write_answer[KINDS], sync_answer[KINDS]; /* SQLITE_OK: do it */
-static long writes, syncs[KINDS];                   /* asked for */
+static int write_answer[KINDS], sync_answer[KINDS], read_answer[KINDS]; /* SQLITE_OK: do it */
+static long writes, syncs[KINDS];                                       /* asked for */
 
 static int kind_of(sqlite3_file *f)
 {
@@ -408,6 +408,12 @@ static int weak_sync(sqlite3_file *f, int flags)
 	return answer ? answer : real_methods[kind_of(f)]->xSync(f, flags);
 }
 
+static int weak_read(sqlite3_file *f, void *p, int len, sqlite3_int64 at)
+{
+	int answer = read_answer[kind_of(f)];
+	return answer ? answer : real_methods[kind_of(f)]->xRead(f, p, len, at);
+}
+
 static int weak_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
 {
 	(void)vfs;
@@ -418,6 +424,7 @@ static int weak_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
 		weak_methods[kind] = *f->pMethods;
 		weak_methods[kind].xWrite = weak_write;
 		weak_methods[kind].xSync = weak_sync;
+		weak_methods[kind].xRead = weak_read;
 		f->pMethods = &weak_methods[kind];
 	}
 	return code;
@@ -435,6 +442,7 @@ static struct eg_store *open_weak(int64_t wal_pages)
 	}
 	memset(write_answer, 0, sizeof write_answer);
 	memset(sync_answer, 0, sizeof sync_answer);
+	memset(read_answer, 0, sizeof read_answer);
 	struct eg_store_options o = options();
 	o.vfs = "weak";
 	o.wal_pages = wal_pages;
@@ -534,6 +542,34 @@ static void a_failed_sync_is_the_end(void **state)
 	}
 }
 
+/* What the unix VFS makes of EIO, and SQLite of that a damaged file. */
+static void a_refused_read_is_no_damage(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct eg_err err = {0};
+		struct eg_conn *c = NULL;
+		struct eg_arena *a = eg_arena_new(4 << 20);
+		struct eg_log_row *rows;
+		unsigned n = 0;
+		struct eg_store *s = open_weak(kind == DATABASE ? 1 : 100000);
+		assert_ok(append(s, 5, 3000, &err), err);
+		assert_ok(eg_store_reader(s, &c, &err), err);
+		assert_ok(eg_read_begin(c, &err), err);
+		read_answer[kind] = SQLITE_IOERR_CORRUPTFS;
+		assert_rc(eg_list_entries(c, 0, 100, 1 << 20, a, &rows, &n, &err), EG_IO);
+		assert_false(err.fatal);
+		read_answer[kind] = SQLITE_OK;
+		assert_ok(eg_list_entries(c, 0, 100, 1 << 20, a, &rows, &n, &err), err);
+		assert_true(n >= 5);
+		eg_read_end(c);
+		eg_arena_free(a);
+		eg_conn_close(c);
+		assert_ok(append(s, 5, 3000, &err), err);
+		eg_store_close(s);
+	}
+}
+
 #ifdef EG_FAULT
 static void every_step_may_fail(void **state)
 {
@@ -576,6 +612,7 @@ int main(void)
 	        T(a_full_disk_gets_the_room_of_its_wal_back),
 	        T(a_full_disk_during_a_checkpoint_keeps_the_commit),
 	        T(a_failed_sync_is_the_end),
+	        T(a_refused_read_is_no_damage),
 #ifdef EG_FAULT
 	        T(every_step_may_fail),
 #endif
