@@ -102,9 +102,13 @@ class Pair:
         print(f"{self.kind}: {self.first} at {point}, {self.second} {self.when}{order}"
               f"{', brief' if any(self.brief) else ''}", flush=True)
         t = self.town
+        early = self.first is t.sources["table"]  # rows cannot be written to a database that has fallen
         t.add(self.rng)
+        if early:
+            t.add(self.rng)
         t.begin(env)
-        t.add(self.rng)
+        if not early:
+            t.add(self.rng)
         harness.until(lambda: self.first.fallen(self.first_act), f"{self.first} to {self.first_act} at {point}")
         self.first.has_fallen(self.first_act)
         (self.twice_down if self.twice else self.both_down)()
