@@ -1,0 +1,201 @@
+package client
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	pb "eldergate.example/client/eldergatev1"
+	"eldergate.example/verify/proof"
+	"golang.org/x/mod/sumdb/note"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+func connect(t *testing.T, g *gateway) (context.Context, *grpc.ClientConn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second) // so that a broken run ends
+	conn, err := Connect(g.target(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		cancel()
+	})
+	return ctx, conn
+}
+
+// submit sends batches and returns how many records had each outcome.
+func submit(t *testing.T, ctx context.Context, s *Submitter, next func() (Batch, bool)) map[pb.Outcome]int {
+	t.Helper()
+	outcomes := map[pb.Outcome]int{}
+	err := s.Run(ctx, next, func(r *pb.Receipt) {
+		for _, one := range r.Results {
+			outcomes[one.Outcome]++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcomes
+}
+
+func TestSubmitResumesAfterAKill(t *testing.T) {
+	const n, size = 60, 30
+	g := start(t)
+	ctx, conn := connect(t, g)
+	s := &Submitter{Conn: conn, Dataset: "registration", Attempts: 50}
+	receipts, records, restarted := map[string]int{}, 0, make(chan bool)
+	err := s.Run(ctx, batches(0, n, size), func(r *pb.Receipt) {
+		if r.Status != nil {
+			t.Errorf("batch %s was refused: %v", r.BatchId, r.Status)
+		}
+		receipts[r.BatchId]++
+		records += len(r.Results)
+		if len(receipts) == 20 {
+			g.kill()
+			go func() {
+				g.start()
+				close(restarted)
+			}()
+		}
+	})
+	<-restarted
+	if err != nil || s.Breaks == 0 {
+		t.Fatalf("%v, after %d breaks", err, s.Breaks)
+	}
+	if len(receipts) != n || records != n*size {
+		t.Errorf("%d of %d batches have a receipt, for %d records", len(receipts), n, records)
+	}
+	for id, times := range receipts {
+		if times != 1 {
+			t.Errorf("batch %s has %d receipts", id, times)
+		}
+	}
+	again := submit(t, ctx, &Submitter{Conn: conn, Dataset: "registration"}, batches(0, n, size))
+	if len(again) != 1 || again[pb.Outcome_OUTCOME_UNCHANGED] != n*size {
+		t.Errorf("sent again, every record is unchanged: %v", again)
+	}
+}
+
+func TestAMistakeIsNotRepeated(t *testing.T) {
+	g := start(t)
+	ctx, conn := connect(t, g)
+	s := &Submitter{Conn: conn, Dataset: "none"}
+	var refused *pb.Receipt
+	if err := s.Run(ctx, batches(0, 1, 1), func(r *pb.Receipt) { refused = r }); err != nil || refused.GetStatus() == nil {
+		t.Errorf("a batch of an unknown dataset is refused by its receipt: %v, %v", err, refused)
+	}
+	f := &Subscriber{Conn: conn, Purpose: "none", Store: &MemoryStore{}}
+	if err := f.Run(ctx, nil); err == nil || f.Breaks != 1 {
+		t.Errorf("a purpose that is not granted ends it at once: %v after %d", err, f.Breaks)
+	}
+}
+
+func live(m *pb.SubscribeResponse) bool {
+	for _, item := range m.Items {
+		if item.GetProgress().GetLive() {
+			return true
+		}
+	}
+	return false
+}
+
+func follow(t *testing.T, ctx context.Context, conn *grpc.ClientConn, store *MemoryStore) {
+	t.Helper()
+	if err := (&Subscriber{Conn: conn, Purpose: "test", Store: store}).Run(ctx, live); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same(a, b *MemoryStore) bool {
+	if len(a.People) != len(b.People) {
+		return false
+	}
+	for ref, p := range a.People {
+		q := b.People[ref]
+		if q == nil || p.Version != q.Version || p.Life != q.Life || p.MergedInto != q.MergedInto || len(p.Fields) != len(q.Fields) {
+			return false
+		}
+		for name, value := range p.Fields {
+			if !proto.Equal(value, q.Fields[name]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func TestSubscriberConverges(t *testing.T) {
+	const size = 25
+	g := start(t)
+	ctx, conn := connect(t, g)
+	s := &Submitter{Conn: conn, Dataset: "registration"}
+	submit(t, ctx, s, batches(0, 10, size))
+	store := &MemoryStore{}
+	follow(t, ctx, conn, store)
+	if store.Cursor() == nil || len(store.People) != 10*size {
+		t.Fatalf("%d people after the snapshot", len(store.People))
+	}
+	submit(t, ctx, s, batches(10*size, 10, size))
+	g.kill()
+	restarted := make(chan bool)
+	go func() {
+		g.start()
+		close(restarted)
+	}()
+	f := &Subscriber{Conn: conn, Purpose: "test", Store: store, Attempts: 50}
+	if err := f.Run(ctx, live); err != nil || f.Breaks == 0 {
+		t.Fatalf("%v, after %d breaks", err, f.Breaks)
+	}
+	<-restarted
+	fresh := &MemoryStore{}
+	follow(t, ctx, conn, fresh)
+	if len(fresh.People) != 20*size || !same(store, fresh) {
+		t.Errorf("%d people by resuming, %d from a snapshot", len(store.People), len(fresh.People))
+	}
+	if fresh.People[""] != nil || store.Applied != 20*size {
+		t.Errorf("%d applied", store.Applied)
+	}
+}
+
+func TestProof(t *testing.T) {
+	g := start(t)
+	ctx, conn := connect(t, g)
+	var seq uint64
+	err := (&Submitter{Conn: conn, Dataset: "registration"}).Run(ctx, batches(0, 1, 1), func(r *pb.Receipt) {
+		seq = r.Results[0].Seq
+	})
+	if err != nil || seq == 0 {
+		t.Fatal(err, seq)
+	}
+	vkey := g.vkey()
+	var file []byte
+	var c proof.Checkpoint
+	for { // the entry is in the next checkpoint
+		if file, c, err = Proof(ctx, conn, seq, vkey); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "heckpoint") {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err != nil || uint64(c.Size) < seq {
+		t.Fatalf("%v: a log of %d entries, and entry %d", err, c.Size, seq)
+	}
+	verifier, _ := note.NewVerifier(vkey)
+	for at := range file { // whatever is changed, it is no proof of this entry any more
+		forged := append([]byte(nil), file...)
+		forged[at] ^= 1
+		if entry, _, err := proof.Inclusion(forged, verifier); err == nil && uint64(entry) == seq {
+			t.Errorf("byte %d of the proof may be another", at)
+		}
+	}
+	other, _ := note.NewVerifier(start(t).vkey())
+	if _, _, err := proof.Inclusion(file, other); err == nil {
+		t.Error("the proof holds with another log's key")
+	}
+	if _, _, err := Proof(ctx, conn, 1<<40, vkey); err == nil {
+		t.Error("there is a proof of an entry that is not there")
+	}
+}

@@ -1,0 +1,137 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	pb "eldergate.example/client/eldergatev1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// Store keeps a copy of what a subscriber may see. One transaction for the puts of a window and its cursor makes it exact;
+// repeating a window does no harm either way.
+type Store interface {
+	Cursor() *pb.Cursor // nil: nothing was stored yet
+	Put(person string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string)
+	Save(next *pb.Cursor)
+}
+
+// Subscriber upserts on (person, version) into its store, and goes on from the store's cursor after a break.
+type Subscriber struct {
+	Conn     grpc.ClientConnInterface
+	Purpose  string
+	Store    Store
+	Attempts int           // failures in a row before it gives up; 0: 10
+	Wait     time.Duration // after the first failure; 0: 200 ms
+	Breaks   int           // how often the stream broke
+}
+
+// Run follows the feed until the context ends, or until says so of a response; nil: never.
+func (s *Subscriber) Run(ctx context.Context, until func(*pb.SubscribeResponse) bool) error {
+	attempts, wait := s.Attempts, s.Wait
+	if attempts == 0 {
+		attempts = 10
+	}
+	if wait == 0 {
+		wait = 200 * time.Millisecond
+	}
+	for failures := 0; ; {
+		err := s.stream(ctx, func(r *pb.SubscribeResponse) bool {
+			failures = 0
+			return until != nil && until(r)
+		})
+		if err == nil {
+			return nil
+		}
+		failures++
+		s.Breaks++
+		if err := again(ctx, err, failures, attempts, wait); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Subscriber) stream(ctx context.Context, until func(*pb.SubscribeResponse) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	start := &pb.FeedStart{Position: &pb.FeedStart_Snapshot{Snapshot: &pb.SnapshotStart{}}}
+	if cursor := s.Store.Cursor(); cursor != nil {
+		start.Position = &pb.FeedStart_Cursor{Cursor: cursor}
+	}
+	call, err := s.Conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/eldergate.v1.FeedService/Subscribe")
+	if err == nil {
+		err = call.SendMsg(&pb.SubscribeRequest{Start: start, Purpose: s.Purpose})
+	}
+	if err == nil {
+		err = call.CloseSend()
+	}
+	for err == nil {
+		var m pb.SubscribeResponse
+		if err = call.RecvMsg(&m); err != nil {
+			break
+		}
+		for _, item := range m.Items {
+			s.apply(item)
+		}
+		if m.Next != nil {
+			s.Store.Save(m.Next)
+		}
+		if until(&m) {
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *Subscriber) apply(item *pb.FeedItem) {
+	if p := item.GetSnapshot(); p != nil {
+		s.Store.Put(p.PersonRef, p.PersonVersion, p.LifeStatus, p.Fields, p.MergedInto)
+	}
+	if c := item.GetChange(); c != nil {
+		s.Store.Put(c.PersonRef, c.PersonVersion, c.LifeStatusAfter, c.Fields, c.MergedInto)
+	}
+}
+
+// Person is what a MemoryStore knows of one.
+type Person struct {
+	Version    int64
+	Life       pb.LifeStatus
+	Fields     map[string]*pb.FieldValue
+	MergedInto string
+}
+
+// MemoryStore is the simplest store: the newest version of a person wins, fields are merged.
+type MemoryStore struct {
+	People            map[string]*Person
+	Applied, Repeated int
+	cursor            *pb.Cursor
+}
+
+func (m *MemoryStore) Cursor() *pb.Cursor { return m.cursor }
+
+func (m *MemoryStore) Save(next *pb.Cursor) { m.cursor = proto.Clone(next).(*pb.Cursor) }
+
+func (m *MemoryStore) Put(ref string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string) {
+	known := m.People[ref]
+	if known != nil && known.Version >= version {
+		m.Repeated++
+		return
+	}
+	if m.People == nil {
+		m.People = map[string]*Person{}
+	}
+	if known == nil {
+		known = &Person{Fields: map[string]*pb.FieldValue{}}
+		m.People[ref] = known
+	}
+	known.Version, known.Life, known.MergedInto = version, life, mergedInto
+	for _, f := range fields {
+		if f.Value == nil {
+			delete(known.Fields, f.Field)
+		} else {
+			known.Fields[f.Field] = f.Value
+		}
+	}
+	m.Applied++
+}
