@@ -19,6 +19,6 @@ install: programs ## installs into $(DESTDIR)$(PREFIX)
 		install -m 644 adapters/$$agency/mapping.yaml $(DESTDIR)$(PREFIX)/share/eldergate/mappings/$$agency.yaml || exit 1; done
 	install -D -m 644 deploy/systemd/eldergate.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eldergate.conf
 	install -d $(DESTDIR)$(PREFIX)/share/doc/eldergate $(DESTDIR)$(PREFIX)/share/eldergate/proto
-	install -m 644 LICENSE $(wildcard README.md gateway/FORMAT.md) $(DESTDIR)$(PREFIX)/share/doc/eldergate
+	install -m 644 LICENSE $(wildcard README.md README.zh-CN.md gateway/FORMAT.md) $(DESTDIR)$(PREFIX)/share/doc/eldergate
 	cd proto && find eldergate google -name '*.proto' -exec \
 		install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX)/share/eldergate/proto)/{} \;
