@@ -17,7 +17,7 @@ from eldergate.v1 import exchange_pb2 as x, exchange_pb2_grpc, feed_pb2 as f, fe
 # Operators' alerts and searches hang on these names: one may be added, none renamed.
 EVENTS = """
     bus.frame_not_written bus.listening bus.peer_refused bus.wake_failed
-    call.failed conf.restart_needed daemon.draining daemon.fatal daemon.ready daemon.start_failed daemon.stopped dataset.late
+    call.failed conf.restart_needed crypto.failed daemon.draining daemon.fatal daemon.ready daemon.start_failed daemon.stopped dataset.late
     dataset.look_failed dataset.on_time dataset.silent fault.bad_setting
     feed.delivery_not_logged grpc.arm_refused grpc.batch_refused grpc.core kafka.client
     list.begun list.ended list.interrupted list.lost list.no_reader list.not_ended list.not_kept list.not_resumed list.not_tidied
