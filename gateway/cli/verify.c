@@ -80,14 +80,15 @@ static enum eg_rc find_key(struct verify *v, struct eg_err *err)
 }
 
 /* Source records are walked by their rows, so nothing but the log tells of the newest ones. */
-static enum eg_rc check_placed(struct verify *v, struct eg_err *err)
+static enum eg_rc check_named(struct verify *v, struct eg_err *err)
 {
-	if (v->result->erased_parts || v->placed >= v->claim_entries)
-		return EG_OK;
-	return eg_fail(err, EG_CORRUPT,
-	               "the log holds %" PRIu64 " claims, and the source records have versions for %" PRIu64
-	               " of them: a record is missing",
-	               v->claim_entries, v->placed);
+	for (uint64_t seq = 1; seq <= v->head; seq++) {
+		const struct verify_fact *f = verify_fact_of(v, seq);
+		if (f->places && !f->named)
+			return verify_fail(v, seq, err,
+			                   "no source record has its claim: a record is missing");
+	}
+	return EG_OK;
 }
 
 enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, struct verify_result *out,
@@ -118,7 +119,7 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 	if (!rc)
 		rc = verify_cases(&v, err);
 	if (!rc)
-		rc = check_placed(&v, err);
+		rc = check_named(&v, err);
 	if (!rc)
 		rc = verify_lists(&v, err);
 	free(v.facts);

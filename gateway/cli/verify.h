@@ -57,12 +57,10 @@ struct verify {
 	struct verify_fact *facts; /* of entry seq at seq - 1 */
 	uint8_t salt[16];          /* of this run's facts */
 	struct eg_arena *lasting;  /* of what the log says of cases */
-	struct eg_table cases;  /* their ids → the seq of the entry that first named each, as a pointer */
-	uint64_t n_cases;       /* of that table */
-	uint64_t quarantines;   /* QUARANTINE entries */
-	uint64_t list_entries;  /* LIST entries */
-	uint64_t claim_entries; /* CHANGE and STALE entries */
-	uint64_t placed; /* of those: that a version of a source record names, or a decision took down */
+	struct eg_table cases; /* their ids → the seq of the entry that first named each, as a pointer */
+	uint64_t n_cases;      /* of that table */
+	uint64_t quarantines;  /* QUARANTINE entries */
+	uint64_t list_entries; /* LIST entries */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
@@ -79,16 +77,15 @@ enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const s
 struct verify_fact {
 	uint64_t claim;   /* of the claim it holds, and of its source key */
 	uint64_t version; /* of that claim as a version of its source key, wherever it stands */
-	uint64_t place;   /* verify_place of where it says that it stands */
 	uint64_t person;  /* of whose newest version it makes */
 	uint64_t effect;  /* of that and the view that follows */
 	int64_t holder;   /* row of the person that holds the claim now; verify_persons fills it in */
+	bool places;      /* its claim is one that a source record must know */
+	bool named;       /* a version of a source record names it, or a reject that a decision made of it */
 };
 struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq); /* NULL: there is no such entry */
 uint64_t verify_claim_fact(const struct verify *v, const uint8_t token[16], struct eg_bytes canon);
 uint64_t verify_version_fact(const struct verify *v, const uint8_t token[16], const struct eg_version *x);
-/* A version's place in its source record; not 0. */
-uint64_t verify_place(int64_t version, uint32_t mapping_revision);
 uint64_t verify_person_fact(const struct verify *v, const uint8_t person[16], int64_t version);
 uint64_t verify_effect_fact(const struct verify *v, const uint8_t person[16], int64_t version,
                             enum eg_life life, const uint8_t view_digest[16], int64_t authority);

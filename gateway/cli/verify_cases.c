@@ -221,12 +221,11 @@ static enum eg_rc check_reject(struct verify *v, const struct eg_reject_row *r, 
 		return verify_blame(v, r->seq, rc, err);
 	if (!is_of(r, &c, e.header.kind != EG_ENTRY_QUARANTINE))
 		return wrong_reject(v, r, "is of another agency, dataset or version than its claim", err);
-	v->placed += verify_places(e.header.kind) && c.version == r->version &&
-	             c.mapping_revision == r->mapping_revision;
 	eg_version_of_claim(v->a->vault, &c, &made);
 	token_of(v, &c, &made, token);
 	if (memcmp(token, r->source, sizeof token) != 0)
 		return wrong_reject(v, r, "is of another source record than its claim", err);
+	verify_fact_of(v, r->seq)->named = true;
 	return memcmp(made.digest, r->digest, sizeof made.digest) == 0
 	               ? EG_OK
 	               : wrong_reject(v, r, "has another digest than its claim", err);

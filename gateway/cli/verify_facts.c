@@ -33,12 +33,6 @@ uint64_t verify_version_fact(const struct verify *v, const uint8_t token[16], co
 	return hash(v, 2, token, EG_TOKEN_SIZE, (struct eg_bytes){said, sizeof said});
 }
 
-uint64_t verify_place(int64_t version, uint32_t mapping_revision)
-{
-	uint64_t place = (uint64_t)version ^ (uint64_t)mapping_revision << 32;
-	return place ? place : UINT64_MAX;
-}
-
 uint64_t verify_person_fact(const struct verify *v, const uint8_t person[16], int64_t version)
 {
 	return hash(v, 3, person, 16, (struct eg_bytes){(const uint8_t *)&version, sizeof version});

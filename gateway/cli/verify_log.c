@@ -236,7 +236,6 @@ static void note_facts(const struct verify *v, const struct seen *s)
 			struct eg_version x;
 			eg_version_of_claim(v->a->vault, &s->claim, &x);
 			f->version = verify_version_fact(v, token, &x);
-			f->place = verify_place(x.version, x.mapping_revision);
 		}
 	}
 	if (s->e.has_effect && e->has_person) {
@@ -360,7 +359,7 @@ static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_
 		return rc;
 	w->v->quarantines += e->header.kind == EG_ENTRY_QUARANTINE;
 	w->v->list_entries += e->header.kind == EG_ENTRY_LIST;
-	w->v->claim_entries += verify_places(e->header.kind);
+	verify_fact_of(w->v, w->seq)->places = verify_places(e->header.kind) && !verify_erased(row->claim);
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }

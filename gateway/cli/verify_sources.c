@@ -39,9 +39,9 @@ static enum eg_rc wrong(struct verify *v, const struct eg_source_row *row, uint6
 	return verify_fail(v, seq, err, "the source record of row %" PRId64 " %s", row->row, what);
 }
 
-/* The claim of an entry, which must be of this source record; one of this very version has its place here. */
-static enum eg_rc load(struct verify *v, const struct eg_source_row *row, const struct eg_version *x,
-                       uint64_t seq, struct eg_claim *out, bool *erased, struct eg_err *err)
+/* The claim of an entry, which must be of this source record. */
+static enum eg_rc load(struct verify *v, const struct eg_source_row *row, uint64_t seq, struct eg_claim *out,
+                       bool *erased, struct eg_err *err)
 {
 	struct eg_entry e;
 	uint8_t token[EG_TOKEN_SIZE];
@@ -59,8 +59,7 @@ static enum eg_rc load(struct verify *v, const struct eg_source_row *row, const 
 	eg_source_token(v->a->vault, out->agency, out->dataset, out->source_key, token);
 	if (memcmp(token, row->token, sizeof token) != 0)
 		return wrong(v, row, seq, "names it for a version, and it is of another record", err);
-	v->placed += verify_places(e.header.kind) && out->version == x->version &&
-	             out->mapping_revision == x->mapping_revision;
+	verify_fact_of(v, seq)->named = true;
 	return EG_OK;
 }
 
@@ -73,7 +72,7 @@ static enum eg_rc check_version(struct verify *v, const struct eg_source_row *ro
 	enum eg_rc rc;
 	v->result->versions++;
 	if (x->asserted) {
-		if ((rc = load(v, row, x, x->seq, &c, &erased, err)))
+		if ((rc = load(v, row, x->seq, &c, &erased, err)))
 			return rc;
 		if (!erased) {
 			eg_version_of_claim(v->a->vault, &c, &made);
@@ -87,7 +86,7 @@ static enum eg_rc check_version(struct verify *v, const struct eg_source_row *ro
 		}
 	}
 	if (x->withdrawn) {
-		if ((rc = load(v, row, x, x->withdrawn_seq, &c, &erased, err)))
+		if ((rc = load(v, row, x->withdrawn_seq, &c, &erased, err)))
 			return rc;
 		/* a later list may have found it absent still */
 		if (!erased && (c.op != EG_WITHDRAW || c.version > x->version || x->mapping_revision))
@@ -95,7 +94,7 @@ static enum eg_rc check_version(struct verify *v, const struct eg_source_row *ro
 			             err);
 	}
 	if (x->voided) {
-		if ((rc = load(v, row, x, x->void_seq, &c, &erased, err)))
+		if ((rc = load(v, row, x->void_seq, &c, &erased, err)))
 			return rc;
 		if (!erased &&
 		    (c.op != EG_VOID || c.version != x->version || c.mapping_revision != x->mapping_revision))
@@ -250,11 +249,8 @@ static enum eg_rc judge(void *arg, struct verify_page *page, unsigned i, struct 
 	if (!f->good)
 		return check_source(w->v, row, err);
 	w->v->result->versions += f->l.n;
-	for (unsigned k = 0; k < f->l.n; k++) {
-		const struct eg_version *x = &f->l.v[k];
-		w->v->placed +=
-		        verify_fact_of(w->v, x->seq)->place == verify_place(x->version, x->mapping_revision);
-	}
+	for (unsigned k = 0; k < f->l.n; k++)
+		verify_fact_of(w->v, f->l.v[k].seq)->named = true;
 	return EG_OK;
 }
 

@@ -229,7 +229,7 @@ class Verify(unittest.TestCase):
         db.execute("DELETE FROM source_key WHERE row = ?", (newest,))
 
     def test_sources(self):
-        self.altered(self.drop_newest_source, "of them")
+        self.altered(self.drop_newest_source, "no source record has its claim")
         self.altered(self.flip("source_key", "body", "row = 7", 3), "the source record of row 7: ")
         self.altered(self.flip("source_key", "body", "row = 7", 100), "source record of row 7")
 

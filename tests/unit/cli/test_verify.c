@@ -81,6 +81,41 @@ static void a_repeated_content_falls(void **state)
 	assert_int_equal(verified().rejects, 2);
 }
 
+/* Decides the open case of a version for the content of that entry. */
+static void uphold(const struct eg_case_row *rows, unsigned n, uint64_t seq)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct eg_case_body body;
+		road_case(r, rows[i].id, &body);
+		for (unsigned k = 0; k < body.n_digests; k++)
+			if (body.seqs[k] == seq) {
+				eg_ticket_free(
+				        road_decide(r, rows[i].id, EG_DECIDE_UPHOLD, body.digests[k], NULL));
+				return;
+			}
+	}
+	fail_msg("no case has entry %llu", (unsigned long long)seq);
+}
+
+/* One content stood at two versions, and fell at both: one entry, and one reject that tells of the latter. */
+static void a_repeated_content_falls_twice(void **state)
+{
+	(void)state;
+	struct eg_case_row *rows;
+	struct eg_err err = {0};
+	uint64_t first, other, third;
+	unsigned n;
+	road_outcome(road_one(r, "police", "hukou", "k", 1, 3, "王一", 15, "1", 0), &first);
+	road_outcome(road_one(r, "police", "hukou", "k", 1, 3, "王二", 15, "1", 0), &other);
+	assert_int_equal(road_outcome(road_one(r, "police", "hukou", "k", 2, 3, "王一", 15, "1", 0), NULL),
+	                 EG_UNCHANGED);
+	road_outcome(road_one(r, "police", "hukou", "k", 2, 3, "王三", 15, "1", 0), &third);
+	assert_ok(eg_list_cases(r->reader, 0, 0, EG_CASE_OPEN, 9, r->arena, &rows, &n, &err), err);
+	uphold(rows, n, other);
+	uphold(rows, n, third);
+	verified();
+}
+
 static void histories(void **state)
 {
 	road_read_seed(state);
@@ -103,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(a_repeated_content_falls, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(a_repeated_content_falls_twice, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(histories, set_up, tear_down)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
