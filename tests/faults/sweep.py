@@ -224,6 +224,7 @@ def main():
     a = parser.parse_args()
     print(f"seed {SEED} (EG_SEED={SEED} repeats this run), {SOME or 'all'} numbers of each sweep", flush=True)
     hits = wrong = 0
+    met = dict.fromkeys(a.kinds.split(","), 0)
     plan = Plan()
     for part in a.parts.split(","):
         p = PARTS[part](plan)
@@ -231,12 +232,17 @@ def main():
             began = time.monotonic()
             more = p.sweep(kind, a.only)
             hits, wrong = hits + more[0], wrong + more[1]
+            met[kind] += more[0]
             print(f"{part:5} {kind:13} {p.hits:5} failures met, up to call {p.last}; refused {p.refused}, "
                   f"stopped {p.stops}, {time.monotonic() - began:.0f} s", flush=True)
         p.wrong = 0
         p.finish()
         wrong += p.wrong
     plan.close()
+    # A kind that meets nothing in all the parts is not planted where it should be.
+    for kind in [kind for kind in met if not met[kind] and not a.only and a.parts == ",".join(PARTS)]:
+        print(f"no call of {kind} was ever met")
+        wrong += 1
     print(f"lane-result: {max(0, hits - wrong)} passed, {wrong} failed, 0 skipped", flush=True)
     return 1 if wrong or not hits else 0
 
