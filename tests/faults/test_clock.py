@@ -3,6 +3,7 @@
 
 The clock is that of the program, of SQLite, of librdkafka and of libcrypto (planted.c); B must name a build with FAULT=1.
 """
+import itertools
 import os
 import sqlite3
 import time
@@ -11,7 +12,9 @@ import unittest
 import road  # first: it says where the harness is
 import harness
 import observe
-from eldergate.v1 import admin_pb2, admin_pb2_grpc
+import secure
+import grpc
+from eldergate.v1 import admin_pb2, admin_pb2_grpc, exchange_pb2 as x, exchange_pb2_grpc
 from plan import Plan
 
 DAY = 86400
@@ -89,6 +92,43 @@ class Clock(unittest.TestCase):
             time.sleep(0.3)  # all are idle: the jump meets them in their waits
             self.roads(2)
         self.whole()
+
+
+class Certificates(unittest.TestCase):
+    """Whether a certificate is valid is asked of the clock when somebody connects, and not of who is connected."""
+
+    def setUp(self):
+        self.plan = Plan()
+        self.addCleanup(self.plan.close)
+        self.gateway = g = secure.Gateway(authority=secure.Authority(hours=(-72, 72)))
+        self.addCleanup(g.__exit__)
+        self.long = g.agency("long", issued=g.authority.issue("long", hours=(-48, 48)))
+        self.short = g.agency("short", issued=g.authority.issue("short", hours=(-1, 12)))
+        g.start(env=self.plan.env)
+        self.versions = itertools.count(1)
+
+    def connect(self, who):
+        channel = self.gateway.to(who, [("grpc.use_local_subchannel_pool", 1)])
+        return exchange_pb2_grpc.ExchangeServiceStub(channel)
+
+    def submit(self, stub):
+        request = x.SubmitRequest(batch_id="b", dataset="household",
+                                  records=[secure.registration(1, version=next(self.versions), source_key="H")])
+        return next(iter(stub.Submit(iter([request]), timeout=10))).receipt.status.code
+
+    def test_a_day_on_and_back(self):
+        connected = self.connect(self.short)
+        self.assertEqual(self.submit(connected), 0)
+        for shift in (DAY, -DAY):
+            self.plan.shift_clock(shift)
+            self.assertEqual(self.submit(connected), 0, "who is connected")
+            self.assertEqual(self.submit(self.connect(self.long)), 0, "a certificate that is valid by either clock")
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.submit(self.connect(self.short))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+        self.plan.shift_clock(0)
+        self.assertEqual(self.submit(self.connect(self.short)), 0, "the clock is right again")
+        self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())
 
 
 if __name__ == "__main__":

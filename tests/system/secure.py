@@ -24,10 +24,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 class Authority:
     """A certificate authority in memory."""
 
-    def __init__(self, name="test authority"):
+    def __init__(self, name="test authority", hours=(-1, 24)):
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self._build(self.name, self.key.public_key()).add_extension(
+        self.certificate = self._build(self.name, self.key.public_key(), hours).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(self.key, hashes.SHA256())
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -66,9 +66,9 @@ class Identity:
 class Gateway(harness.Gateway):
     """As harness.Gateway, but started by start(), with TLS on a free port and the identities that the test adds."""
 
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, authority=None):
         super().__init__(settings, identities={})
-        self.authority = Authority()
+        self.authority = authority or Authority()
         self._channels = []
         certificate, key, _ = self.authority.issue("localhost", server=True)
         for name, content in (("server.pem", certificate), ("server.key", key), ("ca.pem", self.authority.pem)):
