@@ -198,6 +198,19 @@ static void write_stderr(const uint8_t *p, size_t len)
 	pthread_mutex_unlock(&stderr_lock);
 }
 
+/* Without memory for the line: that it happened. Names of events and programs are plain. */
+static void write_bare(enum eg_log_level level, const char *event)
+{
+	char now[32], line[256];
+	eg_instant_format(eg_now_us(), now);
+	int len = snprintf(line, sizeof line,
+	                   "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%.64s\",\"program\":\"%s\","
+	                   "\"cut\":\"no memory for the rest\"}\n",
+	                   now, level_names[level], event, program_name);
+	if (len > 0 && (size_t)len < sizeof line)
+		write_stderr((const uint8_t *)line, (size_t)len);
+}
+
 void eg_log_write(enum eg_log_level level, const char *event, const struct eg_kv *kv)
 {
 	if ((int)level < atomic_load_explicit(&lowest_level, memory_order_relaxed))
@@ -206,7 +219,9 @@ void eg_log_write(enum eg_log_level level, const char *event, const struct eg_kv
 	if (journal < 0 || !send_journal(level, event, kv)) {
 		struct eg_buf b = {0};
 		build_json(&b, level, event, kv);
-		if (!b.failed)
+		if (b.failed)
+			write_bare(level, event);
+		else
 			write_stderr(b.p, b.len);
 		eg_buf_free(&b);
 	}
