@@ -156,7 +156,7 @@ static void gcm_answers(void **state)
 	         "93ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b"},
 	};
 	for (size_t i = 0; i < N(cases); i++) {
-		uint8_t key[32], nonce[12], aad[64], plain[64], want[80], out[80];
+		uint8_t key[32], nonce[12], aad[64] = {0}, plain[64], want[80], out[80];
 		unhex(cases[i].key, key);
 		unhex(cases[i].nonce, nonce);
 		struct eg_bytes a = {aad, unhex(cases[i].aad, aad)};
