@@ -274,7 +274,7 @@ static bool take_frame(struct eg_link *l, const struct eg_bus_frame *f, struct e
 	default:
 		break;
 	}
-	if (!out->kind) {
+	if (!c) { /* of no call of ours, and nothing else that is taken above */
 		lose(l, EG_UNAVAILABLE, "the gateway sent what is none of the bus's protocol");
 		return false;
 	}

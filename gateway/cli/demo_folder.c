@@ -153,9 +153,9 @@ enum eg_rc demo_outbox_read(const char *dir, const char *text, struct demo_outbo
 		l[strcspn(l, ",")] = 0;
 		lines[out->lines++] = l;
 	}
-	if (out->lines)
+	if (lines)
 		qsort(lines, out->lines, sizeof *lines, by_text);
-	for (uint64_t i = 0; i < out->lines; i++)
+	for (uint64_t i = 0; lines && i < out->lines; i++)
 		out->different += !i || strcmp(lines[i], lines[i - 1]) != 0;
 	free(lines);
 	eg_buf_free(&all);
