@@ -193,6 +193,7 @@ void fuzz_seeds(void)
 	        "\"at\":{\"x\":true,\"y\":null}},{\"id\":2,\"name\":\"\\u674e\",\"n\":-1.5e3}]}}",
 	        "{\"code\":\"200\",\"data\":{\"total\":3,\"list\":[{\"id\":3,\"extra\":\"\\ud83d\\ude00\"}]}"
 	        "}");
+	seed_of(0, JSON, "{\"code\":\"0\",\"data\":{\"total\":1,\"list\":[{\"a\":\"x\\u0000y\"}]}}", NULL);
 	seed_of(0, JSON, "{\"code\":\"500\",\"message\":\"busy\"}", NULL);
 	seed_of(0, JSON, "{\"code\":\"0\",\"data\":{\"total\":0,\"list\":null}}", NULL);
 	seed_of(1, "text/json", "{\"rows\":[{\"a\":\"1\"},{\"a\":[1]},7],\"next\":\"c1\",\"more\":true}",

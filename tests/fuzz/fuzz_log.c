@@ -38,6 +38,7 @@ static struct made {
 	struct eg_buf db; /* its file as it was made */
 	struct verify_result result;
 	struct eg_checkpoint kept;
+	uint8_t log[EG_HASH_SIZE]; /* of all that its entries hold */
 } made[ARCHIVES];
 static char work[NAME_ROOM], work_db[PATH_ROOM]; /* the changed one */
 
@@ -133,6 +134,29 @@ static void keep_checkpoint(struct archive *a, struct made *m)
 	eg_arena_free(arena);
 }
 
+static void digest_log(const struct archive *a, uint8_t out[EG_HASH_SIZE])
+{
+	struct eg_arena *arena = eg_arena_new(64 << 20);
+	struct eg_hash *h = eg_hash_new(EG_HASH_SHA256);
+	struct eg_log_row *rows;
+	uint64_t seq = 0;
+	unsigned n = 1;
+	MUST(arena && h);
+	while (n) {
+		eg_arena_reset(arena);
+		MUST(!eg_list_entries(a->conn, seq, 100, 1 << 20, arena, &rows, &n, NULL));
+		for (unsigned i = 0; i < n; i++) {
+			const struct eg_bytes parts[] = {
+			        rows[i].header, rows[i].claim, rows[i].effect, {rows[i].leaf, EG_HASH_SIZE}};
+			eg_hash_add(h, parts, 4);
+			seq = rows[i].seq;
+		}
+	}
+	eg_hash_end(h, out);
+	eg_hash_free(h);
+	eg_arena_free(arena);
+}
+
 /* How it is when nobody touched it. */
 static void look(struct made *m)
 {
@@ -149,6 +173,7 @@ static void look(struct made *m)
 		fprintf(stderr, "%s: %s\n", m->dir, err.text);
 	MUST(!rc);
 	keep_checkpoint(&a, m);
+	digest_log(&a, m->log);
 	archive_close(&a);
 }
 
@@ -359,7 +384,6 @@ static void change(struct eg_bytes in, size_t size)
 
 static void same(const struct verify_result *is, const struct verify_result *was)
 {
-	/* An erased part is no fault: what stood in it is told by nobody any more. */
 	if (is->erased_parts != was->erased_parts)
 		return;
 	MUST(is->entries == was->entries && memcmp(is->root, was->root, sizeof is->root) == 0);
@@ -393,9 +417,15 @@ void fuzz_one(struct eg_bytes in)
 		return;
 	rc = verify_archive(&a, &o, &result, &err);
 	fuzz_reason(rc, &err);
+	uint8_t log[EG_HASH_SIZE];
+	if (!rc)
+		digest_log(&a, log);
 	archive_close(&a);
 	if (rc)
 		return;
+	/* An erased part is no fault: what stood in it is told by nobody any more. */
+	if (result.erased_parts == m->result.erased_parts)
+		MUST(memcmp(log, m->log, sizeof log) == 0);
 	if (auditor)
 		MUST(result.entries >= m->kept.size);
 	/* Without a checkpoint of one's own, the newest entries may be missing together with all that tells
