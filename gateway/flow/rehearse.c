@@ -77,7 +77,12 @@ enum eg_rc eg_rehearse(struct eg_intake *in, struct eg_conn *c, struct eg_ticket
 	}
 	rc = eg_get_head(c, head, err);
 	for (unsigned i = 0; i < s->n && !rc; i++) {
-		rc = rehearse_item(c, &s->items[i], lists, *head, err);
+		if (eg_read_expired(c)) {
+			eg_read_end(c);
+			if ((rc = eg_read_begin(c, err)))
+				break;
+		}
+		rc = eg_arena_why(lists, rehearse_item(c, &s->items[i], lists, *head, err), err);
 		eg_arena_reset(lists);
 	}
 	eg_read_end(c);
