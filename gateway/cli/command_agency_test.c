@@ -115,11 +115,25 @@ static void advise(struct trial *t, const struct eg_refusal *why)
 		*t->advice = 0;
 }
 
+/* The step that a refusal speaks of: one that passes by itself is about no name and no right. */
+static const char *step_of(const struct eg_refusal *why, const char *step)
+{
+	return why->retry_us >= 0 ? "answer" : step;
+}
+
 static enum eg_rc refused(struct trial *t, const char *step, const struct eg_refusal *why, struct eg_err *err)
 {
 	advise(t, why);
 	refusal_fail(why, err);
 	return bad(t, step, why->rc, err);
+}
+
+/* The kernel takes connections of a Unix socket for a daemon that stands still. */
+static enum eg_rc no_answer(struct trial *t, struct eg_err *err)
+{
+	ADVISE(t, "It is stopped or stuck: " KNOCK_STUCK ".");
+	eg_fail(err, EG_UNAVAILABLE, "the socket takes the connection, and the daemon does not answer");
+	return bad(t, "connection", EG_UNAVAILABLE, err);
 }
 
 /* No TLS although the port answers. */
@@ -163,6 +177,14 @@ static enum eg_rc send_grpc(struct trial *t, struct eg_bytes request, struct eg_
 	return rc;
 }
 
+static bool has_reason(const Eldergate__V1__RecordResult *r, Eldergate__V1__ReasonCode code)
+{
+	for (size_t i = 0; i < r->n_reasons; i++)
+		if (r->reasons[i]->code == code)
+			return true;
+	return false;
+}
+
 static void show_reasons(const struct trial *t, const Eldergate__V1__RecordResult *r)
 {
 	struct eg_buf line = {0};
@@ -180,7 +202,7 @@ static enum eg_rc judge_receipt(struct trial *t, const Eldergate__V1__Receipt *r
 	if (r->status && r->status->code) {
 		struct eg_refusal why;
 		refusal_of_message(r->status, &why);
-		return refused(t, "dataset", &why, err);
+		return refused(t, step_of(&why, "dataset"), &why, err);
 	}
 	enum eg_rc rc = t->c->json ? cli_json(&r->base, err) : EG_OK;
 	if (rc)
@@ -194,8 +216,14 @@ static enum eg_rc judge_receipt(struct trial *t, const Eldergate__V1__Receipt *r
 	const Eldergate__V1__RecordResult *one = r->results[0];
 	if (one->outcome != ELDERGATE__V1__OUTCOME__OUTCOME_APPLIED) {
 		rc = eg_fail(err, EG_INVALID, "the record would not be taken");
-		ADVISE(t, "The dataset %s is not of the section %s: give --section as identities.d has it.",
-		       t->dataset, eg_section_name(t->section));
+		if (has_reason(one, ELDERGATE__V1__REASON_CODE__REASON_CODE_SECTION_MISMATCH))
+			ADVISE(t,
+			       "The dataset %s is not of the section %s: give --section as identities.d has "
+			       "it.",
+			       t->dataset, eg_section_name(t->section));
+		else
+			ADVISE(t, "See the reasons below: each says what the gateway did not like, and what "
+			          "to do.");
 		bad(t, "record", rc, err);
 		show_reasons(t, one);
 		return rc;
@@ -214,10 +242,14 @@ static enum eg_rc send_record(struct trial *t, struct eg_err *err)
 	struct eg_refusal why;
 	bool was_refused = false;
 	enum eg_rc rc = sandbox_request(t->dataset, t->section, t->key, &request, err);
-	if (!rc && t->bus.address)
+	if (rc) {
+		eg_buf_free(&request);
+		return bad(t, "record", rc, err);
+	}
+	if (t->bus.address)
 		rc = over_bus(&t->bus, SUBMIT, eg_buf_bytes(&request), t->c->timeout_us, &answer, &why,
 		              &was_refused, err);
-	else if (!rc)
+	else
 		rc = send_grpc(t, eg_buf_bytes(&request), &answer, &why, &was_refused, err);
 	if (rc == EG_UNAUTHENTICATED)
 		advise(t, &(struct eg_refusal){.reason = "IDENTITY_UNKNOWN"});
@@ -227,11 +259,12 @@ static enum eg_rc send_record(struct trial *t, struct eg_err *err)
 		          "listen.bus: a gateway with another key leaves without a word.");
 	Eldergate__V1__SubmitResponse *m = NULL;
 	if (rc) {
-		rc = bad(t, "identity", rc, err);
+		rc = bad(t, t->bus.address && rc != EG_DEADLINE ? "identity" : "answer", rc, err);
 	} else if (was_refused) {
-		rc = refused(t, "identity", &why, err);
+		rc = refused(t, step_of(&why, "identity"), &why, err);
 	} else if (!(m = eldergate__v1__submit_response__unpack(NULL, answer.len, answer.p)) || !m->receipt) {
-		rc = eg_fail(err, EG_INTERNAL, "the gateway's answer could not be decoded");
+		eg_fail(err, EG_INTERNAL, "the gateway's answer could not be decoded");
+		rc = bad(t, "answer", EG_INTERNAL, err);
 	} else {
 		good(t, "identity", "the gateway knows us");
 		rc = judge_receipt(t, m->receipt, err);
@@ -305,10 +338,9 @@ static enum eg_rc read_options(struct cli *c, struct trial *t, struct eg_err *er
 
 static enum eg_rc reach(struct trial *t, struct eg_err *err)
 {
+	bool local = strncmp(t->address, "unix:", 5) == 0;
 	char at[KNOCK_TEXT];
-	enum eg_rc rc = EG_OK;
-	if (strncmp(t->address, "ipc://", 6) == 0)
-		return EG_OK;
+	enum eg_rc rc;
 	if ((rc = knock(t->address, t->c->timeout_us, at, err)))
 		return bad(t, "address", rc, err);
 	good(t, "address", at);
@@ -317,8 +349,8 @@ static enum eg_rc reach(struct trial *t, struct eg_err *err)
 	if ((rc = own_files(t, err)) || (rc = cli_connect(t->c, err)))
 		return bad(t, "certificate", rc, err);
 	if (!rpc_reach(t->c->client, t->c->timeout_us))
-		return no_tls(t, err);
-	good(t, "connection", strncmp(t->address, "unix:", 5) == 0 ? "it answers" : "TLS is agreed");
+		return local ? no_answer(t, err) : no_tls(t, err);
+	good(t, "connection", local ? "it answers" : "TLS is agreed");
 	return EG_OK;
 }
 

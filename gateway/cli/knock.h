@@ -9,8 +9,11 @@
 
 enum { KNOCK_TEXT = 256 };
 
-/* HOST:PORT, [HOST]:PORT or unix:PATH; at: what was reached, for people. EG_UNAVAILABLE with why and what to
- * do. */
+/* What to do about a daemon that is there and does not answer. */
+#define KNOCK_STUCK "look at `systemctl status eldergated`, and for loop.stuck in its log"
+
+/* HOST:PORT, [HOST]:PORT, unix:PATH or ipc://PATH; at: what was reached, for people. EG_UNAVAILABLE with why
+ * and what to do. */
 enum eg_rc knock(const char *address, int64_t timeout_us, char at[KNOCK_TEXT], struct eg_err *err);
 
 #endif

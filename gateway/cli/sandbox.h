@@ -1,7 +1,7 @@
 /* sandbox: a made-up record in a batch that the gateway judges without keeping it.
  *
  * The batch is a dry run (SubmitRequest.dry_run), so that nobody comes of it: no person, no entry, no event.
- * The record's number is valid in form and of nobody; its key says what it is for. Pure. */
+ * The record's number is valid in form and made up; its key says what it is for. Pure. */
 #ifndef EG_CLI_SANDBOX_H
 #define EG_CLI_SANDBOX_H
 

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """A dry run of records, and `eldergate agency test`: what would become of it, and that nothing does."""
+import contextlib
 import os
+import signal
 import socket
 import sqlite3
 import unittest
@@ -150,7 +152,8 @@ class Trial(unittest.TestCase):
         self.well(self.trial("--dataset", "office", "--section", "registration", who=self.tls), "127.0.0.1", "TLS is agreed")
         bus_options = ("--server-key", self.gateway.server_key, "--key-file", self.key.file)
         for address in (self.gateway.tcp, self.gateway.ipc):
-            self.well(self.trial("--dataset", "household", "--section", "registration", "--bus", address, *bus_options))
+            self.well(self.trial("--dataset", "household", "--section", "registration", "--bus", address, *bus_options),
+                      "ok    address")
         self.assertEqual(rows(self.gateway), before, "nothing of it is kept")
         self.well(self.trial("--dataset", "home", "--section", "funeral", "--purpose", "care"), "it may be asked for")
         after = rows(self.gateway)
@@ -187,6 +190,31 @@ class Trial(unittest.TestCase):
                    "refused", "listen.tls", status=69)
         self.fails(self.trial("--dataset", "d", "--section", "care", "--bus", f"tcp://127.0.0.1:{closed}", "--server-key",
                               self.gateway.server_key, "--key-file", self.key.file), "address", "refused", status=69)
+
+    def test_sockets_without_an_answer(self):
+        g, base = self.gateway, ("--dataset", "home", "--section", "funeral")
+        on_bus = ("--dataset", "household", "--section", "registration", "--server-key", g.server_key, "--key-file",
+                  self.key.file)
+        self.fails(self.trial(*on_bus, "--bus", "ipc:///nonexistent/b"), "address", "listen.bus", status=69)
+        g.process.send_signal(signal.SIGSTOP)
+        try:
+            r = self.trial(*base)
+        finally:
+            g.process.send_signal(signal.SIGCONT)
+        self.fails(r, "connection", "does not answer", "loop.stuck", status=69)
+        self.assertNotIn("TLS", r.out)
+        path = g.path("full")
+        with contextlib.ExitStack() as left:
+            full = left.enter_context(socket.socket(socket.AF_UNIX))
+            full.bind(path)
+            full.listen(0)
+            with self.assertRaises(BlockingIOError):  # until its queue takes no more
+                while True:
+                    s = left.enter_context(socket.socket(socket.AF_UNIX))
+                    s.setblocking(False)
+                    s.connect(path)
+            self.fails(self.trial(*base, server="unix:" + path), "address", "takes no connection", "loop.stuck", status=69)
+        self.fails(self.trial(*base, server="unix:" + path), "address", "has ended", status=69)
 
     def test_certificates(self):
         g, base = self.gateway, ("--dataset", "office", "--section", "registration")
