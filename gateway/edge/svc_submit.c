@@ -3,9 +3,9 @@
  *   message --judged, queued--> in flight --committed--> receipt sent --left--> gone
  *
  * At most in_flight_batches are between decoding and the leaving of their receipt, one more message waits to
- * be decoded; none is read while a batch waits before a full lane, the identity's rate is spent, or, of bulk,
- * the relay is behind. Each message sees the policy then in force. Thread: steps on a worker; done on the
- * writer's or a line's. */
+ * be decoded; none is read while a batch waits before a full lane, the identity's rate is spent, or, of bulk
+ * that is no dry run, the relay is behind. Each message sees the policy then in force. Thread: steps on a
+ * worker; done on the writer's or a line's. */
 #include "edge/receipt.h"
 #include "edge/services.h"
 #include "edge/stream.h"
@@ -240,8 +240,8 @@ static void take(struct submit *s, struct eg_message *m, struct eg_worker *w)
 static void take_or_hold(struct submit *s, struct eg_message *m, struct eg_worker *w)
 {
 	struct eg_batch b;
-	if (eg_batch_read(eg_message_bytes(m), false, &b, NULL) || b.lane != ELDERGATE__V1__LANE__LANE_BULK ||
-	    !eg_relay_behind(s->stream.edge->o.relay)) {
+	if (eg_batch_read(eg_message_bytes(m), false, &b, NULL) || b.dry_run ||
+	    b.lane != ELDERGATE__V1__LANE__LANE_BULK || !eg_relay_behind(s->stream.edge->o.relay)) {
 		s->held_since = 0;
 		take(s, m, w);
 		return;

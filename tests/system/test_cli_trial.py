@@ -12,6 +12,7 @@ import harness
 import observe
 import secure
 from cli import run
+import grpc
 from eldergate.v1 import elder_pb2 as e, exchange_pb2 as x, exchange_pb2_grpc
 
 
@@ -100,6 +101,38 @@ class DryRun(unittest.TestCase):
         receipts = {r.receipt.batch_id: r.receipt for r in stub.Submit(requests(), timeout=30)}
         self.assertEqual({n: receipts[f"b{n}"].dry_run for n in range(60)}, {n: n % 2 == 0 for n in range(60)})
         self.assertEqual(rows(self.gateway)["source_key"], before + 30)
+
+
+class Backlog(unittest.TestCase):
+    def test_a_dry_run_does_not_wait_for_what_is_not_published(self):
+        with harness.DevBroker() as broker, secure.Gateway({"kafka.bootstrap": broker.address,
+                                                            "kafka.development": "true"}) as g:
+            police = g.agency("police")
+            g.start()
+            g.wait_event("relay.connected")
+            stub = exchange_pb2_grpc.ExchangeServiceStub(g.to(police))
+            numbers = iter(range(1, 10000))
+
+            def submit(seconds, dry_run=False):
+                request = x.SubmitRequest(batch_id="b", dataset="household", lane=x.LANE_BULK, dry_run=dry_run,
+                                          records=[secure.registration(next(numbers))])
+                return next(iter(stub.Submit(iter([request]), timeout=seconds))).receipt
+
+            def behind():
+                try:
+                    return submit(1) is None
+                except grpc.RpcError as fault:
+                    self.assertEqual(fault.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+                    return True
+            self.assertEqual(submit(20).results[0].outcome, x.OUTCOME_APPLIED)
+            broker.process.send_signal(signal.SIGSTOP)
+            try:
+                harness.until(behind, "the relay to be behind, so that bulk waits")
+                told = submit(20, dry_run=True)
+                self.assertTrue(behind(), "it was answered while bulk still waits")
+            finally:
+                broker.process.send_signal(signal.SIGCONT)
+            self.assertEqual([(r.index, r.outcome) for r in told.results], [(0, x.OUTCOME_APPLIED)])
 
 
 class Trial(unittest.TestCase):
