@@ -179,60 +179,6 @@ static enum eg_bus_sent send_frame(void *arg, uint32_t route, const struct eg_bu
 	return EG_BUS_SENT;
 }
 
-/* Who sent it. False: nobody whom the handshake let in, or one that chose its route: it could take one over
- * that was somebody else's. */
-static bool take_sender(zmq_msg_t *route, zmq_msg_t *header, struct eg_bus_from *from)
-{
-	const char *user = zmq_msg_gets(header, "User-Id");
-	const char *address = zmq_msg_gets(header, "Peer-Address");
-	const uint8_t *bytes = zmq_msg_data(route);
-	*from = (struct eg_bus_from){.line = zmq_msg_get(header, ZMQ_SRCFD)};
-	snprintf(from->address, sizeof from->address, "%s",
-	         address ? address : ""); /* local: "...:uid:gid:pid" */
-	if (!user || !eg_curve_parse(user, from->key))
-		return false;
-	from->proved = true;
-	if (zmq_msg_size(route) != ROUTE_BYTES || bytes[0])
-		return false;
-	memcpy(&from->route, bytes + 1, sizeof from->route);
-	return true;
-}
-
-/* The parts of one message. False: there is none. */
-static bool take_message(struct eg_bus *b)
-{
-	zmq_msg_t parts[4]; /* route, header, payload, whatever is too much */
-	unsigned n = 0;
-	bool more = true;
-	for (unsigned i = 0; i < 4; i++)
-		zmq_msg_init(&parts[i]);
-	for (; more; n++) {
-		zmq_msg_t *part = &parts[n < 3 ? n : 3];
-		if (zmq_msg_recv(part, b->router, ZMQ_DONTWAIT) < 0)
-			break;
-		more = zmq_msg_more(part);
-	}
-	struct eg_bus_from from = {0};
-	if (n > 1 && take_sender(&parts[0], &parts[1], &from)) {
-		struct message *m = n > 2 ? malloc(sizeof *m) : NULL;
-		if (m) {
-			m->message.type = &message_type;
-			zmq_msg_init(&m->part);
-			zmq_msg_move(&m->part, &parts[2]);
-		}
-		bool greeted = eg_bus_peers_take(
-		        b->peers, &from, (struct eg_bytes){zmq_msg_data(&parts[1]), zmq_msg_size(&parts[1])},
-		        m ? &m->message : NULL, n <= 3);
-		eg_bus_lines_spoke(b->lines, from.line, greeted);
-	} else if (n) {
-		eg_bus_refused(EG_BUS_MALFORMED, "a message of one part, or under a route of its own",
-		               from.address, from.proved ? from.key : NULL);
-	}
-	for (unsigned i = 0; i < 4; i++)
-		zmq_msg_close(&parts[i]);
-	return n > 0;
-}
-
 /* Why a connection ends that the next event is the end of: libzmq's one thread tells both at once. Of bytes
  * that are no handshake at all it tells the end alone. */
 static const char *why_failed(uint16_t event, uint32_t value)
@@ -276,6 +222,62 @@ static bool take_event(struct eg_bus *b)
 	}
 	b->failed = why_failed(event, value);
 	return true;
+}
+
+/* Who sent it. False: nobody whom the handshake let in, or one that chose its route: it could take one over
+ * that was somebody else's. */
+static bool take_sender(zmq_msg_t *route, zmq_msg_t *header, struct eg_bus_from *from)
+{
+	const char *user = zmq_msg_gets(header, "User-Id");
+	const char *address = zmq_msg_gets(header, "Peer-Address");
+	const uint8_t *bytes = zmq_msg_data(route);
+	*from = (struct eg_bus_from){.line = zmq_msg_get(header, ZMQ_SRCFD)};
+	snprintf(from->address, sizeof from->address, "%s",
+	         address ? address : ""); /* local: "...:uid:gid:pid" */
+	if (!user || !eg_curve_parse(user, from->key))
+		return false;
+	from->proved = true;
+	if (zmq_msg_size(route) != ROUTE_BYTES || bytes[0])
+		return false;
+	memcpy(&from->route, bytes + 1, sizeof from->route);
+	return true;
+}
+
+/* The parts of one message. False: there is none. */
+static bool take_message(struct eg_bus *b)
+{
+	zmq_msg_t parts[4]; /* route, header, payload, whatever is too much */
+	unsigned n = 0;
+	bool more = true;
+	for (unsigned i = 0; i < 4; i++)
+		zmq_msg_init(&parts[i]);
+	for (; more; n++) {
+		zmq_msg_t *part = &parts[n < 3 ? n : 3];
+		if (zmq_msg_recv(part, b->router, ZMQ_DONTWAIT) < 0)
+			break;
+		more = zmq_msg_more(part);
+	}
+	struct eg_bus_from from = {0};
+	while (n && take_event(b))
+		; /* the end of its handshake was told before it */
+	if (n > 1 && take_sender(&parts[0], &parts[1], &from)) {
+		struct message *m = n > 2 ? malloc(sizeof *m) : NULL;
+		if (m) {
+			m->message.type = &message_type;
+			zmq_msg_init(&m->part);
+			zmq_msg_move(&m->part, &parts[2]);
+		}
+		bool greeted = eg_bus_peers_take(
+		        b->peers, &from, (struct eg_bytes){zmq_msg_data(&parts[1]), zmq_msg_size(&parts[1])},
+		        m ? &m->message : NULL, n <= 3);
+		eg_bus_lines_spoke(b->lines, from.line, greeted);
+	} else if (n) {
+		eg_bus_refused(EG_BUS_MALFORMED, "a message of one part, or under a route of its own",
+		               from.address, from.proved ? from.key : NULL);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		zmq_msg_close(&parts[i]);
+	return n > 0;
 }
 
 /* ---- the bus's thread ---- */

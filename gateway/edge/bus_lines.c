@@ -132,6 +132,16 @@ static void settle(struct eg_bus_lines *l, const char *address, const char *why)
 		eg_bus_refused(EG_BUS_HANDSHAKE, why, address, NULL);
 }
 
+/* An end of a handshake is some waiting connection's. Where none waits, what is left over is of one that was
+ * cut, or whose last message came when its descriptor was another's already. */
+static void forget_leftover(struct eg_bus_lines *l)
+{
+	for (unsigned i = 0; l->shook && i < l->n; i++)
+		if (!l->lines[i].spoke)
+			return;
+	l->shook = 0;
+}
+
 void eg_bus_lines_gone(struct eg_bus_lines *l, int fd, const char *why)
 {
 	struct line *at = find(l, fd);
@@ -140,6 +150,7 @@ void eg_bus_lines_gone(struct eg_bus_lines *l, int fd, const char *why)
 	if (!at->spoke)
 		settle(l, at->address, why);
 	*at = l->lines[--l->n];
+	forget_leftover(l);
 }
 
 bool eg_bus_lines_accepted(struct eg_bus_lines *l, int fd)
@@ -169,6 +180,7 @@ void eg_bus_lines_spoke(struct eg_bus_lines *l, int fd, bool greeted)
 		settle(l, "", UNTOLD); /* an end before it took this one's for its own */
 	at->spoke = at->moved = true;
 	at->greeted |= greeted;
+	forget_leftover(l);
 }
 
 /* 0: the kernel does not count them (a local socket). */

@@ -220,6 +220,31 @@ static double failed(void)
 	return eg_metric_get(EG_M_BUS_REFUSED, "handshake");
 }
 
+/* A last message may come when its descriptor is another's already, and who is cut never settles: neither
+ * hides a later one without a handshake. */
+static void what_is_left_over(void **state)
+{
+	(void)state;
+	struct place p = listener();
+	struct eg_bus_lines *l = lines(&p);
+	int a[2];
+	join(&p, a);
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_shook(l);
+	eg_bus_lines_gone(l, a[1], "none");
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_spoke(l, a[1], true); /* the one before */
+	eg_bus_lines_shook(l);
+	eg_bus_lines_gone(l, a[1], "none");
+	double before = failed();
+	eg_bus_lines_accepted(l, a[1]);
+	eg_bus_lines_gone(l, a[1], "none");
+	assert_true(failed() == before + 1);
+	part(a);
+	close(p.fd);
+	eg_bus_lines_free(l);
+}
+
 /* Whoever's handshake came to an end is not counted, in whatever order that and its connection are told. */
 static void without_a_handshake(void **state)
 {
@@ -269,6 +294,7 @@ int main(void)
 	        cmocka_unit_test(strangers),
 	        cmocka_unit_test(others),
 	        cmocka_unit_test(without_a_handshake),
+	        cmocka_unit_test(what_is_left_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
