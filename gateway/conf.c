@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BYTES = 4 << 20, MAX_KAFKA_SETTINGS = 200, MAX_TOPIC_FIELDS = 256 };
+enum {
+	ARENA_BYTES = 4 << 20,
+	MAX_KAFKA_SETTINGS = 200,
+	MAX_TOPIC_FIELDS = 256,
+	SOCKET_PATH_MAX = 100 /* as listen.unix has it in conf.def: the kernel takes 107 */
+};
 
 enum type { TEXT, INT, SIZE, TIME, BOOL };
 
@@ -313,6 +318,11 @@ static enum eg_rc derive(struct eg_conf *c, const char *path, struct eg_err *err
 		                                c->data);
 	if (!c->listen_unix || !c->identities_dir)
 		return eg_fail(err, EG_NO_MEMORY, "out of memory for the configuration");
+	if (strlen(c->listen_unix) > SOCKET_PATH_MAX)
+		return eg_fail(
+		        err, EG_CONFIG,
+		        "data (%s) is too long for a socket in it: set listen.unix, of at most %d bytes",
+		        origin_of(c, "", "data"), SOCKET_PATH_MAX);
 	if (*c->listen_tls && (!*c->tls_certificate || !*c->tls_key || !*c->tls_client_ca))
 		return eg_fail(err, EG_CONFIG,
 		               "listen.tls (%s) needs tls.certificate, tls.key and tls.client_ca",

@@ -91,6 +91,9 @@ class Config(unittest.TestCase):
     def test_tls_needs_files(self):
         self.wrong("listen:\n  tls: 127.0.0.1:0\n", "tls.certificate", file="")
 
+    def test_a_socket_follows_from_the_data_directory(self):
+        self.wrong("data: /var/lib/" + 90 * "d" + "\n", ":1", "listen.unix")
+
     def test_topic_field_must_be_plain(self):
         self.wrong("kafka:\n  fields: [registration.name]\n", ":2:12:", "statuses and codes only")
 
