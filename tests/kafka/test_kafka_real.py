@@ -165,7 +165,7 @@ class Real(unittest.TestCase):
         g.start()
         self.submit(2)  # of what comes now only the topics will know
         self.published()
-        self.assertEqual(g.stop(), 0, g.log_tail())
+        self.judge()  # the broker shows all that it has
         had = len(topics.changes(BROKER.address, self.prefix))
 
         shutil.rmtree(g.data)
