@@ -91,6 +91,21 @@ static enum eg_rc check_named(struct verify *v, struct eg_err *err)
 	return EG_OK;
 }
 
+/* A store that cannot be counted gets none: the walk through the log says what is wrong with it. */
+static enum eg_rc make_facts(struct verify *v, struct eg_err *err)
+{
+	int64_t n = 0;
+	enum eg_rc rc = eg_count_entries(v->a->conn, &n, err);
+	if (rc)
+		return rc == EG_CORRUPT ? EG_OK : rc;
+	v->n_facts = (uint64_t)n;
+	v->facts = calloc(v->n_facts + 1, sizeof *v->facts);
+	eg_random(v->salt, sizeof v->salt);
+	return v->facts
+	               ? EG_OK
+	               : eg_fail(err, EG_NO_MEMORY, "no memory for what %" PRIu64 " entries say", v->n_facts);
+}
+
 enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, struct verify_result *out,
                           struct eg_err *err)
 {
@@ -107,11 +122,13 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = find_key(&v, err);
 	if (!rc)
 		rc = eg_get_head(a->conn, &v.head, err);
-	if (!rc && !(v.facts = calloc(v.head + 1, sizeof *v.facts)))
-		rc = eg_fail(err, EG_NO_MEMORY, "no memory for what %" PRIu64 " entries say", v.head);
-	eg_random(v.salt, sizeof v.salt);
+	if (!rc)
+		rc = make_facts(&v, err);
 	if (!rc)
 		rc = verify_log(&v, err);
+	if (!rc && v.n_facts != v.head)
+		rc = eg_fail(err, EG_CORRUPT, "the store counts %" PRIu64 " entries and shows %" PRIu64,
+		             v.n_facts, v.head);
 	if (!rc)
 		rc = verify_persons(&v, err);
 	if (!rc)

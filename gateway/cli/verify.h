@@ -55,6 +55,7 @@ struct verify {
 	uint8_t public_key[32];
 	uint64_t head;
 	struct verify_fact *facts; /* of entry seq at seq - 1 */
+	uint64_t n_facts;          /* as many as there are entries, whatever the head claims */
 	uint8_t salt[16];          /* of this run's facts */
 	struct eg_arena *lasting;  /* of what the log says of cases */
 	struct eg_table cases; /* their ids → the seq of the entry that first named each, as a pointer */

@@ -6,7 +6,7 @@
 
 struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq)
 {
-	return seq && seq <= v->head ? &v->facts[seq - 1] : NULL;
+	return seq && seq <= v->n_facts ? &v->facts[seq - 1] : NULL;
 }
 
 static uint64_t hash(const struct verify *v, uint8_t kind, const void *a, size_t a_len, struct eg_bytes b)

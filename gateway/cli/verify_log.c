@@ -359,7 +359,9 @@ static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_
 		return rc;
 	w->v->quarantines += e->header.kind == EG_ENTRY_QUARANTINE;
 	w->v->list_entries += e->header.kind == EG_ENTRY_LIST;
-	verify_fact_of(w->v, w->seq)->places = verify_places(e->header.kind) && !verify_erased(row->claim);
+	struct verify_fact *f = verify_fact_of(w->v, w->seq);
+	if (f)
+		f->places = verify_places(e->header.kind) && !verify_erased(row->claim);
 	w->v->result->entries++;
 	return into_tree(w, row, err);
 }

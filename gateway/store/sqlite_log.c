@@ -79,6 +79,11 @@ enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint
 	return eg_query_end(&q);
 }
 
+enum eg_rc eg_count_entries(struct eg_conn *c, int64_t *n, struct eg_err *err)
+{
+	return eg_query_number(c, EG_ST_COUNT_ENTRIES, NULL, n, err);
+}
+
 enum eg_rc eg_get_head(struct eg_conn *c, uint64_t *seq, struct eg_err *err)
 {
 	struct eg_query q = eg_query_ask(c, EG_ST_HEAD, NULL, err);

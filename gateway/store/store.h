@@ -202,6 +202,8 @@ enum eg_rc eg_list_heads(struct eg_conn *c, uint64_t after, unsigned max, struct
 enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint8_t *leaf_data,
                          struct eg_err *);
 enum eg_rc eg_get_head(struct eg_conn *c, uint64_t *seq, struct eg_err *); /* 0: an empty log */
+enum eg_rc eg_count_entries(struct eg_conn *c, int64_t *n,
+                            struct eg_err *); /* reads through the log: for audits */
 enum eg_rc eg_get_tile(struct eg_conn *c, int64_t id, uint8_t hashes[8192], struct eg_err *);
 /* The newest checkpoint with size >= at_least, or the newest of all when at_least is 0. */
 enum eg_rc eg_get_checkpoint(struct eg_conn *c, uint64_t at_least, struct eg_arena *a, uint64_t *size,

@@ -177,6 +177,10 @@ class Verify(unittest.TestCase):
             db.execute("UPDATE log SET claim = ? WHERE seq = 51", a)
         self.altered(claims, "entry 50: ")
 
+        def leap(db):
+            db.execute("UPDATE log SET seq = ? WHERE seq = ?", (1 << 62, self.head))
+        self.altered(leap, f"entry {self.head}: it is missing; the next one there is {1 << 62}")
+
         def empty(db):
             db.execute("DELETE FROM log")
         self.altered(empty, "entry 1: it is missing")
