@@ -2,7 +2,7 @@
 """A subscriber that takes 100 events a second under full write load, and one that takes none: they cost bounded memory and
 disk and nobody else's time, and what the slow one upserts is in the end the state.
 
-EG_PEOPLE: how many persons (default 20,000; CI takes 100,000). EG_SEED repeats a run.
+EG_PEOPLE: how many persons (default 20,000; CI takes 100,000); who sets it runs nothing beside it, and its bounds are tighter. EG_SEED repeats a run.
 """
 import os
 import random
@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tests", "crash"))
 import checker  # noqa: E402
 
 PEOPLE = int(os.environ.get("EG_PEOPLE") or 20_000)
+ALONE = bool(os.environ.get("EG_PEOPLE"))
 SEED = int(os.environ.get("EG_SEED") or random.SystemRandom().randrange(1 << 32))
 BASELINE_S, LOAD_S = 2.5, 10  # without the slow readers; at least, with them
 BATCH = 100
@@ -225,10 +226,12 @@ class Slow(unittest.TestCase):
         self.assertLess(taken, (time.monotonic() - loaded) * SLOW_RATE * 1.2 + 2 * WINDOW, "the slow one was not slow")
         self.assertLess(watch.most["wal"], WAL_MOST)
         self.assertLess(grown, MEMORY_SLACK)
-        # Who waited for a slow reader would stand still, or go at its pace; how fast the machine is just now is nobody's fault.
-        self.assertGreater(beside, alone * 0.1)
-        self.assertGreater(others_beside, others_alone * 0.1)
-        self.assertLess(longest, 20)
+        # Who waited for a slow reader would stand still, or go at its pace. The lane feed-slow has the machine for itself; beside
+        # other lanes the speed of a moment says little.
+        least, wait = (0.4, 5) if ALONE else (0.1, 20)
+        self.assertGreater(beside, alone * least)
+        self.assertGreater(others_beside, others_alone * least)
+        self.assertLess(longest, wait)
 
         self.assertEqual(len(fresh.persons), PEOPLE)
         self.assertEqual(slow.persons, fresh.persons)
