@@ -148,7 +148,8 @@ static void refresh_gauges(void *arg)
 		eg_metric_set(EG_M_UNPUBLISHED_AGE, NULL, age > 0 ? (double)age / 1e6 : 0);
 		/* Entries that are no events may lie behind the mark with nothing to publish among them. */
 		double head = eg_metric_get(EG_M_LOG_SEQ, NULL);
-		eg_metric_set(EG_M_UNPUBLISHED, NULL, s.oldest_unpublished_us ? head - (double)s.mark : 0);
+		bool waits = s.oldest_unpublished_us || head > (double)s.passed;
+		eg_metric_set(EG_M_UNPUBLISHED, NULL, waits ? head - (double)s.mark : 0);
 	}
 }
 

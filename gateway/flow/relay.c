@@ -45,7 +45,6 @@ struct eg_relay {
 	pthread_mutex_t lock;
 	struct eg_relay_status status; /* guarded */
 	struct eg_relay_pace pace;     /* guarded; written by the thread */
-	uint64_t passed;               /* guarded: nothing up to here waits to be published */
 	bool stopping;                 /* guarded */
 	int64_t stop_by;               /* guarded */
 };
@@ -90,7 +89,7 @@ static void set_oldest(struct eg_relay *r, int64_t time)
 static void set_passed(struct eg_relay *r, uint64_t seq)
 {
 	pthread_mutex_lock(&r->lock);
-	r->passed = seq;
+	r->status.passed = seq;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -289,12 +288,14 @@ static bool find_unpublished(struct eg_relay *r)
 	return false;
 }
 
-/* While there is no session: how old is what waits. */
+/* While there is no session, so before the first: how old is what waits. */
 static void look_at_backlog(struct eg_relay *r)
 {
 	eg_exlog_seek(r->log, r->mark);
-	if (!find_unpublished(r))
+	if (!find_unpublished(r) && !asked_to_stop(r)) {
 		set_oldest(r, 0);
+		set_passed(r, eg_exlog_position(r->log));
+	}
 }
 
 /* Topics and log do not belong together, which only a person can mend. Trying on would be dangerous: an older
@@ -331,6 +332,7 @@ static void run(void *arg)
 	struct eg_relay *r = arg;
 	int64_t backoff = BACKOFF_MIN_US;
 	eg_pulse_begin(&r->pulse, "relay");
+	look_at_backlog(r);
 	while (!asked_to_stop(r)) {
 		struct eg_err err = {0};
 		enum eg_rc rc = open_session(r, &err);
@@ -379,6 +381,7 @@ static enum eg_rc guess_mark(struct eg_relay *r, struct eg_err *err)
 		return rc;
 	rc = eg_get_mark(c, "kafka", &r->mark, err);
 	eg_read_end(c);
+	r->status.mark = r->status.passed = r->mark;
 	return rc == EG_EMPTY ? EG_OK : rc;
 }
 
@@ -448,7 +451,7 @@ bool eg_relay_behind(struct eg_relay *r)
 	const struct eg_relay_status *s = &r->status;
 	bool old = s->oldest_unpublished_us && eg_now_us() - s->oldest_unpublished_us > EG_SECOND;
 	bool behind =
-	        s->connected && (old || (head > r->passed && eg_relay_pace_full(&r->pace, head - r->passed)));
+	        s->connected && (old || (head > s->passed && eg_relay_pace_full(&r->pace, head - s->passed)));
 	pthread_mutex_unlock(&r->lock);
 	return behind;
 }

@@ -54,7 +54,8 @@ void eg_relay_stop(struct eg_relay *r,
 
 struct eg_relay_status {
 	bool connected;
-	uint64_t mark;                 /* last seq committed to the topic */
+	uint64_t mark;   /* last seq committed to the topic */
+	uint64_t passed; /* none up to here waits but those that oldest_unpublished_us speaks of */
 	int64_t oldest_unpublished_us; /* time of the oldest entry not yet published; 0: none */
 	char last_error[320];          /* a person has to act where it says "nothing is published until" */
 };

@@ -7,6 +7,7 @@ tests/kafka and the crash tests judge against Apache Kafka.
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import unittest
@@ -45,8 +46,8 @@ class Readers(unittest.TestCase):
         with self.gateway.channel() as channel:
             self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
 
-    def metric(self, name):
-        return observe.metric(self.port, name)
+    def metric(self, name, **labels):
+        return observe.metric(self.port, name, **labels)
 
     def published(self):
         harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==
@@ -114,6 +115,23 @@ class Readers(unittest.TestCase):
         self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
         self.published()
         self.judge(repeats=True)
+
+    def test_a_broker_that_never_answered(self):
+        """The backlog shows while the first session is still being tried, not only once that has failed."""
+        self.submit(2)
+        self.published()
+        mark = self.metric("eldergate_mark_seq", mark="kafka")
+        g = self.gateway
+        self.assertEqual(g.stop(), 0, g.log_tail())
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            g.settings["kafka.bootstrap"] = f"127.0.0.1:{silent.getsockname()[1]}"
+            g.start()
+            self.assertEqual(self.metric("eldergate_unpublished_entries"), 0)
+            self.assertEqual(self.metric("eldergate_mark_seq", mark="kafka"), mark)
+            self.submit(1)
+            self.assertGreater(self.metric("eldergate_unpublished_entries"), 0)
+            self.assertNotIn("relay.disconnected", g.log_text())
+            self.assertEqual(g.stop(), 0, g.log_tail())
 
 
 if __name__ == "__main__":
