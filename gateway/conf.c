@@ -19,6 +19,7 @@ enum {
 };
 
 enum type { TEXT, INT, SIZE, TIME, BOOL };
+enum when { START, LIVE };
 
 union deflt {
 	const char *text;
@@ -49,24 +50,20 @@ struct setting {
 	const char *section, *key;
 	size_t offset;
 	enum type type;
+	enum when when;
 	union deflt deflt;
 	int64_t low, high;
 	const char *unit, *doc;
 };
 
 static const struct setting settings[] = {
-#define X(section, key, member, type, deflt, low, high, unit, doc)                                           \
-	{section, key, offsetof(struct eg_conf, member), type, DEFLT_##type(deflt), low, high, unit, doc},
+#define X(section, key, member, type, when, deflt, low, high, unit, doc)                                     \
+	{section, key, offsetof(struct eg_conf, member), type, when, DEFLT_##type(deflt), low, high,         \
+	 unit,    doc},
 #include "conf.def"
 #undef X
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
-
-/* What a running daemon takes over (main applies them); everything else is read once, at its start. */
-static const char *const live[][2] = {{"identities", "directory"}, {"limits", "subscribers"},
-                                      {"limits", "query_timeout"}, {"datasets", "tolerance"},
-                                      {"datasets", "look"},        {"log", "level"},
-                                      {"watchdog", "stall"},       {"shutdown", "grace"}};
 
 struct eg_conf_private {
 	struct eg_arena *arena;
@@ -84,14 +81,6 @@ static const struct setting *find(const char *section, const char *key)
 		if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].key, key) == 0)
 			return &settings[i];
 	return NULL;
-}
-
-static bool is_live(const struct setting *s)
-{
-	for (unsigned i = 0; i < sizeof live / sizeof *live; i++)
-		if (strcmp(live[i][0], s->section) == 0 && strcmp(live[i][1], s->key) == 0)
-			return true;
-	return false;
 }
 
 /* The value's member; the table says its type. */
@@ -430,7 +419,7 @@ bool eg_conf_waits(const struct eg_conf *start, const struct eg_conf *now, char 
 {
 	*names = 0;
 	for (unsigned i = 0; i < N_SETTINGS; i++)
-		if (!is_live(&settings[i]) && !same(start, now, &settings[i]))
+		if (settings[i].when == START && !same(start, now, &settings[i]))
 			name(names, size, settings[i].section, settings[i].key);
 	if (!same_kafka(start, now))
 		name(names, size, "kafka", "settings");
@@ -453,7 +442,7 @@ void eg_conf_print(const struct eg_conf *c, FILE *to)
 		else
 			show(s, *(int64_t *)member(c, s), value, sizeof value);
 		fprintf(to, "%s# %s%s%s%s%s\n", *section ? "  " : "", s->doc, *s->unit ? " [" : "", s->unit,
-		        *s->unit ? "]" : "", is_live(s) ? " Taken over by a reload." : "");
+		        *s->unit ? "]" : "", s->when == LIVE ? " Taken over by a reload." : "");
 		fprintf(to, "%s%s: %s  # from: %s\n", *section ? "  " : "", s->key, value, c->p->origin[i]);
 	}
 }
