@@ -6,8 +6,11 @@
 #include "cli/follow.h"
 #include "cli/show.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define LIST "/eldergate.v1.FeedService/ListChanges"
 enum { PAGE = 500 };
@@ -55,6 +58,19 @@ static enum eg_rc print_item(struct tail *t, const Eldergate__V1__FeedItem *item
 	return EG_OK;
 }
 
+/* A reader that has left shows by a failed write, so, while there is nothing to print, never; the gateway's
+ * word of progress every few seconds is when to look. */
+static enum eg_rc put_out(struct eg_err *err)
+{
+	struct pollfd out = {STDOUT_FILENO, 0, 0};
+	int failed = fflush(stdout);
+	if (!failed && poll(&out, 1, 0) == 1 && out.revents & POLLERR) {
+		errno = EPIPE;
+		failed = EOF;
+	}
+	return failed ? eg_fail_errno(err, "standard output") : EG_OK;
+}
+
 /* What is printed is flushed before the cursor is kept: a crash repeats a window, and never loses one. */
 static enum eg_rc window(void *arg, const Eldergate__V1__SubscribeResponse *w, struct eg_err *err)
 {
@@ -67,13 +83,11 @@ static enum eg_rc window(void *arg, const Eldergate__V1__SubscribeResponse *w, s
 		        w->items[i]->progress->live;
 		if (t->count && t->shown >= t->count && i + 1 < w->n_items) {
 			atomic_store(&t->follow.stop, true);
-			return fflush(stdout) == 0
-			               ? rc
-			               : eg_fail_errno(err, "standard output"); /* not past the window */
+			return put_out(err); /* not past the window */
 		}
 	}
-	if (!rc && fflush(stdout) != 0)
-		rc = eg_fail_errno(err, "standard output");
+	if (!rc)
+		rc = put_out(err);
 	if (!rc)
 		rc = feed_options_keep(&t->options, w->next, err);
 	if ((live && t->until_live) || (t->count && t->shown >= t->count))
@@ -131,8 +145,8 @@ enum eg_rc changes_list(struct cli *c, struct eg_err *err)
 		        (const Eldergate__V1__ListChangesResponse *)answer;
 		for (size_t i = 0; i < page->n_items && !rc; i++)
 			rc = print_item(&t, page->items[i], err);
-		if (!rc && fflush(stdout) != 0)
-			rc = eg_fail_errno(err, "standard output");
+		if (!rc)
+			rc = put_out(err);
 		if (!rc)
 			rc = feed_options_keep(&t.options, page->next, err);
 		more = !page->at_head && page->next && t.shown < max;

@@ -319,6 +319,20 @@ class OneGateway(unittest.TestCase):
         finally:
             guard.cancel()
             tail.kill()
+
+    def test_a_tail_whose_reader_left(self):
+        """It ends though nothing is written any more."""
+        self.submit("g", row("G-1", 1, 502))
+        tail = subprocess.Popen([PROGRAM, "subscribe", "--snapshot", "--purpose", "test"], text=True,
+                                env={**os.environ, "ELDERGATE_SERVER": self.do.server}, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        try:
+            self.assertTrue(tail.stdout.readline())
+            tail.stdout.close()
+            self.assertIn("Broken pipe", tail.communicate(timeout=harness.PATIENCE)[1])
+            self.assertNotEqual(tail.returncode, 0)
+        finally:
+            tail.kill()
             tail.stdout.close()
 
     def test_log_and_proofs(self):
