@@ -60,7 +60,9 @@ class Gateway:
         command = [os.path.join(BUILD, "eldergated"), "--config", configuration]
         for setting in self.settings.items():
             command += ["--set", "=".join(setting)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # As deploy/systemd starts it.
+        environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                         errors="replace")
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
