@@ -1,7 +1,10 @@
 /* crypto: see crypto.h. Digests, MACs, seals and signatures over OpenSSL 3.
  *
  * Algorithms are fetched once for the process. A cipher context belongs to a thread and is made on first use,
- * because initialising one for each of many small seals would cost more than the seal. */
+ * because initialising one for each of many small seals would cost more than the seal; for the same reason it
+ * keeps the key that it was last used with. SHA-256 goes by OpenSSL's plain functions: a digest by way of EVP
+ * allocates and frees, which costs as much as hashing one of our tokens does. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_*: deprecated in favour of EVP, not for any weakness */
 #include "trust/crypto.h"
 
 #include "base/log.h"
@@ -10,6 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +23,30 @@
 static struct {
 	pthread_once_t once;
 	pthread_key_t thread_key;
-	EVP_MD *sha256;
 	EVP_CIPHER *gcm, *ecb;
 	bool ok;
 } lib = {.once = PTHREAD_ONCE_INIT};
 
+/* AES-256-GCM in one direction, with the key that its schedule and its table were made of. */
+struct gcm {
+	EVP_CIPHER_CTX *cipher;
+	bool keyed;
+	uint8_t key[EG_KEY_SIZE];
+};
+
 /* One thread's contexts. */
 struct contexts {
-	EVP_MD_CTX *md;
-	EVP_CIPHER_CTX *cipher;
+	struct gcm seal, open;
+	EVP_CIPHER_CTX *block;
 };
 
 static void free_contexts(void *p)
 {
 	struct contexts *c = p;
-	EVP_MD_CTX_free(c->md);
-	EVP_CIPHER_CTX_free(c->cipher);
+	EVP_CIPHER_CTX_free(c->seal.cipher);
+	EVP_CIPHER_CTX_free(c->open.cipher);
+	EVP_CIPHER_CTX_free(c->block);
+	OPENSSL_cleanse(c, sizeof *c);
 	free(c);
 }
 
@@ -42,11 +54,9 @@ static void forget_pool(void);
 
 static void fetch(void)
 {
-	lib.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 	lib.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	lib.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
-	lib.ok = lib.sha256 && lib.gcm && lib.ecb &&
-	         pthread_key_create(&lib.thread_key, free_contexts) == 0 &&
+	lib.ok = lib.gcm && lib.ecb && pthread_key_create(&lib.thread_key, free_contexts) == 0 &&
 	         pthread_atfork(NULL, NULL, forget_pool) == 0;
 }
 
@@ -61,7 +71,7 @@ static enum eg_rc fail(struct eg_err *err, const char *what)
 enum eg_rc eg_crypto_open(struct eg_err *err)
 {
 	pthread_once(&lib.once, fetch);
-	return lib.ok ? EG_OK : fail(err, "the cryptographic library lacks SHA-256 or AES-256");
+	return lib.ok ? EG_OK : fail(err, "the cryptographic library lacks AES-256");
 }
 
 /* Digests have no way to report a failure that cannot happen once the algorithms are there; memory can run
@@ -81,7 +91,9 @@ static struct contexts *contexts(void)
 	if (c)
 		return c;
 	c = calloc(1, sizeof *c);
-	must(c && (c->md = EVP_MD_CTX_new()) && (c->cipher = EVP_CIPHER_CTX_new()), "making a context");
+	must(c && (c->seal.cipher = EVP_CIPHER_CTX_new()) && (c->open.cipher = EVP_CIPHER_CTX_new()) &&
+	             (c->block = EVP_CIPHER_CTX_new()),
+	     "making a context");
 	must(pthread_setspecific(lib.thread_key, c) == 0, "keeping a context");
 	return c;
 }
@@ -123,19 +135,19 @@ bool eg_crypto_equal(const void *a, const void *b, size_t len)
 	return CRYPTO_memcmp(a, b, len) == 0;
 }
 
-static void update(EVP_MD_CTX *md, const struct eg_bytes *parts, unsigned n)
+static void add(SHA256_CTX *c, const struct eg_bytes *parts, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (parts[i].len)
-			must(EVP_DigestUpdate(md, parts[i].p, parts[i].len), "SHA-256");
+			must(SHA256_Update(c, parts[i].p, parts[i].len), "SHA-256");
 }
 
 void eg_sha256(const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE])
 {
-	EVP_MD_CTX *md = contexts()->md;
-	must(EVP_DigestInit_ex2(md, lib.sha256, NULL), "SHA-256");
-	update(md, parts, n);
-	must(EVP_DigestFinal_ex(md, out, NULL), "SHA-256");
+	SHA256_CTX c;
+	must(SHA256_Init(&c), "SHA-256");
+	add(&c, parts, n);
+	must(SHA256_Final(out, &c), "SHA-256"); /* wipes what it buffered */
 }
 
 struct eg_hash *eg_hash_new(enum eg_hash_kind kind)
@@ -153,12 +165,14 @@ struct eg_hash *eg_hash_new(enum eg_hash_kind kind)
 
 void eg_hash_add(struct eg_hash *h, const struct eg_bytes *parts, unsigned n)
 {
-	update((EVP_MD_CTX *)h, parts, n);
+	for (unsigned i = 0; i < n; i++)
+		if (parts[i].len)
+			must(EVP_DigestUpdate((EVP_MD_CTX *)h, parts[i].p, parts[i].len), "a digest");
 }
 
 void eg_hash_end(struct eg_hash *h, uint8_t out[EG_HASH_SIZE])
 {
-	must(EVP_DigestFinal_ex((EVP_MD_CTX *)h, out, NULL), "SHA-256");
+	must(EVP_DigestFinal_ex((EVP_MD_CTX *)h, out, NULL), "a digest");
 }
 
 void eg_hash_free(struct eg_hash *h)
@@ -169,22 +183,17 @@ void eg_hash_free(struct eg_hash *h)
 /* ---- HMAC-SHA-256 (RFC 2104) with the state after each padded key kept ---- */
 
 struct eg_mac {
-	EVP_MD_CTX *inner, *outer;
+	SHA256_CTX inner, outer;
 };
 
-enum { BLOCK = 64 };
-
-static EVP_MD_CTX *padded(const uint8_t key[EG_KEY_SIZE], uint8_t pad)
+static void padded(const uint8_t key[EG_KEY_SIZE], uint8_t pad, SHA256_CTX *out)
 {
-	uint8_t block[BLOCK];
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	uint8_t block[SHA256_CBLOCK];
 	memset(block, pad, sizeof block);
 	for (unsigned i = 0; i < EG_KEY_SIZE; i++)
 		block[i] ^= key[i];
-	must(md && EVP_DigestInit_ex2(md, lib.sha256, NULL) && EVP_DigestUpdate(md, block, sizeof block),
-	     "HMAC");
+	must(SHA256_Init(out) && SHA256_Update(out, block, sizeof block), "HMAC");
 	OPENSSL_cleanse(block, sizeof block);
-	return md;
 }
 
 struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE])
@@ -192,65 +201,79 @@ struct eg_mac *eg_mac_new(const uint8_t key[EG_KEY_SIZE])
 	struct eg_mac *m = calloc(1, sizeof *m);
 	if (!m)
 		return NULL;
-	contexts(); /* fetches the algorithms */
-	m->inner = padded(key, 0x36);
-	m->outer = padded(key, 0x5c);
+	padded(key, 0x36, &m->inner);
+	padded(key, 0x5c, &m->outer);
 	return m;
 }
 
 void eg_mac(const struct eg_mac *m, const struct eg_bytes *parts, unsigned n, uint8_t out[EG_HASH_SIZE])
 {
-	EVP_MD_CTX *md = contexts()->md;
-	must(EVP_MD_CTX_copy_ex(md, m->inner), "HMAC");
-	update(md, parts, n);
-	must(EVP_DigestFinal_ex(md, out, NULL), "HMAC");
-	must(EVP_MD_CTX_copy_ex(md, m->outer), "HMAC");
-	must(EVP_DigestUpdate(md, out, EG_HASH_SIZE), "HMAC");
-	must(EVP_DigestFinal_ex(md, out, NULL), "HMAC");
+	SHA256_CTX c = m->inner;
+	add(&c, parts, n);
+	must(SHA256_Final(out, &c), "HMAC");
+	c = m->outer;
+	must(SHA256_Update(&c, out, EG_HASH_SIZE) && SHA256_Final(out, &c), "HMAC");
+	explicit_bzero(&c, sizeof c);
 }
 
 void eg_mac_free(struct eg_mac *m)
 {
 	if (!m)
 		return;
-	EVP_MD_CTX_free(m->inner);
-	EVP_MD_CTX_free(m->outer);
+	explicit_bzero(m, sizeof *m);
 	free(m);
 }
 
 /* ---- AES-256 ---- */
 
+/* Ready to seal or open with this key and nonce. Of the key a thread used last, only the nonce is new. */
+static bool begin(struct gcm *g, bool seals, const uint8_t key[EG_KEY_SIZE],
+                  const uint8_t nonce[EG_GCM_NONCE])
+{
+	if (g->keyed && eg_crypto_equal(g->key, key, EG_KEY_SIZE))
+		return EVP_CipherInit_ex2(g->cipher, NULL, NULL, nonce, seals, NULL);
+	g->keyed = EVP_CipherInit_ex2(g->cipher, lib.gcm, key, nonce, seals, NULL);
+	memcpy(g->key, key, EG_KEY_SIZE);
+	return g->keyed;
+}
+
 enum eg_rc eg_gcm_seal(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
                        struct eg_bytes plain, uint8_t *out, struct eg_err *err)
 {
-	EVP_CIPHER_CTX *c = contexts()->cipher;
+	struct gcm *g = &contexts()->seal;
+	EVP_CIPHER_CTX *c = g->cipher;
 	int n = 0;
 	if (plain.len > 1u << 30 || aad.len > 1u << 30)
 		return eg_fail(err, EG_LIMIT, "more than 1 GiB cannot be sealed at once");
-	if (!EVP_EncryptInit_ex2(c, lib.gcm, key, nonce, NULL) ||
+	if (!begin(g, true, key, nonce) ||
 	    (aad.len && !EVP_EncryptUpdate(c, NULL, &n, aad.p, (int)aad.len)) ||
 	    (plain.len && !EVP_EncryptUpdate(c, out, &n, plain.p, (int)plain.len)) ||
 	    !EVP_EncryptFinal_ex(c, out + plain.len, &n) ||
-	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, EG_GCM_TAG, out + plain.len))
+	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, EG_GCM_TAG, out + plain.len)) {
+		g->keyed = false; /* whatever state it is in, it begins anew */
 		return fail(err, "AES-256-GCM");
+	}
 	return EG_OK;
 }
 
 enum eg_rc eg_gcm_open(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
                        struct eg_bytes sealed, uint8_t *out, struct eg_err *err)
 {
-	EVP_CIPHER_CTX *c = contexts()->cipher;
+	struct gcm *g = &contexts()->open;
+	EVP_CIPHER_CTX *c = g->cipher;
 	uint8_t tag[EG_GCM_TAG];
 	int n = 0;
 	if (sealed.len < EG_GCM_TAG || sealed.len > 1u << 30)
 		return eg_fail(err, EG_CORRUPT, "a sealed body is cut short");
 	size_t len = sealed.len - EG_GCM_TAG;
 	memcpy(tag, sealed.p + len, sizeof tag);
-	if (!EVP_DecryptInit_ex2(c, lib.gcm, key, nonce, NULL) ||
+	if (!begin(g, false, key, nonce) ||
 	    (aad.len && !EVP_DecryptUpdate(c, NULL, &n, aad.p, (int)aad.len)) ||
 	    (len && !EVP_DecryptUpdate(c, out, &n, sealed.p, (int)len)) ||
-	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, EG_GCM_TAG, tag))
+	    !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, EG_GCM_TAG, tag)) {
+		g->keyed = false;
 		return fail(err, "AES-256-GCM");
+	}
 	if (EVP_DecryptFinal_ex(c, out + len, &n) <= 0) {
 		ERR_clear_error();
 		OPENSSL_cleanse(out, len);
@@ -262,7 +285,7 @@ enum eg_rc eg_gcm_open(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GC
 enum eg_rc eg_block(const uint8_t key[EG_KEY_SIZE], bool encrypt, const uint8_t in[16], uint8_t out[16],
                     struct eg_err *err)
 {
-	EVP_CIPHER_CTX *c = contexts()->cipher;
+	EVP_CIPHER_CTX *c = contexts()->block;
 	int n = 0;
 	if (!EVP_CipherInit_ex2(c, lib.ecb, key, NULL, encrypt, NULL) || !EVP_CIPHER_CTX_set_padding(c, 0) ||
 	    !EVP_CipherUpdate(c, out, &n, in, 16) || n != 16)

@@ -180,6 +180,33 @@ static void gcm_answers(void **state)
 	}
 }
 
+/* A thread keeps the key it used last: another one, and then the first again, must not be taken for it. */
+static void gcm_keys_in_turn(void **state)
+{
+	(void)state;
+	enum { KEYS = 3, ROUNDS = 12 };
+	uint8_t key[KEYS][32], nonce[12] = {0}, sealed[ROUNDS][20 + 16], plain[20], out[20];
+	for (unsigned k = 0; k < KEYS; k++)
+		memset(key[k], (int)k + 1, 32);
+	for (unsigned i = 0; i < ROUNDS; i++) { /* 0 0 1 1 2 2 ... */
+		nonce[0] = (uint8_t)i;
+		memset(plain, (int)i, sizeof plain);
+		assert_int_equal(eg_gcm_seal(key[i / 2 % KEYS], nonce, (struct eg_bytes){0},
+		                             (struct eg_bytes){plain, sizeof plain}, sealed[i], NULL),
+		                 EG_OK);
+	}
+	for (unsigned i = 0; i < ROUNDS * KEYS; i++) {
+		unsigned of = i % ROUNDS, k = i / ROUNDS;
+		nonce[0] = (uint8_t)of;
+		enum eg_rc rc = eg_gcm_open(key[k], nonce, (struct eg_bytes){0},
+		                            (struct eg_bytes){sealed[of], sizeof sealed[of]}, out, NULL);
+		assert_int_equal(rc, of / 2 % KEYS == k ? EG_OK : EG_CORRUPT);
+		memset(plain, (int)of, sizeof plain);
+		if (!rc)
+			assert_memory_equal(out, plain, sizeof plain);
+	}
+}
+
 static void block_answers(void **state) /* FIPS 197, C.3 */
 {
 	(void)state;
@@ -336,6 +363,7 @@ int main(void)
 	        cmocka_unit_test(hmac_answers),
 	        cmocka_unit_test(hmac_over_a_digest_answers),
 	        cmocka_unit_test(gcm_answers),
+	        cmocka_unit_test(gcm_keys_in_turn),
 	        cmocka_unit_test(block_answers),
 	        cmocka_unit_test(ed25519_answers),
 	        cmocka_unit_test(base64_is_strict),
