@@ -411,38 +411,25 @@ enum eg_rc eg_effect_read(struct eg_bytes text, struct eg_arena *a, struct eg_ef
 	return EG_OK;
 }
 
-/* Unseals one part into the arena. */
-static enum eg_rc open_part(struct eg_vault *v, const struct eg_header *h, const char *name,
-                            struct eg_bytes stored, struct eg_buf *scratch, struct eg_arena *a,
-                            struct eg_bytes *out, struct eg_err *err)
-{
-	eg_buf_reset(scratch);
-	enum eg_rc rc = eg_vault_open_part(v, h->entry_id, (unsigned)h->kind, name, stored, scratch, err);
-	if (rc)
-		return rc;
-	out->len = scratch->len;
-	out->p = eg_arena_copy(a, scratch->p, scratch->len);
-	return out->p ? EG_OK : eg_fail(err, EG_LIMIT, "a log entry does not fit the memory given to it");
-}
-
 enum eg_rc eg_entry_open(struct eg_vault *v, const struct eg_log_row *row, bool with_claim, bool with_effect,
                          struct eg_arena *a, struct eg_entry *out, struct eg_err *err)
 {
-	struct eg_buf scratch = {0};
 	struct eg_bytes effect = {0};
+	struct eg_header *h = &out->header;
 	*out = (struct eg_entry){.row = row};
-	enum eg_rc rc = eg_header_read(row->header, &out->header, err);
-	if (rc == EG_OK && out->header.seq != row->seq)
+	enum eg_rc rc = eg_header_read(row->header, h, err);
+	if (rc == EG_OK && h->seq != row->seq)
 		rc = eg_fail(err, EG_CORRUPT, "log entry %llu says that it is %llu",
-		             (unsigned long long)row->seq, (unsigned long long)out->header.seq);
+		             (unsigned long long)row->seq, (unsigned long long)h->seq);
 	if (rc == EG_OK && with_claim && row->claim.len)
-		rc = open_part(v, &out->header, "claim", row->claim, &scratch, a, &out->claim_part, err);
+		rc = eg_vault_open_part(v, h->entry_id, (unsigned)h->kind, "claim", row->claim, a,
+		                        &out->claim_part, err);
 	if (rc == EG_OK && with_effect && row->effect.len)
-		rc = open_part(v, &out->header, "effect", row->effect, &scratch, a, &effect, err);
+		rc = eg_vault_open_part(v, h->entry_id, (unsigned)h->kind, "effect", row->effect, a, &effect,
+		                        err);
 	if (rc == EG_OK && effect.len) {
 		out->has_effect = true;
 		rc = eg_effect_read(effect, a, &out->effect, err);
 	}
-	eg_buf_free(&scratch);
 	return rc;
 }

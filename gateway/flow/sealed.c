@@ -21,21 +21,6 @@ static void case_aad(const uint8_t id[16], uint8_t out[CASE_AAD])
 	memcpy(out + 16, "case", 4);
 }
 
-/* Unseals into the arena. */
-static enum eg_rc open_body(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
-                            struct eg_arena *a, struct eg_bytes *out, struct eg_err *err)
-{
-	struct eg_buf plain = {0};
-	enum eg_rc rc = eg_vault_open_sealed(v, aad, sealed, &plain, err);
-	if (rc == EG_OK) {
-		*out = (struct eg_bytes){eg_arena_copy(a, plain.p, plain.len), plain.len};
-		if (!out->p)
-			rc = eg_fail(err, EG_LIMIT, "a sealed row does not fit the memory given to it");
-	}
-	eg_buf_free(&plain);
-	return rc;
-}
-
 static enum eg_rc seal_body(struct eg_vault *v, struct eg_bytes aad, struct eg_buf *plain, struct eg_buf *out,
                             struct eg_err *err)
 {
@@ -51,7 +36,7 @@ enum eg_rc eg_person_open(struct eg_vault *v, const struct eg_person_row *row, s
 	uint8_t aad[PERSON_AAD];
 	struct eg_bytes body;
 	person_aad(row->id, row->version, aad);
-	enum eg_rc rc = open_body(v, (struct eg_bytes){aad, sizeof aad}, row->body, a, &body, err);
+	enum eg_rc rc = eg_vault_unseal(v, (struct eg_bytes){aad, sizeof aad}, row->body, a, &body, err);
 	if (rc)
 		return rc;
 	rc = eg_person_read(body, a, out, err);
@@ -160,7 +145,7 @@ enum eg_rc eg_case_open(struct eg_vault *v, const struct eg_case_row *row, struc
 	uint8_t aad[CASE_AAD];
 	struct eg_bytes body;
 	case_aad(row->id, aad);
-	enum eg_rc rc = open_body(v, (struct eg_bytes){aad, sizeof aad}, row->body, a, &body, err);
+	enum eg_rc rc = eg_vault_unseal(v, (struct eg_bytes){aad, sizeof aad}, row->body, a, &body, err);
 	return rc ? rc : eg_case_read(body, a, out, err);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,9 @@ struct epoch {
 struct eg_vault {
 	struct eg_vault_keys keys;
 	uint8_t root[EG_KEY_SIZE];
-	pthread_rwlock_t lock; /* guards the epochs, which only ever grow */
-	unsigned n_epochs;
+	/* Epochs only ever grow, and one that counts never changes, so that readers need no lock. */
+	pthread_mutex_t lock; /* of who adds one */
+	atomic_uint n_epochs;
 	struct epoch epochs[MAX_EPOCHS];
 	struct eg_mac *token, *digest, *ref;
 	uint8_t checkpoint_seed[32], checkpoint_public[32];
@@ -167,9 +169,10 @@ static enum eg_rc load_epoch(struct eg_vault *v, uint32_t number, struct eg_err 
 	enum eg_rc rc = unwrap(v, name, e.key, err);
 	if (rc)
 		return rc;
-	pthread_rwlock_wrlock(&v->lock);
-	v->epochs[v->n_epochs++] = e;
-	pthread_rwlock_unlock(&v->lock);
+	pthread_mutex_lock(&v->lock);
+	v->epochs[v->n_epochs] = e;
+	v->n_epochs++;
+	pthread_mutex_unlock(&v->lock);
 	explicit_bzero(&e, sizeof e);
 	return EG_OK;
 }
@@ -220,7 +223,7 @@ enum eg_rc eg_vault_open(struct eg_vault **out, const char *root_key_path, bool 
 	if (!v)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the vault");
 	v->keys = keys;
-	pthread_rwlock_init(&v->lock, NULL);
+	pthread_mutex_init(&v->lock, NULL);
 	enum eg_rc rc = eg_crypto_open(err);
 	if (!rc)
 		rc = read_root(root_key_path, v->root, err);
@@ -254,7 +257,7 @@ void eg_vault_close(struct eg_vault *v)
 	eg_mac_free(v->token);
 	eg_mac_free(v->digest);
 	eg_mac_free(v->ref);
-	pthread_rwlock_destroy(&v->lock);
+	pthread_mutex_destroy(&v->lock);
 	explicit_bzero(v, sizeof *v);
 	free(v);
 }
@@ -276,13 +279,11 @@ enum eg_rc eg_vault_rotate(struct eg_vault *v, struct eg_err *err)
 static bool key_of(struct eg_vault *v, uint32_t number, uint8_t key[EG_KEY_SIZE])
 {
 	bool found = false;
-	pthread_rwlock_rdlock(&v->lock);
 	for (unsigned i = v->n_epochs; i-- && !found;)
 		if (v->epochs[i].number == number) {
 			memcpy(key, v->epochs[i].key, EG_KEY_SIZE);
 			found = true;
 		}
-	pthread_rwlock_unlock(&v->lock);
 	return found;
 }
 
@@ -291,9 +292,7 @@ enum eg_rc eg_vault_seal(struct eg_vault *v, struct eg_bytes aad, struct eg_byte
 {
 	struct epoch e;
 	size_t before = out->len;
-	pthread_rwlock_rdlock(&v->lock);
 	e = v->epochs[v->n_epochs - 1];
-	pthread_rwlock_unlock(&v->lock);
 	uint8_t *to = eg_buf_grow(out, SEAL_HEAD + plain.len + EG_GCM_TAG);
 	if (!to)
 		return eg_fail(err, EG_NO_MEMORY, "no memory to seal");
@@ -308,24 +307,57 @@ enum eg_rc eg_vault_seal(struct eg_vault *v, struct eg_bytes aad, struct eg_byte
 	return rc;
 }
 
-enum eg_rc eg_vault_open_sealed(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
-                                struct eg_buf *out, struct eg_err *err)
-{
+/* What a sealed body says of itself. */
+struct sealed {
 	uint8_t key[EG_KEY_SIZE];
-	size_t before = out->len;
+	const uint8_t *nonce;
+	struct eg_bytes body;
+	size_t len; /* of its plaintext */
+};
+
+static enum eg_rc look_at(struct eg_vault *v, struct eg_bytes sealed, struct sealed *out, struct eg_err *err)
+{
 	if (sealed.len < SEAL_HEAD + EG_GCM_TAG || sealed.p[0] != 1)
 		return eg_fail(err, EG_CORRUPT, "a sealed body is cut short or of an unknown kind");
 	uint32_t number = (uint32_t)sealed.p[1] << 24 | (uint32_t)sealed.p[2] << 16 |
 	                  (uint32_t)sealed.p[3] << 8 | sealed.p[4];
-	if (!key_of(v, number, key))
+	if (!key_of(v, number, out->key))
 		return eg_fail(err, EG_CORRUPT, "a sealed body is of an unknown epoch");
-	struct eg_bytes body = {sealed.p + SEAL_HEAD, sealed.len - SEAL_HEAD};
-	uint8_t *to = eg_buf_grow(out, body.len - EG_GCM_TAG);
-	enum eg_rc rc = to ? eg_gcm_open(key, sealed.p + 5, aad, body, to, err)
-	                   : eg_fail(err, EG_NO_MEMORY, "no memory to open a sealed body");
-	explicit_bzero(key, sizeof key);
+	out->nonce = sealed.p + 5;
+	out->body = (struct eg_bytes){sealed.p + SEAL_HEAD, sealed.len - SEAL_HEAD};
+	out->len = out->body.len - EG_GCM_TAG;
+	return EG_OK;
+}
+
+enum eg_rc eg_vault_open_sealed(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
+                                struct eg_buf *out, struct eg_err *err)
+{
+	struct sealed s;
+	size_t before = out->len;
+	enum eg_rc rc = look_at(v, sealed, &s, err);
+	if (rc)
+		return rc;
+	uint8_t *to = eg_buf_grow(out, s.len);
+	rc = to ? eg_gcm_open(s.key, s.nonce, aad, s.body, to, err)
+	        : eg_fail(err, EG_NO_MEMORY, "no memory to open a sealed body");
+	explicit_bzero(s.key, sizeof s.key);
 	if (rc)
 		out->len = before;
+	return rc;
+}
+
+enum eg_rc eg_vault_unseal(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
+                           struct eg_arena *a, struct eg_bytes *out, struct eg_err *err)
+{
+	struct sealed s;
+	enum eg_rc rc = look_at(v, sealed, &s, err);
+	if (rc)
+		return rc;
+	uint8_t *to = eg_arena_alloc(a, s.len);
+	rc = to ? eg_gcm_open(s.key, s.nonce, aad, s.body, to, err)
+	        : eg_fail(err, EG_LIMIT, "a sealed body does not fit the memory given to it");
+	explicit_bzero(s.key, sizeof s.key);
+	*out = rc ? (struct eg_bytes){0} : (struct eg_bytes){to, s.len};
 	return rc;
 }
 
@@ -369,30 +401,25 @@ enum eg_rc eg_vault_seal_part(struct eg_vault *v, const uint8_t entry_id[16], un
 }
 
 enum eg_rc eg_vault_open_part(struct eg_vault *v, const uint8_t entry_id[16], unsigned kind,
-                              const char *part_name, struct eg_bytes stored, struct eg_buf *out,
-                              struct eg_err *err)
+                              const char *part_name, struct eg_bytes stored, struct eg_arena *a,
+                              struct eg_bytes *out, struct eg_err *err)
 {
 	uint8_t aad[AAD_MAX], c[EG_HASH_SIZE];
-	struct eg_buf plain = {0};
+	struct eg_bytes whole;
+	*out = (struct eg_bytes){0};
 	if (!stored.len)
 		return EG_OK;
 	if (stored.len < EG_HASH_SIZE)
 		return eg_fail(err, EG_CORRUPT, "a log entry's part is cut short");
 	struct eg_bytes sealed = {stored.p + EG_HASH_SIZE, stored.len - EG_HASH_SIZE};
-	enum eg_rc rc =
-	        eg_vault_open_sealed(v, part_aad(entry_id, kind, part_name, aad), sealed, &plain, err);
-	if (!rc) {
-		struct eg_bytes whole = eg_buf_bytes(&plain);
-		eg_sha256(&whole, 1, c);
-		if (whole.len < SALT || memcmp(c, stored.p, EG_HASH_SIZE) != 0)
-			rc = eg_fail(err, EG_CORRUPT, "a log entry's part does not match its commitment");
-		else
-			eg_buf_add(out, whole.p + SALT, whole.len - SALT);
-	}
-	if (!rc && out->failed)
-		rc = eg_fail(err, EG_NO_MEMORY, "no memory to open a part");
-	eg_buf_free(&plain);
-	return rc;
+	enum eg_rc rc = eg_vault_unseal(v, part_aad(entry_id, kind, part_name, aad), sealed, a, &whole, err);
+	if (rc)
+		return rc;
+	eg_sha256(&whole, 1, c);
+	if (whole.len < SALT || memcmp(c, stored.p, EG_HASH_SIZE) != 0)
+		return eg_fail(err, EG_CORRUPT, "a log entry's part does not match its commitment");
+	*out = (struct eg_bytes){whole.p + SALT, whole.len - SALT};
+	return EG_OK;
 }
 
 void eg_part_c(struct eg_bytes stored, uint8_t c[EG_HASH_SIZE])

@@ -7,6 +7,7 @@
 #ifndef EG_TRUST_VAULT_H
 #define EG_TRUST_VAULT_H
 
+#include "base/arena.h"
 #include "trust/crypto.h"
 
 struct eg_vault;
@@ -36,16 +37,21 @@ enum eg_rc eg_vault_seal(struct eg_vault *v, struct eg_bytes aad, struct eg_byte
 /* Appends the plaintext to out. EG_CORRUPT: altered, another key's, or another row's. */
 enum eg_rc eg_vault_open_sealed(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
                                 struct eg_buf *out, struct eg_err *err);
+/* The same into an arena. EG_LIMIT: it does not fit. */
+enum eg_rc eg_vault_unseal(struct eg_vault *v, struct eg_bytes aad, struct eg_bytes sealed,
+                           struct eg_arena *a, struct eg_bytes *out, struct eg_err *err);
 
 /* One part of a log entry: draws a salt, sets c = SHA-256(salt ‖ part) and appends C ‖ sealed(salt ‖ part) to
  * out. */
 enum eg_rc eg_vault_seal_part(struct eg_vault *v, const uint8_t entry_id[16], unsigned kind,
                               const char *part_name, struct eg_bytes part, uint8_t c[EG_HASH_SIZE],
                               struct eg_buf *out, struct eg_err *err);
-/* Opens C ‖ sealed, checks C, appends the part. An empty stored part gives an empty part. */
+/* Opens C ‖ sealed into an arena, checks C. An empty stored part gives an empty part. EG_LIMIT: it does not
+ * fit.
+ */
 enum eg_rc eg_vault_open_part(struct eg_vault *v, const uint8_t entry_id[16], unsigned kind,
-                              const char *part_name, struct eg_bytes stored, struct eg_buf *out,
-                              struct eg_err *err);
+                              const char *part_name, struct eg_bytes stored, struct eg_arena *a,
+                              struct eg_bytes *out, struct eg_err *err);
 /* C of a stored part without opening it: 32 zero bytes when there is none. */
 void eg_part_c(struct eg_bytes stored, uint8_t c[EG_HASH_SIZE]);
 

@@ -271,7 +271,9 @@ static void parts(void **state)
 {
 	struct world *w = *state;
 	static const uint8_t id[ID] = "0123456789abcdef", other[ID] = "0123456789abcdeg";
-	struct eg_buf a = {0}, b = {0}, out = {0}, raw = {0};
+	struct eg_buf a = {0}, b = {0}, raw = {0};
+	struct eg_arena *arena = eg_arena_new(1 << 20), *small = eg_arena_new(16);
+	struct eg_bytes out;
 	uint8_t ca[32], cb[32], c[32], zero[32] = {0};
 	struct eg_bytes part = TEXT("what an agency said");
 	assert_int_equal(eg_vault_seal_part(w->vault, id, 2, "claim", part, ca, &a, NULL), EG_OK);
@@ -294,31 +296,35 @@ static void parts(void **state)
 	eg_sha256(&(struct eg_bytes){raw.p, raw.len}, 1, c);
 	assert_memory_equal(c, ca, 32);
 
-	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", eg_buf_bytes(&a), &out, NULL), EG_OK);
-	assert_true(eg_bytes_equal(eg_buf_bytes(&out), part));
-	eg_buf_reset(&out);
-	assert_int_equal(eg_vault_open_part(w->vault, id, 3, "claim", eg_buf_bytes(&a), &out, NULL),
+	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", eg_buf_bytes(&a), arena, &out, NULL),
+	                 EG_OK);
+	assert_true(eg_bytes_equal(out, part));
+	assert_int_equal(eg_vault_open_part(w->vault, id, 3, "claim", eg_buf_bytes(&a), arena, &out, NULL),
 	                 EG_CORRUPT);
-	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "effect", eg_buf_bytes(&a), &out, NULL),
+	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "effect", eg_buf_bytes(&a), arena, &out, NULL),
 	                 EG_CORRUPT);
-	assert_int_equal(eg_vault_open_part(w->vault, other, 2, "claim", eg_buf_bytes(&a), &out, NULL),
+	assert_int_equal(eg_vault_open_part(w->vault, other, 2, "claim", eg_buf_bytes(&a), arena, &out, NULL),
 	                 EG_CORRUPT);
 	for (size_t at = 0; at < a.len; at++) { /* C too */
 		a.p[at] ^= 4;
-		assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", eg_buf_bytes(&a), &out, NULL),
-		                 EG_CORRUPT);
+		assert_int_equal(
+		        eg_vault_open_part(w->vault, id, 2, "claim", eg_buf_bytes(&a), arena, &out, NULL),
+		        EG_CORRUPT);
 		a.p[at] ^= 4;
 	}
 	for (size_t len = 1; len < a.len; len++)
-		assert_int_equal(
-		        eg_vault_open_part(w->vault, id, 2, "claim", (struct eg_bytes){a.p, len}, &out, NULL),
-		        EG_CORRUPT);
-	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", (struct eg_bytes){0}, &out, NULL),
-	                 EG_OK);
+		assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", (struct eg_bytes){a.p, len},
+		                                    arena, &out, NULL),
+		                 EG_CORRUPT);
+	assert_int_equal(
+	        eg_vault_open_part(w->vault, id, 2, "claim", (struct eg_bytes){0}, arena, &out, NULL), EG_OK);
 	assert_int_equal(out.len, 0);
+	assert_int_equal(eg_vault_open_part(w->vault, id, 2, "claim", eg_buf_bytes(&a), small, &out, NULL),
+	                 EG_LIMIT);
+	eg_arena_free(arena);
+	eg_arena_free(small);
 	eg_buf_free(&a);
 	eg_buf_free(&b);
-	eg_buf_free(&out);
 	eg_buf_free(&raw);
 }
 
