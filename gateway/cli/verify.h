@@ -16,11 +16,14 @@
 #ifndef EG_CLI_VERIFY_H
 #define EG_CLI_VERIFY_H
 
+#include "base/siphash.h"
 #include "cli/archive.h"
 #include "flow/entry.h"
 #include "flow/sealed.h"
 #include "flow/table.h"
 #include "trust/checkpoint.h"
+
+#include <stdatomic.h>
 
 struct verify_result {
 	uint64_t entries, events, erased_parts, checkpoints, tiles;
@@ -46,6 +49,14 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 
 /* ---- between the files that make up verify ---- */
 
+/* What the entries say, those that were read so far: as many as there are, whatever the head claims. They
+ * stay where they are, so that threads look at some while more are read. */
+struct verify_facts {
+	struct eg_siphash_key key;    /* of this run */
+	_Atomic uint64_t n;           /* entries 1 to n have one */
+	struct verify_fact *part[40]; /* each has room for twice as many as the one before it */
+};
+
 struct verify {
 	struct archive *a;
 	const struct verify_options *o;
@@ -54,14 +65,12 @@ struct verify {
 	char origin[128];
 	uint8_t public_key[32];
 	uint64_t head;
-	struct verify_fact *facts; /* of entry seq at seq - 1 */
-	uint64_t n_facts;          /* as many as there are entries, whatever the head claims */
-	uint8_t salt[16];          /* of this run's facts */
-	struct eg_arena *lasting;  /* of what the log says of cases */
-	struct eg_table cases; /* their ids → the seq of the entry that first named each, as a pointer */
-	uint64_t n_cases;      /* of that table */
-	uint64_t quarantines;  /* QUARANTINE entries */
-	uint64_t list_entries; /* LIST entries */
+	struct verify_facts facts;
+	struct eg_arena *lasting; /* of what the log says of cases */
+	struct eg_table cases;    /* their ids → the seq of the entry that first named each, as a pointer */
+	uint64_t n_cases;         /* of that table */
+	uint64_t quarantines;     /* QUARANTINE entries */
+	uint64_t list_entries;    /* LIST entries */
 };
 
 enum eg_rc verify_log(struct verify *v, struct eg_err *err);
@@ -84,6 +93,9 @@ struct verify_fact {
 	bool places;      /* its claim is one that a source record must know */
 	bool named;       /* a version of a source record names it, or a reject that a decision made of it */
 };
+/* Of n entries more, behind those that have one. The caller's thread. */
+enum eg_rc verify_facts_add(struct verify *v, unsigned n, struct eg_err *err);
+void verify_facts_free(struct verify_facts *f);
 struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq); /* NULL: there is no such entry */
 uint64_t verify_claim_fact(const struct verify *v, const uint8_t token[16], struct eg_bytes canon);
 uint64_t verify_version_fact(const struct verify *v, const uint8_t token[16], const struct eg_version *x);

@@ -1,21 +1,51 @@
-/* verify_facts: what the log said of claims, versions and views, as 8 bytes each: hashes with a salt of the
+/* verify_facts: what the log said of claims, versions and views, as 8 bytes each: hashes under a key of the
  * run, so that nobody can have made two that are alike. */
 #include "cli/verify.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Entry seq has place FIRST - 1 + seq, counted over all parts: the highest bit of it says in which part that
+ * is, and the bits below it where. */
+#define FIRST_BITS 16
+#define FIRST      (UINT64_C(1) << FIRST_BITS)
+
+static struct verify_fact *at(const struct verify_facts *f, uint64_t seq)
+{
+	uint64_t place = FIRST - 1 + seq;
+	unsigned bits = 63u - (unsigned)__builtin_clzll(place);
+	return &f->part[bits - FIRST_BITS][place ^ UINT64_C(1) << bits];
+}
 
 struct verify_fact *verify_fact_of(const struct verify *v, uint64_t seq)
 {
-	return seq && seq <= v->n_facts ? &v->facts[seq - 1] : NULL;
+	return seq && seq <= atomic_load_explicit(&v->facts.n, memory_order_acquire) ? at(&v->facts, seq)
+	                                                                             : NULL;
+}
+
+enum eg_rc verify_facts_add(struct verify *v, unsigned n, struct eg_err *err)
+{
+	struct verify_facts *f = &v->facts;
+	uint64_t all = f->n + n;
+	for (unsigned i = 0; i < sizeof f->part / sizeof *f->part && (FIRST << i) - FIRST < all; i++) {
+		if (!f->part[i] && !(f->part[i] = calloc(FIRST << i, sizeof **f->part)))
+			return eg_fail(err, EG_NO_MEMORY, "no memory for what %llu entries say",
+			               (unsigned long long)all);
+	}
+	atomic_store_explicit(&f->n, all, memory_order_release);
+	return EG_OK;
+}
+
+void verify_facts_free(struct verify_facts *f)
+{
+	for (unsigned i = 0; i < sizeof f->part / sizeof *f->part; i++)
+		free(f->part[i]);
 }
 
 static uint64_t hash(const struct verify *v, uint8_t kind, const void *a, size_t a_len, struct eg_bytes b)
 {
-	uint8_t digest[EG_HASH_SIZE];
-	uint64_t out;
-	const struct eg_bytes parts[] = {{v->salt, sizeof v->salt}, {&kind, 1}, {a, a_len}, b};
-	eg_sha256(parts, 4, digest);
-	memcpy(&out, digest, sizeof out);
+	const struct eg_bytes parts[] = {{a, a_len}, b, {&kind, 1}};
+	uint64_t out = eg_siphash(&v->facts.key, parts, 3);
 	return out ? out : 1;
 }
 

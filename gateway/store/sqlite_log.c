@@ -46,6 +46,28 @@ enum eg_rc eg_list_entries(struct eg_conn *c, uint64_t after, unsigned max, size
 	return eg_query_end(&q);
 }
 
+enum eg_rc eg_next_entries(struct eg_conn *c, bool first, unsigned max, size_t max_bytes, struct eg_arena *a,
+                           struct eg_log_row **out, unsigned *n, struct eg_err *err)
+{
+	struct eg_log_row *rows = NULL, *grown;
+	unsigned count = 0, cap = 0;
+	struct eg_query q = eg_query_ask(c, EG_ST_ALL_ENTRIES, a, err);
+	size_t before = eg_arena_used(a);
+	bool more =
+	        first || (q.st && sqlite3_stmt_busy(q.st)); /* stepped on at its end it would begin anew */
+	if (first && q.st)
+		sqlite3_reset(q.st);
+	while (more && count < max && eg_arena_used(a) - before < max_bytes && (more = eg_query_next(&q))) {
+		if (!(grown = eg_query_room(&q, rows, count, &cap, sizeof *rows)))
+			break;
+		rows = grown;
+		take_entry(&q, &rows[count++]);
+	}
+	*out = rows;
+	*n = q.rc == EG_OK ? count : 0;
+	return more && q.rc == EG_OK ? eg_query_pause(&q) : eg_query_end(&q);
+}
+
 static void take_head(struct eg_query *q, struct eg_log_head *out)
 {
 	out->seq = eg_take_seq(q);
@@ -77,11 +99,6 @@ enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint
 	if (got < n)
 		eg_query_fail(&q, EG_OUT_OF_RANGE, "leaves past the end of the log were asked for");
 	return eg_query_end(&q);
-}
-
-enum eg_rc eg_count_entries(struct eg_conn *c, int64_t *n, struct eg_err *err)
-{
-	return eg_query_number(c, EG_ST_COUNT_ENTRIES, NULL, n, err);
 }
 
 enum eg_rc eg_get_head(struct eg_conn *c, uint64_t *seq, struct eg_err *err)

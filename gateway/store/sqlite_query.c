@@ -119,13 +119,18 @@ const char *eg_take_text(struct eg_query *q)
 	return copy ? copy : "";
 }
 
+enum eg_rc eg_query_pause(struct eg_query *q)
+{
+	if (q->inside)
+		eg_gate_leave(q->conn);
+	return q->rc;
+}
+
 enum eg_rc eg_query_end(struct eg_query *q)
 {
 	if (q->st)
 		sqlite3_reset(q->st);
-	if (q->inside)
-		eg_gate_leave(q->conn);
-	return q->rc;
+	return eg_query_pause(q);
 }
 
 /* finish for a single row. EG_EMPTY is an everyday answer (each new person), so its text is not printed. */

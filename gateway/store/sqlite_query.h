@@ -1,8 +1,9 @@
 /* sqlite_query: one statement that reads, from its question to its last row, copied into the caller's arena.
  *
- * A query is asked, bound, stepped and ended in one function; its statement never stays open. It remembers
- * its first error: every later step is a no-op. A value of the wrong type or length is EG_CORRUPT: the file
- * is not what we wrote. Thread: the connection's. */
+ * A query is asked, bound, stepped and ended in one function; its statement never stays open, but for the
+ * walk of a store that nobody writes (eg_next_entries). It remembers its first error: every later step is a
+ * no-op. A value of the wrong type or length is EG_CORRUPT: the file is not what we wrote. Thread: the
+ * connection's. */
 #ifndef EG_STORE_SQLITE_QUERY_H
 #define EG_STORE_SQLITE_QUERY_H
 
@@ -35,6 +36,7 @@ void eg_take_fixed(struct eg_query *q, uint8_t *out, size_t len);
 struct eg_bytes eg_take_bytes(struct eg_query *q); /* bytes or text, whichever is stored; NULL is empty */
 const char *eg_take_text(struct eg_query *q);
 enum eg_rc eg_query_end(struct eg_query *q);
+enum eg_rc eg_query_pause(struct eg_query *q);   /* as end, but the statement stays at its row */
 enum eg_rc eg_query_end_one(struct eg_query *q); /* of a single row: EG_EMPTY if there was none */
 /* The one number that a statement answers with; of: its parameter, if it has one. */
 enum eg_rc eg_query_number(struct eg_conn *c, enum eg_stmt id, const int64_t *of, int64_t *n,

@@ -192,6 +192,11 @@ enum eg_rc eg_get_entry(struct eg_conn *c, uint64_t seq, struct eg_arena *a, str
 /* Entries with seq > after, ascending, at most max and at most max_bytes (at least one if there is one). */
 enum eg_rc eg_list_entries(struct eg_conn *c, uint64_t after, unsigned max, size_t max_bytes,
                            struct eg_arena *a, struct eg_log_row **out, unsigned *n, struct eg_err *);
+/* The next ones of a walk through the whole log, which begins anew when first: as they lie in the file, so
+ * that none can hide between two calls. About max_bytes. None: the walk is over. Of a store opened read_only:
+ * between the calls the walk stays open. */
+enum eg_rc eg_next_entries(struct eg_conn *c, bool first, unsigned max, size_t max_bytes, struct eg_arena *a,
+                           struct eg_log_row **out, unsigned *n, struct eg_err *);
 /* The headers alone, likewise. */
 struct eg_log_head {
 	uint64_t seq;
@@ -202,8 +207,6 @@ enum eg_rc eg_list_heads(struct eg_conn *c, uint64_t after, unsigned max, struct
 enum eg_rc eg_get_leaves(struct eg_conn *c, uint64_t first_seq, unsigned n, uint8_t *leaf_data,
                          struct eg_err *);
 enum eg_rc eg_get_head(struct eg_conn *c, uint64_t *seq, struct eg_err *); /* 0: an empty log */
-enum eg_rc eg_count_entries(struct eg_conn *c, int64_t *n,
-                            struct eg_err *); /* reads through the log: for audits */
 enum eg_rc eg_get_tile(struct eg_conn *c, int64_t id, uint8_t hashes[8192], struct eg_err *);
 /* The newest checkpoint with size >= at_least, or the newest of all when at_least is 0. */
 enum eg_rc eg_get_checkpoint(struct eg_conn *c, uint64_t at_least, struct eg_arena *a, uint64_t *size,

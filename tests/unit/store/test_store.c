@@ -597,6 +597,38 @@ static void one_daemon_at_a_time(void **state)
 	eg_store_close(NULL);
 }
 
+static void a_walk_stays_open(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct eg_store *s = open_store();
+	assert_ok(append(s, 90, 30, &err), err);
+	eg_store_close(s);
+	s = open_read_only();
+	struct eg_conn *c = eg_store_writer(s);
+	struct eg_arena *a = eg_arena_new(16 << 20);
+	for (unsigned round = 0; round < 2; round++) {
+		struct eg_log_row *list, one;
+		uint64_t seq = 0;
+		unsigned n = 1, max = 7 + round;
+		while (n) {
+			eg_arena_reset(a);
+			assert_ok(eg_next_entries(c, !seq, max, SIZE_MAX, a, &list, &n, &err), err);
+			assert_true(n == max || seq + n == 90);
+			for (unsigned i = 0; i < n; i++)
+				assert_int_equal(list[i].seq, ++seq);
+			assert_ok(eg_get_entry(c, 1, a, &one, &err), err); /* does not disturb it */
+		}
+		assert_int_equal(seq, 90);
+		assert_ok(eg_next_entries(c, false, max, SIZE_MAX, a, &list, &n, &err), err);
+		assert_int_equal(n, 0); /* over is over */
+		assert_ok(eg_next_entries(c, true, 50, 1, a, &list, &n, &err), err);
+		assert_int_equal(n, 1); /* a byte, but one at least; and left open where it is */
+	}
+	eg_arena_free(a);
+	eg_store_close(s);
+}
+
 static void the_reserve_is_kept_spent_and_filled(void **state)
 {
 	(void)state;
@@ -632,10 +664,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 	const struct CMUnitTest tests[] = {
-	        T(an_empty_store_is_empty),       T(every_row_comes_back),
-	        T(the_first_error_sticks),        T(a_transaction_in_a_transaction_is_refused),
-	        T(an_arena_too_small_is_a_limit), T(a_reader_keeps_its_snapshot),
-	        T(one_daemon_at_a_time),          T(the_reserve_is_kept_spent_and_filled),
+	        T(an_empty_store_is_empty),
+	        T(every_row_comes_back),
+	        T(the_first_error_sticks),
+	        T(a_transaction_in_a_transaction_is_refused),
+	        T(an_arena_too_small_is_a_limit),
+	        T(a_reader_keeps_its_snapshot),
+	        T(one_daemon_at_a_time),
+	        T(a_walk_stays_open),
+	        T(the_reserve_is_kept_spent_and_filled),
 	};
 	return cmocka_run_group_tests_name("store", tests, read_seed, NULL);
 }
