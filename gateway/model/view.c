@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-enum { FIELDS = EG_VIEW_FIELD(EG_SECTION_END, 0) };
+enum { SECTION = EG_VIEW_FIELD(1, 0), FIELDS = EG_VIEW_FIELD(EG_SECTION_END, 0) };
+_Static_assert(SECTION == 64, "the fields of a section are the bits of a word");
 
 /* Items of a view (gateway/FORMAT.md). */
 enum { T_FIELD = 1 };
@@ -24,6 +25,16 @@ struct speaker {
 struct slot {
 	struct speaker best, next;
 };
+/* Few fields are spoken for: a slot holds nothing, not even zeros, before its bit is set. */
+struct hearing {
+	uint64_t heard[EG_SECTION_END]; /* by a view field's section, a bit for its number */
+	struct slot slots[FIELDS];
+};
+
+static bool heard(const struct hearing *h, unsigned field)
+{
+	return h->heard[field / SECTION] >> field % SECTION & 1;
+}
 
 static int cmp(const struct speaker *a, const struct speaker *b, enum eg_rule *by)
 {
@@ -44,7 +55,7 @@ static void hear(struct slot *s, struct speaker x)
 	}
 }
 
-static unsigned hear_claim(struct slot *slots, const struct eg_held *h, const struct eg_authority *t)
+static unsigned hear_claim(struct hearing *all, const struct eg_held *h, const struct eg_authority *t)
 {
 	unsigned fresh = 0;
 	for (unsigned i = 0; i < h->claim.n; i++) {
@@ -56,16 +67,21 @@ static unsigned hear_claim(struct slot *slots, const struct eg_held *h, const st
 		unsigned rank = eg_authority_rank(t, field, voice);
 		if (rank == EG_AUTHORITY_SILENT)
 			continue;
-		fresh += !slots[field].best.held;
-		hear(&slots[field], (struct speaker){h, v, rank});
+		if (!heard(all, field)) {
+			fresh++;
+			all->heard[field / SECTION] |= 1ull << field % SECTION;
+			all->slots[field] = (struct slot){0};
+		}
+		hear(&all->slots[field], (struct speaker){h, v, rank});
 	}
 	return fresh;
 }
 
-static struct eg_date stated_death(const struct slot *s, const struct eg_testimony *t)
+static struct eg_date stated_death(const struct hearing *h, const struct eg_testimony *t)
 {
-	if (s->best.held && !s->best.value->cleared && s->best.value->i)
-		return eg_date_unpack((int32_t)s->best.value->i);
+	const struct speaker *best = &h->slots[EG_VIEW_DEATH_DATE].best;
+	if (heard(h, EG_VIEW_DEATH_DATE) && !best->value->cleared && best->value->i)
+		return eg_date_unpack((int32_t)best->value->i);
 	return t->dead_by;
 }
 
@@ -74,25 +90,38 @@ static bool dead_in_some_way(enum eg_life l)
 	return l == EG_LIFE_SUSPECTED || l == EG_LIFE_DECEASED || l == EG_LIFE_DISPUTED;
 }
 
+static struct eg_view_value said(const struct hearing *all, unsigned field, const struct eg_held *held)
+{
+	const struct slot *s = &all->slots[field];
+	struct eg_view_value v = {.field = field,
+	                          .value = *s->best.value,
+	                          .held = (unsigned)(s->best.held - held),
+	                          .as_of = s->best.held->claim.event_time,
+	                          .rule = EG_RULE_ONLY};
+	v.value.number = (uint8_t)(field % SECTION);
+	if (s->next.held)
+		cmp(&s->best, &s->next, &v.rule);
+	return v;
+}
+
 enum eg_rc eg_view_build(const struct eg_held *held, unsigned n, const struct eg_authority *t,
                          struct eg_arena *a, struct eg_view *out, struct eg_err *err)
 {
-	struct slot slots[FIELDS];
+	struct hearing all;
 	struct eg_testimony testimony;
 	unsigned fields = 1;
 
 	*out = (struct eg_view){0};
-	memset(slots, 0, sizeof slots);
+	memset(all.heard, 0, sizeof all.heard);
 	for (unsigned i = 0; i < n; i++)
-		fields += hear_claim(slots, &held[i], t);
+		fields += hear_claim(&all, &held[i], t);
 
 	eg_testimony_of(held, n, &testimony);
 	out->evidence = testimony.in;
-	out->evidence.later_sign_of_life =
-	        eg_later_sign_of_life(held, n, stated_death(&slots[EG_VIEW_DEATH_DATE], &testimony));
+	out->evidence.later_sign_of_life = eg_later_sign_of_life(held, n, stated_death(&all, &testimony));
 	out->life = eg_life_status(out->evidence);
 	if (!dead_in_some_way(out->life)) /* a date of death is shown with a death only */
-		slots[EG_VIEW_DEATH_DATE].best.held = NULL;
+		all.heard[EG_VIEW_DEATH_DATE / SECTION] &= ~(1ull << EG_VIEW_DEATH_DATE % SECTION);
 
 	out->v = eg_arena_alloc(a, fields * sizeof *out->v);
 	if (!out->v)
@@ -108,20 +137,10 @@ enum eg_rc eg_view_build(const struct eg_held *held, unsigned n, const struct eg
 		        .as_of = source->claim.event_time,
 		        .rule = EG_RULE_DERIVED,
 		};
-	for (unsigned field = EG_VIEW_DEATH_DATE; field < FIELDS; field++) {
-		const struct slot *s = &slots[field];
-		if (!s->best.held)
-			continue;
-		struct eg_view_value *v = &out->v[out->n++];
-		v->field = field;
-		v->value = *s->best.value;
-		v->value.number = (uint8_t)(field % EG_VIEW_FIELD(1, 0));
-		v->held = (unsigned)(s->best.held - held);
-		v->as_of = s->best.held->claim.event_time;
-		v->rule = EG_RULE_ONLY;
-		if (s->next.held)
-			cmp(&s->best, &s->next, &v->rule);
-	}
+	for (unsigned section = 0; section < EG_SECTION_END; section++)
+		for (uint64_t left = all.heard[section]; left; left &= left - 1)
+			out->v[out->n++] =
+			        said(&all, section * SECTION + (unsigned)__builtin_ctzll(left), held);
 	return EG_OK;
 }
 
