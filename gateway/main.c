@@ -316,6 +316,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	        .intake = g->intake,
 	        .writer = g->writer,
 	        .window_events = (unsigned)c->feed_window,
+	        .live_windows = (unsigned)c->feed_live_windows,
 	        .progress_us = c->feed_progress,
 	        .max_subs = (unsigned)c->max_subscribers,
 	};

@@ -23,8 +23,25 @@ struct eg_out *eg_out_new(size_t len)
 	if (o) {
 		o->next = NULL;
 		o->len = len;
+		o->bytes = o->own;
+		o->of = o;
+		atomic_init(&o->refs, 1);
 	}
 	return o;
+}
+
+struct eg_out *eg_out_again(struct eg_out *o)
+{
+	struct eg_out *again = malloc(sizeof *again);
+	if (!again)
+		return NULL;
+	atomic_fetch_add(&o->of->refs, 1);
+	again->next = NULL;
+	again->len = o->len;
+	again->bytes = o->bytes;
+	again->of = o->of;
+	atomic_init(&again->refs, 0);
+	return again;
 }
 
 uint8_t *eg_out_bytes(struct eg_out *o)
@@ -34,7 +51,13 @@ uint8_t *eg_out_bytes(struct eg_out *o)
 
 void eg_out_free(struct eg_out *o)
 {
-	free(o);
+	if (!o)
+		return;
+	struct eg_out *of = o->of;
+	if (o != of)
+		free(o);
+	if (atomic_fetch_sub(&of->refs, 1) == 1)
+		free(of);
 }
 
 void eg_line_init(struct eg_line *l)

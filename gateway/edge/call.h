@@ -70,6 +70,9 @@ void eg_message_free(struct eg_message *m); /* NULL is fine */
 
 struct eg_out *eg_out_new(size_t len); /* NULL: no memory */
 uint8_t *eg_out_bytes(struct eg_out *o);
+/* The same bytes, to be sent to another. Each is freed by itself, on any thread; none is written to any more.
+ * NULL: no memory. */
+struct eg_out *eg_out_again(struct eg_out *o);
 void eg_out_free(struct eg_out *o);
 /* Takes the message, whatever comes back. False: the call is over, or the line is full. */
 bool eg_call_send(struct eg_call *c, struct eg_out *o);

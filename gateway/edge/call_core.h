@@ -44,7 +44,10 @@ struct eg_message {
 struct eg_out {
 	struct eg_out *next;
 	size_t len;
-	uint8_t bytes[];
+	uint8_t *bytes;
+	struct eg_out *of; /* whose bytes they are; itself, mostly */
+	atomic_uint refs;  /* of its bytes */
+	uint8_t own[];
 };
 
 /* Messages on their way out, in order. */

@@ -21,6 +21,14 @@ const struct eg_policy *eg_edge_policy_ref(struct eg_edge *e)
 	return p;
 }
 
+bool eg_edge_policy_is(struct eg_edge *e, const struct eg_policy *p)
+{
+	pthread_mutex_lock(&e->lock);
+	bool is = e->policy == p;
+	pthread_mutex_unlock(&e->lock);
+	return is;
+}
+
 void eg_edge_refused(struct eg_edge *e, const struct eg_caller *c, const struct eg_fault *f)
 {
 	enum eg_reason_code reason = eg_fault_reason(f);

@@ -42,6 +42,7 @@ struct eg_edge {
 };
 
 const struct eg_policy *eg_edge_policy_ref(struct eg_edge *e); /* the one in force; the caller's to drop */
+bool eg_edge_policy_is(struct eg_edge *e, const struct eg_policy *p);
 
 /* Tells the metrics, and the log if the caller is known, of a refusal. c may be NULL or unknown. */
 void eg_edge_refused(struct eg_edge *e, const struct eg_caller *c, const struct eg_fault *f);

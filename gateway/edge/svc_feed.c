@@ -14,8 +14,7 @@
 
 #include <stdlib.h>
 
-#define WINDOW_BYTES ((size_t)64 << 20) /* arena of one window's message */
-#define LIVE_US      (2 * EG_SECOND)    /* a feed that far behind the head has reached it */
+#define LIVE_US (2 * EG_SECOND) /* a feed that far behind the head has reached it */
 
 struct subscription {
 	struct eg_stream stream; /* first; it awaits the feed's last word */
@@ -24,7 +23,8 @@ struct subscription {
 	uint8_t cursor_log_id[16]; /* of the request */
 	bool opened, finished;     /* finished: its status is given */
 	/* guarded by the stream's lock */
-	struct eg_sub *sub; /* NULL: not yet, or over */
+	const struct eg_policy *under; /* what the grant was last held against; the stream's caller has it */
+	struct eg_sub *sub;            /* NULL: not yet, or over */
 	bool dropped, ended, left, expired, has_progress;
 	enum eg_rc end;
 	struct eg_err end_err;
@@ -33,23 +33,32 @@ struct subscription {
 
 /* ---- on the feed's thread ---- */
 
-static bool send_window(struct subscription *s, const uint8_t log_id[16], const struct eg_feed_item *items,
-                        unsigned n, const struct eg_feed_head *head)
+static struct eg_out *encode_window(const struct subscription *s, const uint8_t log_id[16],
+                                    const struct eg_feed_item *items, unsigned n,
+                                    const struct eg_feed_head *head, struct eg_arena *a)
 {
-	struct eg_maker k = {.arena = eg_arena_new(WINDOW_BYTES)};
+	struct eg_maker k = {.arena = a};
 	Eldergate__V1__SubscribeResponse m = ELDERGATE__V1__SUBSCRIBE_RESPONSE__INIT;
-	struct eg_out *out = NULL;
-	k.failed = !k.arena;
 	m.items = EG_MAKE_LIST(&k, n);
 	for (unsigned i = 0; i < n && !k.failed; i++)
 		m.items[m.n_items++] = eg_make_item(&k, &items[i], s->cursor_log_id, head);
 	m.next = eg_make_cursor(&k, log_id, &items[n - 1]);
-	if (!k.failed)
-		out = eg_pb_out(&m.base);
-	eg_arena_free(k.arena);
-	if (out)
-		eg_call_send(s->stream.call, out);
-	return out != NULL;
+	return k.failed ? NULL : eg_pb_out(&m.base);
+}
+
+static void free_message(void *made)
+{
+	eg_out_free(made);
+}
+
+/* The window's message, made once for all who are due it. */
+static struct eg_out *message_of(const struct subscription *s, const struct eg_feed_given *w)
+{
+	if (!w->made->what) {
+		w->made->what = encode_window(s, w->log_id, w->items, w->n, NULL, w->scratch);
+		w->made->free = free_message;
+	}
+	return w->made->what;
 }
 
 static bool expired(const struct subscription *s)
@@ -58,18 +67,28 @@ static bool expired(const struct subscription *s)
 	return until && eg_now_us() >= until;
 }
 
-static void take(void *arg, const uint8_t log_id[16], const struct eg_feed_item *items, unsigned n)
+/* Nothing is lost if there is no memory yet: take tries again. */
+static void prepare(void *arg, const struct eg_feed_given *w)
+{
+	message_of(arg, w);
+}
+
+static void take(void *arg, const struct eg_feed_given *w)
 {
 	struct subscription *s = arg;
-	bool over = expired(s), progress = n == 1 && items->kind == EG_ITEM_PROGRESS, failed = false;
-	if (!over && !progress)
-		failed = !send_window(s, log_id, items, n, NULL);
+	bool over = expired(s), progress = w->n == 1 && w->items->kind == EG_ITEM_PROGRESS, failed = false;
+	if (!over && !progress) {
+		struct eg_out *made = message_of(s, w), *out = made ? eg_out_again(made) : NULL;
+		failed = !out;
+		if (out)
+			eg_call_send(s->stream.call, out);
+	}
 	if (!over && !progress && !failed)
 		return; /* the call tells when it has left */
 	pthread_mutex_lock(&s->stream.lock);
 	s->expired |= over;
 	if (progress && !over) { /* a worker looks where the head is */
-		s->progress = *items;
+		s->progress = *w->items;
 		s->has_progress = true;
 	}
 	if (failed && !s->ended) {
@@ -129,7 +148,7 @@ static enum eg_rc add_feed(struct subscription *s, struct eg_worker *w, struct e
 {
 	struct eg_edge *e = s->stream.edge;
 	struct eg_maker k = {.arena = w->scratch};
-	struct eg_sink sink = {.arg = s, .take = take, .ended = on_ended};
+	struct eg_sink sink = {.arg = s, .prepare = prepare, .take = take, .ended = on_ended};
 	struct eg_message *first = s->stream.message; /* it stays: no other is asked for */
 	const struct eg_purpose_rule *grant;
 	struct eg_sub_options o;
@@ -152,6 +171,7 @@ static enum eg_rc add_feed(struct subscription *s, struct eg_worker *w, struct e
 	                               eg_writer_log_id(e->o.writer), head.seq, &o, f)))
 		return rc;
 	s->grant = *grant; /* its fields stay with the caller's policy */
+	s->under = s->stream.caller.policy;
 	atomic_store(&s->until, grant->until_us);
 	memcpy(s->cursor_log_id, o.log_id, sizeof s->cursor_log_id);
 	struct eg_err err = {0};
@@ -192,6 +212,9 @@ static enum eg_rc still_granted(struct subscription *s, struct eg_fault *f)
 		if (!rc && !same_grant(grant, &s->grant))
 			rc = eg_refuse(f, EG_CLOSED, 0, "purpose", "the grant has changed: subscribe again");
 		if (!rc) {
+			pthread_mutex_lock(&s->stream.lock);
+			s->under = policy; /* before the other may be gone, and its place another's */
+			pthread_mutex_unlock(&s->stream.lock);
 			eg_caller_close(&s->stream.caller);
 			s->stream.caller = now;
 			s->grant = *grant;
@@ -217,8 +240,12 @@ static void tell_progress(struct subscription *s, const struct eg_feed_item *ite
 	struct eg_feed_head head;
 	struct eg_fault f = {0};
 	enum eg_rc rc = eg_fault_why(&f, w->scratch, read_head(s, w, item->cursor_seq, &head, &f.err));
-	if (!rc && !send_window(s, eg_writer_log_id(s->stream.edge->o.writer), item, 1, &head))
+	struct eg_out *out = NULL;
+	if (!rc &&
+	    !(out = encode_window(s, eg_writer_log_id(s->stream.edge->o.writer), item, 1, &head, w->scratch)))
 		rc = eg_ask_no_memory(&f);
+	if (out)
+		eg_call_send(s->stream.call, out);
 	if (rc)
 		finish(s, &f);
 }
@@ -293,12 +320,21 @@ static void began(struct eg_call *c, struct eg_message *first)
 	eg_stream_begin(c, first, sizeof(struct subscription), step);
 }
 
+/* Where nothing has to be looked at, the next window is asked for at once: a step on a worker for each window
+ * of each subscriber would cost more than the windows. */
 static void on_sent(struct eg_call *c)
 {
 	struct subscription *s = eg_call_state(c);
+	struct eg_edge *e = s->stream.edge;
 	pthread_mutex_lock(&s->stream.lock);
-	s->left = true;
-	eg_stream_kick(&s->stream);
+	bool plain = s->sub && !s->dropped && !s->ended && !s->expired && !s->has_progress &&
+	             !atomic_load(&e->stopping) && eg_edge_policy_is(e, s->under);
+	if (plain) {
+		eg_feed_more(e->o.feed, s->sub);
+	} else {
+		s->left = true;
+		eg_stream_kick(&s->stream);
+	}
 	pthread_mutex_unlock(&s->stream.lock);
 }
 

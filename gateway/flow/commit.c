@@ -150,8 +150,9 @@ static enum eg_rc append_deliveries(struct eg_commit *c, struct eg_err *err)
 	for (unsigned i = 0; i < c->n_tickets; i++) {
 		if (c->tickets[i]->kind != EG_TICKET_DELIVERY)
 			continue;
-		add_window(b, &c->tickets[i]->window);
-		h.count++;
+		for (unsigned k = 0; k < c->tickets[i]->delivery.n; k++)
+			add_window(b, &c->tickets[i]->delivery.windows[k]);
+		h.count += c->tickets[i]->delivery.n;
 	}
 	if (!h.count)
 		return EG_OK;

@@ -56,13 +56,18 @@ static enum eg_rc fields_of(const struct eg_effect *f, const unsigned *fields, u
 	return EG_OK;
 }
 
+bool eg_is_event(const struct eg_entry *e)
+{
+	return e->has_effect && e->effect.has_person && e->effect.event;
+}
+
 enum eg_rc eg_event_of(struct eg_vault *v, const char *audience, const uint8_t log_id[16],
                        const struct eg_entry *e, const unsigned *fields, unsigned n, struct eg_arena *a,
                        struct eg_event *out, struct eg_err *err)
 {
 	const struct eg_effect *f = &e->effect;
 	enum eg_rc rc;
-	if (!e->has_effect || !f->has_person || !f->event)
+	if (!eg_is_event(e))
 		return EG_EMPTY;
 	*out = (struct eg_event){
 	        .seq = e->header.seq,

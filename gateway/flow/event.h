@@ -39,6 +39,7 @@ struct eg_event {
 	bool replay;
 };
 
+bool eg_is_event(const struct eg_entry *e); /* does it say something about a person? */
 /* EG_EMPTY: the entry is no event (a read, a stale record, a case without a person). fields: what the
  * audience may see, n view fields ascending. The claim part must be open for source_event_time (CHANGE
  * entries). */

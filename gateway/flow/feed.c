@@ -1,273 +1,45 @@
 /* feed: see feed.h.
  *
- * A sub's window:   idle --build--> logging --commit--> handed to the sink --eg_feed_more--> idle
- *                     ^                 |
- *                     +----failed-------+   (the position moves only when a window is handed over)
+ * A sub's window:   idle --build--> in a round --commit--> handed to the sink --eg_feed_more--> idle
+ *                     ^                  |
+ *                     +-----failed-------+   (the position moves only when a window is handed over)
+ *
+ * A round is what was built in one turn: one ticket, one entry of the log. While its commit is under way the
+ * sinks make their messages.
  *
  * The list of subs is the feed thread's alone; others reach a sub through its flags, which the lock guards.
+ * Two hints: `now` for what waits for nothing else (a round is back, somebody came, left or lags behind), and
+ * `wake` for everything. While those at the head gather, the thread hears the former alone.
  */
 #include "flow/feed.h"
 
-#include "base/log.h"
 #include "base/metric.h"
-#include "base/pulse.h"
 #include "base/thread.h"
-#include "flow/exlog.h"
-#include "flow/feed_place.h"
+#include "flow/feed_core.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
-	WINDOW_BYTES = 16 << 20,    /* arena budget of one window */
-	LOGGING_BYTES = 16 << 20,   /* of the windows that wait for their commit: above it none is built */
 	PAGE_BYTES = 32 << 20,      /* arena budget of the page of entries shared by live subs */
+	SCRATCH_BYTES = 64 << 20,   /* of one window's message in the making */
+	SCRATCH_KEEP = 2 << 20,     /* of it that stays for the next one */
+	GATHER_MAX_US = 100000,     /* those at the head wait no longer for more events */
 	POLL_US = EG_PULSE_WAIT_US, /* hints may be lost */
-	RETRY_US = 1000000          /* before a window that could not be logged is built again */
-};
-
-struct eg_sub {
-	struct eg_sub *next;
-	struct eg_feed *feed;
-	struct eg_scope scope;
-	struct eg_sink sink;
-	struct eg_feed_place at;
-	struct eg_feed_window window; /* being logged */
-	size_t held;                  /* its bytes, of the feed's */
-	int64_t told_mono;            /* when it last heard anything */
-	int64_t not_before_mono;      /* it has no window until then: the writer could not log its last one */
-	bool behind;                  /* it has not heard yet that it reached the head */
-	enum eg_rc end;               /* set: it is over */
-	struct eg_err end_err;
-	bool logging;            /* a ticket is with the writer */
-	struct eg_ticket *ready; /* of a window that found the lane full */
-	/* guarded by the feed's lock */
-	bool idle, dropped;
-	struct eg_ticket *logged; /* came back from the writer */
-};
-
-/* The newest page of entries that a live sub asked for: most of them are at the same place. */
-struct page {
-	struct eg_arena *arena;
-	uint64_t after;
-	unsigned n;
-	struct eg_entry *entries;
-};
-
-struct eg_feed {
-	struct eg_feed_options o;
-	struct eg_wake *wake;
-	struct eg_thread *thread;
-	struct eg_pulse pulse; /* turns with each sub that is served */
-	struct eg_exlog *log;
-	struct page page;
-	struct eg_sub *subs;    /* the thread's */
-	size_t held;            /* bytes of all windows that are being logged */
-	struct eg_sub *put_off; /* found no room for its window: the next turn begins with it */
-	pthread_mutex_t lock;
-	struct eg_sub *incoming; /* guarded */
-	unsigned n_subs;         /* guarded */
-	unsigned max_subs;       /* guarded */
-	bool stopping;           /* guarded */
 };
 
 /* ---- the thread ---- */
-
-static void logged(struct eg_ticket *t)
-{
-	struct eg_sub *s = t->done_arg;
-	struct eg_feed *f = s->feed;
-	pthread_mutex_lock(&f->lock);
-	s->logged = t;
-	eg_wake(f->wake); /* under the lock: as soon as it is open the feed may see this, end and be freed */
-	pthread_mutex_unlock(&f->lock);
-}
-
-static void hand_over(struct eg_sub *s, const struct eg_feed_window *w)
-{
-	pthread_mutex_lock(&s->feed->lock);
-	s->idle = false;
-	pthread_mutex_unlock(&s->feed->lock);
-	s->at = w->next;
-	s->told_mono = eg_mono_us();
-	s->behind |=
-	        w->n == s->feed->o.window_events || w->next.row >= 0 || w->items[0].kind == EG_ITEM_STATE;
-	s->sink.take(s->sink.arg, eg_writer_log_id(s->feed->o.writer), w->items, w->n);
-}
-
-/* Entries after this position, from the shared page if it has them. *n may be 0: the head. */
-static enum eg_rc entries_after(struct eg_feed *f, uint64_t after, struct eg_entry **out, unsigned *n,
-                                struct eg_err *err)
-{
-	struct page *p = &f->page;
-	if (after < p->after || after >= p->after + p->n) {
-		p->n = 0;
-		p->after = after;
-		eg_arena_reset(p->arena);
-		eg_exlog_seek(f->log, after);
-		enum eg_rc rc =
-		        eg_exlog_next(f->log, f->o.window_events, true, p->arena, &p->entries, &p->n, err);
-		if (rc && rc != EG_EMPTY) {
-			p->n = 0;
-			return rc;
-		}
-	}
-	*out = p->entries + (after - p->after);
-	*n = p->n - (unsigned)(after - p->after);
-	return EG_OK;
-}
-
-static bool progress(struct eg_sub *s)
-{
-	if (!s->behind && eg_mono_us() - s->told_mono < s->feed->o.progress_us)
-		return false;
-	s->behind = false;
-	struct eg_feed_item item = {
-	        .kind = EG_ITEM_PROGRESS, .cursor_seq = s->at.seq, .cursor_row = eg_feed_cursor_row(&s->at)};
-	item.time = eg_now_us();
-	memcpy(item.event.log_id, eg_writer_log_id(s->feed->o.writer), 16);
-	struct eg_feed_window w = {.n = 1, .items = &item, .next = s->at};
-	hand_over(s, &w);
-	return true;
-}
-
-/* At the head, with nothing else to tell? Looked at before anything is made for a window. */
-static enum eg_rc at_head(struct eg_sub *s, bool *yes, struct eg_err *err)
-{
-	struct eg_entry *entries;
-	unsigned n = 1;
-	enum eg_rc rc = EG_OK;
-	if (!s->at.log_changed && s->at.row < 0)
-		rc = entries_after(s->feed, s->at.seq, &entries, &n, err);
-	*yes = !n;
-	return rc;
-}
-
-static enum eg_rc next_window(struct eg_sub *s, struct eg_arena *a, struct eg_feed_window *w,
-                              struct eg_err *err)
-{
-	struct eg_feed *f = s->feed;
-	struct eg_entry *entries;
-	unsigned n;
-	if (s->at.log_changed)
-		return eg_feed_log_changed(&f->o, &s->at, a, w, err);
-	if (s->at.row >= 0)
-		return eg_feed_states(&f->o, eg_exlog_conn(f->log), &s->scope, &s->at, f->o.window_events, a,
-		                      w, err);
-	enum eg_rc rc = entries_after(f, s->at.seq, &entries, &n, err);
-	return rc ? rc : eg_feed_events(&f->o, &s->scope, entries, n, f->o.window_events, a, w, err);
-}
-
-static bool over(struct eg_sub *s, enum eg_rc rc, const struct eg_err *err)
-{
-	s->end = rc;
-	s->end_err = *err;
-	return true;
-}
-
-static void let_go(struct eg_sub *s, struct eg_ticket *t)
-{
-	s->feed->held -= s->held;
-	s->held = 0;
-	eg_ticket_free(t);
-}
-
-/* Gives a window's ticket to the writer, or keeps it until there is room: the writer's next commit wakes us.
- */
-static bool put(struct eg_sub *s, struct eg_ticket *t)
-{
-	struct eg_err err = {0};
-	enum eg_rc rc = eg_intake_put(s->feed->o.intake, t, 0, &err);
-	s->logging = !rc;
-	s->ready = rc == EG_DEADLINE ? t : NULL;
-	if (!rc || rc == EG_DEADLINE)
-		return !rc;
-	let_go(s, t);
-	return over(s, rc, &err);
-}
-
-/* Builds the next window and gives it to the writer to be logged; true: the sub moved, and may have more to
- * do at once. */
-static bool build(struct eg_sub *s)
-{
-	struct eg_feed_window w = {0};
-	struct eg_err err = {0};
-	bool head = false;
-	if (s->ready)
-		return put(s, s->ready);
-	if (eg_mono_us() < s->not_before_mono)
-		return false;
-	enum eg_rc rc = at_head(s, &head, &err);
-	if (rc)
-		return over(s, rc, &err);
-	if (head)
-		return progress(s);
-	if (s->feed->held > LOGGING_BYTES) {
-		if (!s->feed->put_off)
-			s->feed->put_off = s;
-		return false; /* a commit will wake us */
-	}
-	/* The window lives in the ticket that logs it. */
-	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, WINDOW_BYTES, s->scope.policy, s->scope.who);
-	if (!t)
-		return over(s, eg_fail(&err, EG_NO_MEMORY, "no memory for a window"), &err);
-	rc = eg_arena_why(t->arena, next_window(s, t->arena, &w, &err), &err);
-	if (!rc && w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED) {
-		eg_feed_describe(t, &s->scope, &w);
-		t->done = logged;
-		t->done_arg = s;
-		s->window = w;
-		s->held = eg_arena_used(t->arena);
-		s->feed->held += s->held;
-		return put(s, t);
-	} else if (!rc && w.n) {
-		hand_over(s, &w);
-	} else if (!rc) {
-		s->at = w.next;
-		if (eg_mono_us() - s->told_mono >= s->feed->o.progress_us)
-			progress(s); /* far behind, with nothing in scope: it still hears */
-	}
-	eg_ticket_free(t);
-	return rc ? over(s, rc, &err) : true;
-}
-
-/* A window came back from the writer. */
-static void finish_logging(struct eg_sub *s, struct eg_ticket *t)
-{
-	s->logging = false;
-	if (!t->rc) {
-		hand_over(s, &s->window);
-	} else if (!eg_rc_retryable(t->rc) || t->rc == EG_CLOSED) {
-		s->end = t->rc;
-		s->end_err = t->err;
-	} else {
-		eg_log_err(EG_LOG_WARN, "feed.delivery_not_logged", &t->err);
-		s->not_before_mono = eg_mono_us() + RETRY_US;
-	}
-	let_go(s, t);
-}
 
 /* One turn of one sub; true: it moved. *gone: it is to be taken off. */
 static bool serve(struct eg_sub *s, bool stopping, bool *gone)
 {
 	struct eg_feed *f = s->feed;
 	pthread_mutex_lock(&f->lock);
-	struct eg_ticket *t = s->logged;
 	bool dropped = s->dropped, idle = s->idle;
-	s->logged = NULL;
 	pthread_mutex_unlock(&f->lock);
-	if (t && dropped) {
-		s->logging = false;
-		let_go(s, t);
-	} else if (t) {
-		finish_logging(s, t);
-		return true;
-	}
-	*gone = !s->logging && (dropped || stopping || s->end);
-	if (*gone || s->logging || !idle)
+	*gone = !s->parcel && (dropped || stopping || s->end);
+	if (*gone || s->parcel || !idle)
 		return *gone;
-	return build(s);
+	return eg_sub_build(s);
 }
 
 static void take_off(struct eg_sub **at)
@@ -283,7 +55,6 @@ static void take_off(struct eg_sub **at)
 		s->end = eg_fail(&s->end_err, EG_CLOSED,
 		                 "the gateway is shutting down: resume from the last cursor");
 	s->sink.ended(s->sink.arg, s->end, &s->end_err);
-	let_go(s, s->ready);
 	if (f->put_off == s)
 		f->put_off = NULL;
 	eg_scope_close(&s->scope);
@@ -321,14 +92,35 @@ static void rotate(struct eg_feed *f)
 	*at = first;
 }
 
+/* So many windows went to the head that the next ones wait, and have more in them. */
+static void gather(struct eg_feed *f)
+{
+	int64_t rest = (int64_t)f->n_live * EG_SECOND / f->o.live_windows;
+	if (f->n_live)
+		f->gathers_until = f->mono + (rest < GATHER_MAX_US ? rest : GATHER_MAX_US);
+	f->n_live = 0;
+}
+
+static void await_hints(struct eg_feed *f, uint64_t seen, uint64_t seen_now)
+{
+	int64_t wait = f->o.progress_us < POLL_US ? f->o.progress_us : POLL_US;
+	if (eg_mono_us() < f->gathers_until && !f->unsent)
+		eg_wake_wait(f->now, seen_now, f->gathers_until);
+	else
+		eg_wake_wait(f->wake, seen, f->mono + wait);
+}
+
 static void run(void *arg)
 {
 	struct eg_feed *f = arg;
 	eg_pulse_begin(&f->pulse, "feed");
 	for (;;) {
 		eg_pulse_turn(&f->pulse);
-		uint64_t seen = eg_wake_seen(f->wake);
-		bool stopping = adopt(f), moved = false;
+		uint64_t seen_now = eg_wake_seen(f->now), seen = eg_wake_seen(f->wake);
+		f->mono = eg_mono_us();
+		f->turn++;
+		bool stopping = adopt(f), moved = eg_rounds_finish(f);
+		eg_round_again(f, stopping);
 		rotate(f);
 		f->put_off = NULL;
 		for (struct eg_sub **at = &f->subs; *at;) {
@@ -340,12 +132,13 @@ static void run(void *arg)
 			else
 				at = &(*at)->next;
 		}
+		eg_round_send(f);
+		eg_parcels_turn(f->parcels);
+		gather(f);
 		if (stopping && !f->subs)
 			break;
-		if (!moved) {
-			int64_t wait = f->o.progress_us < POLL_US ? f->o.progress_us : POLL_US;
-			eg_wake_wait(f->wake, seen, eg_mono_us() + wait);
-		}
+		if (!moved)
+			await_hints(f, seen, seen_now);
 	}
 	eg_pulse_end(&f->pulse);
 }
@@ -356,6 +149,11 @@ static void free_feed(struct eg_feed *f)
 {
 	eg_exlog_close(f->log);
 	eg_arena_free(f->page.arena);
+	eg_arena_free(f->scratch);
+	eg_parcels_free(f->parcels);
+	if (f->now && f->wake)
+		eg_wake_forward_stop(f->now, f->wake);
+	eg_wake_free(f->now);
 	eg_wake_free(f->wake);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
@@ -369,16 +167,25 @@ enum eg_rc eg_feed_start(struct eg_feed **out, const struct eg_feed_options *o, 
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the feed");
 	f->o = *o;
 	f->o.window_events = o->window_events ? o->window_events : 1000;
+	f->o.live_windows = o->live_windows ? o->live_windows : 5000;
 	f->o.progress_us = o->progress_us ? o->progress_us : 5 * EG_SECOND;
 	f->max_subs = o->max_subs ? o->max_subs : 2000;
 	pthread_mutex_init(&f->lock, NULL);
+	f->built_last = &f->building;
+	f->returned_at = &f->returned;
 	f->wake = eg_wake_new();
+	f->now = eg_wake_new();
 	f->page.arena = eg_arena_new(PAGE_BYTES);
-	if (!f->wake || !f->page.arena)
+	f->scratch = eg_arena_new(SCRATCH_BYTES);
+	f->parcels = eg_parcels_new();
+	if (f->scratch)
+		eg_arena_keep(f->scratch, SCRATCH_KEEP);
+	if (!f->wake || !f->now || !f->page.arena || !f->scratch || !f->parcels)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the feed");
 	else
 		rc = eg_exlog_open(&f->log, o->store, o->vault, 0, err);
-	if (!rc && !eg_wake_forward(eg_writer_head(o->writer), f->wake))
+	if (!rc &&
+	    (!eg_wake_forward(f->now, f->wake) || !eg_wake_forward(eg_writer_head(o->writer), f->wake)))
 		rc = eg_fail(err, EG_INTERNAL, "too many listeners at the writer's head");
 	if (!rc && (rc = eg_thread_start(&f->thread, "feed", run, f, err)))
 		eg_wake_forward_stop(eg_writer_head(o->writer), f->wake);
@@ -397,7 +204,7 @@ void eg_feed_drain(struct eg_feed *f)
 	pthread_mutex_lock(&f->lock);
 	f->stopping = true;
 	pthread_mutex_unlock(&f->lock);
-	eg_wake(f->wake);
+	eg_wake(f->now);
 	eg_thread_join(f->thread);
 	f->thread = NULL;
 	eg_wake_forward_stop(eg_writer_head(f->o.writer), f->wake);
@@ -419,9 +226,10 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a subscriber");
 	s->feed = f;
 	s->sink = sink;
-	s->idle = s->behind = true;
+	s->idle = s->behind = s->hurries = true;
 	s->told_mono = eg_mono_us();
-	if ((rc = eg_scope_open(&s->scope, o, err)) || (rc = eg_store_reader(f->o.store, &c, err)) ||
+	if ((rc = eg_intake_open_text(o->who->name, "subscriber", err)) ||
+	    (rc = eg_scope_open(&s->scope, o, err)) || (rc = eg_store_reader(f->o.store, &c, err)) ||
 	    (rc = eg_feed_resolve(&f->o, c, o, &s->at, err)))
 		goto out;
 	pthread_mutex_lock(&f->lock);
@@ -437,7 +245,7 @@ enum eg_rc eg_feed_add(struct eg_feed *f, const struct eg_sub_options *o, struct
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (!rc)
-		eg_wake(f->wake);
+		eg_wake(f->now);
 out:
 	if (c)
 		eg_conn_close(c);
@@ -459,8 +267,9 @@ void eg_feed_more(struct eg_feed *f, struct eg_sub *s)
 {
 	pthread_mutex_lock(&f->lock);
 	s->idle = true;
+	bool hurries = s->hurries;
 	pthread_mutex_unlock(&f->lock);
-	eg_wake(f->wake);
+	eg_wake(hurries ? f->now : f->wake);
 }
 
 void eg_feed_drop(struct eg_feed *f, struct eg_sub *s)
@@ -468,7 +277,7 @@ void eg_feed_drop(struct eg_feed *f, struct eg_sub *s)
 	pthread_mutex_lock(&f->lock);
 	s->dropped = true;
 	pthread_mutex_unlock(&f->lock);
-	eg_wake(f->wake);
+	eg_wake(f->now);
 }
 
 const struct eg_feed_options *eg_feed_told(const struct eg_feed *f)

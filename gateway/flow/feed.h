@@ -1,11 +1,13 @@
 /* feed: hands events to subscribers, each from its own cursor, at its own pace.
  *
  * One thread serves them all; each waits either for its sink to take more or for the log to grow. A window
- * (at most 1,000 events) leaves only after the log entry that records its delivery is committed. A subscriber
- * that does not read holds one window and its cursor, nothing else. A snapshot is read in pages by row and
- * followed by everything since the seq at its start. Thread: the feed's own; add, more and drop may be called
- * from any. Its pulse (base/pulse.h): it serves a subscriber, or finds none that has something coming. One
- * that does not read holds up nobody, and no pulse. */
+ * (at most 1,000 events) leaves only after the log entry that records its delivery is committed; the windows
+ * of one turn share that entry. Those who follow the head get together only so many windows a second: the
+ * more they are, the more events are gathered into each, so that commits go on beside any number of them. A
+ * subscriber that does not read holds one window and its cursor, nothing else. A snapshot is read in pages by
+ * row and followed by everything since the seq at its start. Thread: the feed's own; add, more and drop may
+ * be called from any. Its pulse (base/pulse.h): it serves a subscriber, or finds none that has something
+ * coming. One that does not read holds up nobody, and no pulse. */
 #ifndef EG_FLOW_FEED_H
 #define EG_FLOW_FEED_H
 
@@ -56,11 +58,29 @@ struct eg_feed_item {
 	int64_t time;        /* PROGRESS: the log is known up to here */
 };
 
-/* Where windows go. take copies what it keeps. Called on the feed's thread; must not block. After a take the
- * sub sends nothing until eg_feed_more. ended: the sub is over (rc says why), called once, last. */
+/* What sinks made of a window, kept with it: whoever is due the same window finds it there. */
+struct eg_feed_made {
+	void *what; /* NULL: nothing yet */
+	void (*free)(void *what);
+};
+
+/* A window as it is given out. */
+struct eg_feed_given {
+	const uint8_t *log_id;
+	unsigned n;
+	const struct eg_feed_item *items;
+	struct eg_feed_made *made;
+	struct eg_arena *scratch; /* for the time of the call */
+};
+
+/* Where windows go. Called on the feed's thread; must not block. prepare (may be NULL): the window waits for
+ * its commit, which is the time to make what take will need; nothing of it may leave. take copies what it
+ * keeps; after it the sub sends nothing until eg_feed_more. ended: the sub is over (rc says why), called
+ * once, last. */
 struct eg_sink {
 	void *arg;
-	void (*take)(void *arg, const uint8_t log_id[16], const struct eg_feed_item *items, unsigned n);
+	void (*prepare)(void *arg, const struct eg_feed_given *w);
+	void (*take)(void *arg, const struct eg_feed_given *w);
 	void (*ended)(void *arg, enum eg_rc rc, const struct eg_err *err);
 };
 
@@ -70,6 +90,7 @@ struct eg_feed_options {
 	struct eg_intake *intake;
 	struct eg_writer *writer;
 	unsigned window_events; /* default 1000 */
+	unsigned live_windows;  /* a second, of all who follow the head; default 5000 */
 	int64_t progress_us;    /* default 5 s */
 	unsigned max_subs;      /* default 2000 */
 };

@@ -15,15 +15,18 @@ static enum eg_rc page_ticket(const struct eg_scope *s, const struct eg_feed_win
 	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, TICKET_BYTES, s->policy, s->who);
 	if (!t)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a delivery");
-	eg_feed_describe(t, s, w);
-	t->operator_name = eg_arena_text(t->arena, s->operator_name, strlen(s->operator_name));
-	t->window.filter = eg_arena_text(t->arena, s->filter_text, strlen(s->filter_text));
-	if (!t->operator_name || !t->window.filter) {
+	struct eg_window *said = eg_arena_alloc(t->arena, sizeof *said);
+	const char *filter = eg_arena_text(t->arena, s->filter_text, strlen(s->filter_text));
+	if (!said || !filter) {
 		enum eg_rc rc = eg_fail_field(err, EG_LIMIT, "filter", "the filter is too large");
 		rc = eg_arena_why(t->arena, rc, err);
 		eg_ticket_free(t);
 		return rc;
 	}
+	*said = eg_feed_describe(s, w);
+	said->filter = filter;
+	t->delivery.n = 1;
+	t->delivery.windows = said;
 	*out = t;
 	return EG_OK;
 }

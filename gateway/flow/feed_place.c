@@ -92,13 +92,11 @@ enum eg_rc eg_feed_events(const struct eg_feed_options *f, const struct eg_scope
 	return rc;
 }
 
-void eg_feed_describe(struct eg_ticket *t, const struct eg_scope *s, const struct eg_feed_window *w)
+struct eg_window eg_feed_describe(const struct eg_scope *s, const struct eg_feed_window *w)
 {
 	const struct eg_feed_item *first = &w->items[0], *last = &w->items[w->n - 1];
 	bool snapshot = first->kind == EG_ITEM_STATE;
-	t->operator_name = s->operator_name;
-	t->purpose = s->purpose->code;
-	t->window = (struct eg_window){
+	return (struct eg_window){
 	        .subscriber = s->who->name,
 	        .first_seq = snapshot ? 0 : first->cursor_seq,
 	        .last_seq = snapshot ? 0 : last->cursor_seq,

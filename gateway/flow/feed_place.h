@@ -35,8 +35,8 @@ enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, co
 enum eg_rc eg_feed_events(const struct eg_feed_options *f, const struct eg_scope *s,
                           const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
                           struct eg_feed_window *w, struct eg_err *err);
-/* What the log will say of the window; borrows from both. */
-void eg_feed_describe(struct eg_ticket *t, const struct eg_scope *s, const struct eg_feed_window *w);
+/* What the log will say of the window; borrows from the scope. */
+struct eg_window eg_feed_describe(const struct eg_scope *s, const struct eg_feed_window *w);
 
 const struct eg_feed_options *eg_feed_told(const struct eg_feed *f); /* its options; defaults filled in */
 

@@ -69,6 +69,14 @@ void eg_scope_close(struct eg_scope *s)
 	s->arena = NULL;
 }
 
+bool eg_scope_same(const struct eg_scope *a, const struct eg_scope *b)
+{
+	const struct eg_purpose_rule *p = a->purpose, *q = b->purpose;
+	return !strcmp(a->audience, b->audience) && !strcmp(a->filter_text, b->filter_text) &&
+	       p->n_fields == q->n_fields &&
+	       (!p->n_fields || !memcmp(p->fields, q->fields, p->n_fields * sizeof *p->fields));
+}
+
 /* Is a person with this state in the filter's scope? */
 static bool in_scope(const struct eg_filter *f, enum eg_life life, struct eg_bytes region)
 {

@@ -20,6 +20,8 @@ struct eg_scope {
 
 enum eg_rc eg_scope_open(struct eg_scope *s, const struct eg_sub_options *o, struct eg_err *err);
 void eg_scope_close(struct eg_scope *s);
+/* Are the same items due to both, wherever they are? */
+bool eg_scope_same(const struct eg_scope *a, const struct eg_scope *b);
 
 /* Items for entries[0..n), in order, until `max` items; *consumed: how many entries were looked at. */
 enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const uint8_t log_id[16],

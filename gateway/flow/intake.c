@@ -235,6 +235,14 @@ static enum eg_rc judge_submission(struct eg_intake *in, struct eg_ticket *t, st
 	return rc;
 }
 
+static enum eg_rc judge_delivery(const struct eg_ticket *t, struct eg_err *err)
+{
+	enum eg_rc rc = EG_OK;
+	for (unsigned i = 0; i < t->delivery.n && !rc; i++)
+		rc = header_text(t->delivery.windows[i].subscriber, "subscriber", HEADER_TEXT_MAX, err);
+	return rc;
+}
+
 static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err *err)
 {
 	enum eg_rc rc = header_text(t->operator_name, "operator", HEADER_TEXT_MAX, err);
@@ -256,7 +264,7 @@ static enum eg_rc judge(struct eg_intake *in, struct eg_ticket *t, struct eg_err
 		rc = header_text(t->query.method, "method", HEADER_TEXT_MAX, err);
 		return rc ? rc : header_text(t->query.legal_basis, "legal_basis", LEGAL_BASIS_MAX, err);
 	case EG_TICKET_DELIVERY:
-		return header_text(t->window.subscriber, "subscriber", HEADER_TEXT_MAX, err);
+		return judge_delivery(t, err);
 	case EG_TICKET_DECISION:
 		if (t->who && !(t->who->roles & EG_ROLE_OPERATOR))
 			return eg_fail(err, EG_DENIED, "only an operator may decide a case");

@@ -19,7 +19,7 @@ enum eg_lane { EG_LANE_URGENT = 0, EG_LANE_READ = 1, EG_LANE_LIVE = 2, EG_LANE_B
 enum eg_ticket_kind {
 	EG_TICKET_SUBMISSION = 1,
 	EG_TICKET_QUERY = 2,    /* a read entry; the answer leaves after its commit */
-	EG_TICKET_DELIVERY = 3, /* a window of events; all waiting ones share one entry */
+	EG_TICKET_DELIVERY = 3, /* windows of events; all waiting ones share one entry */
 	EG_TICKET_DECISION = 4, /* a case decided */
 	EG_TICKET_REFUSAL = 5,  /* counted refusals of one identity, reason and second */
 	EG_TICKET_ADMIN = 6,
@@ -113,7 +113,10 @@ struct eg_ticket {
 	union {
 		struct eg_submission submission;
 		struct eg_query query;
-		struct eg_window window;
+		struct {
+			unsigned n;
+			struct eg_window *windows;
+		} delivery;
 		struct eg_decision decision;
 		struct {
 			const char *reason;

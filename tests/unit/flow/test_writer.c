@@ -30,7 +30,9 @@ static void applied_then_unchanged(void **state)
 static struct eg_ticket *window_of(struct road *r, const char *subscriber, uint64_t first, uint64_t last)
 {
 	struct eg_ticket *t = eg_ticket_new(EG_TICKET_DELIVERY, 1 << 16, r->policy, NULL);
-	t->window = (struct eg_window){
+	t->delivery.n = 1;
+	t->delivery.windows = eg_arena_alloc(t->arena, sizeof *t->delivery.windows);
+	*t->delivery.windows = (struct eg_window){
 	        .subscriber = subscriber, .first_seq = first, .last_seq = last, .policy_version = 1};
 	return t;
 }
