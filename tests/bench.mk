@@ -3,7 +3,7 @@
 
 BENCH_NAMES    := load list feed rows csv store fsync kafka producer $(if $(shell pkg-config --exists libpq 2>/dev/null && echo yes),pg)
 BENCH_PROGRAMS  = $(BENCH_NAMES:%=$(B)/tests/bench/bench_%)
-BENCH_SHARED    = $(call obj,tests/bench/bench.c tests/bench/people.c gateway/cli/grpc_client.c gateway/cli/file.c)
+BENCH_SHARED    = $(call obj,tests/bench/bench.c tests/bench/people.c tests/bench/streams.c gateway/cli/grpc_client.c gateway/cli/file.c)
 BENCH_LIBS      = $(foreach f,$(below_edge),$(call lib,$(f)))
 PG_CFLAGS      := $(shell pkg-config --cflags libpq 2>/dev/null)
 PG_LIBS        := $(shell pkg-config --libs libpq 2>/dev/null)

@@ -5,13 +5,12 @@
  * changes; each change is timed from the moment that its commit began, as its `time` says, until it is here
  *
  * --mode live prints {"ready":true} when every subscriber has reached the head. Times are of one machine's
- * clock. */
-#include "base/thread.h"
+ * clock. Each subscriber's changes have to come in the order of the log. */
+#include "base/clock.h"
 #include "bench.h"
-#include "cli/grpc_client.h"
 #include "edge/wire_read.h"
+#include "streams.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +24,14 @@ enum {
 	ITEM_CHANGE = 1,
 	ITEM_SNAPSHOT = 2,
 	ITEM_PROGRESS = 3,
+	CHANGE_SEQ = 2,
 	CHANGE_TIME = 3,
 	PROGRESS_LIVE = 3
 };
 
 struct subscriber {
-	struct rpc_client *client;
-	struct rpc_stream *call;
-	struct eg_thread *thread;
-	uint32_t persons, changes;
+	uint32_t persons, changes, messages;
+	uint64_t seq; /* of its last change */
 	size_t bytes;
 	int64_t *latencies;
 	bool live;
@@ -41,9 +39,8 @@ struct subscriber {
 
 static struct {
 	struct subscriber each[STREAMS_MAX];
-	unsigned n;
+	unsigned n, live, done;
 	uint32_t count; /* changes that each waits for; 0: until it is at the head */
-	pthread_barrier_t at_head;
 } feed;
 
 static int64_t instant(struct eg_bytes time)
@@ -61,6 +58,11 @@ static void read_change(struct subscriber *s, struct eg_bytes change, int64_t no
 	if (s->changes == feed.count)
 		return;
 	while (eg_wire_next(&change, &f) == EG_OK) {
+		if (f.number == CHANGE_SEQ) {
+			if (f.i <= s->seq)
+				bench_die("a change came out of order");
+			s->seq = f.i;
+		}
 		if (f.number != CHANGE_TIME)
 			continue;
 		s->latencies[s->changes++] = now - instant(f.bytes);
@@ -81,72 +83,71 @@ static void read_item(struct subscriber *s, struct eg_bytes item, int64_t now)
 	}
 }
 
-static void follow(void *arg)
+static void read_message(struct subscriber *s, struct eg_bytes rest)
 {
-	struct subscriber *s = arg;
-	struct eg_buf message = {0};
-	struct rpc_status status = {0};
-	bool waited = feed.count == 0;
-	while (!s->live || s->changes < feed.count) {
-		enum rpc_received r = rpc_receive(s->call, SILENT_US, &message, &status);
-		int64_t now = eg_now_us();
-		if (r != RPC_MESSAGE)
-			bench_die("the feed ended early: %d %s", status.code, status.text);
-		struct eg_bytes rest = eg_buf_bytes(&message);
-		struct eg_wire_field f;
-		s->bytes += rest.len;
-		while (eg_wire_next(&rest, &f) == EG_OK)
-			if (f.number == RESPONSE_ITEM)
-				read_item(s, f.bytes, now);
-		if (s->live && !waited) {
-			pthread_barrier_wait(&feed.at_head);
-			waited = true;
-		}
-	}
-	rpc_cancel(s->call);
-	eg_buf_free(&message);
-	rpc_status_free(&status);
+	struct eg_wire_field f;
+	int64_t now = eg_now_us();
+	s->messages++;
+	s->bytes += rest.len;
+	while (eg_wire_next(&rest, &f) == EG_OK)
+		if (f.number == RESPONSE_ITEM)
+			read_item(s, f.bytes, now);
 }
 
-static void subscribe(struct subscriber *s, const char *server, const char *purpose, bool snapshot)
+/* Until all are at the head and have what they wait for. *began: when the last one was at the head. */
+static void follow(struct streams *all, int64_t *began)
 {
-	/* FeedStart{snapshot{}} or none; the purpose. */
+	struct eg_buf message = {0};
+	while (feed.done < feed.n) {
+		unsigned i = streams_next(all, SILENT_US, &message);
+		struct subscriber *s = &feed.each[i];
+		bool was = s->live;
+		read_message(s, eg_buf_bytes(&message));
+		if (s->live && !was && ++feed.live == feed.n && feed.count) {
+			*began = eg_mono_us();
+			puts("{\"ready\":true}");
+			fflush(stdout);
+		}
+		if (s->live && s->changes == feed.count) {
+			streams_end(all, i);
+			feed.done++;
+		}
+	}
+	eg_buf_free(&message);
+}
+
+/* FeedStart{snapshot{}} or none; the purpose. */
+static struct streams *subscribe(const char *server, const char *purpose, bool snapshot)
+{
 	uint8_t request[64] = {0x0a, 0x02, 0x0a, 0x00};
-	struct rpc_options o = {.server = server};
-	struct eg_err err = {0};
 	size_t at = snapshot ? 4 : 0, len = strlen(purpose);
 	if (len > sizeof request - 6)
 		bench_die("a purpose of more than %zu bytes", sizeof request - 6);
 	request[at++] = 0x1a;
 	request[at++] = (uint8_t)len;
 	memcpy(request + at, purpose, len);
-	if (rpc_open(&s->client, &o, &err) || rpc_stream_open(s->client, SUBSCRIBE, &s->call, &err))
-		bench_die("%s", err.text);
-	if (!rpc_send(s->call, (struct eg_bytes){request, at + len}) || !rpc_half_close(s->call))
-		bench_die("the gateway took no subscription");
-	s->latencies = bench_alloc(feed.count + 1, sizeof *s->latencies);
-	if (eg_thread_start(&s->thread, "subscriber", follow, s, &err))
-		bench_die("%s", err.text);
+	return streams_open(server, SUBSCRIBE, (struct eg_bytes){request, at + len}, feed.n);
 }
 
 static void report(const char *mode, int64_t took_us, double cpu)
 {
 	size_t n = 0, bytes = 0;
-	uint64_t persons = 0;
+	uint64_t persons = 0, messages = 0;
 	int64_t *all = bench_alloc((size_t)feed.n * feed.count + 1, sizeof *all);
 	for (unsigned i = 0; i < feed.n; i++) {
 		const struct subscriber *s = &feed.each[i];
 		memcpy(all + n, s->latencies, s->changes * sizeof *all);
 		n += s->changes;
 		persons += s->persons;
+		messages += s->messages;
 		bytes += s->bytes;
 	}
 	double seconds = (double)took_us / 1e6;
 	printf("{\"bench\":\"feed\",\"mode\":\"%s\",\"subscribers\":%u,\"persons\":%llu,\"changes\":%zu,"
-	       "\"bytes\":%zu,"
+	       "\"messages\":%llu,\"bytes\":%zu,"
 	       "\"seconds\":%.6f,\"rate\":%.1f,\"cpu_s\":%.3f,",
-	       mode, feed.n, (unsigned long long)persons, n, bytes, seconds, (double)(persons + n) / seconds,
-	       cpu);
+	       mode, feed.n, (unsigned long long)persons, n, (unsigned long long)messages, bytes, seconds,
+	       (double)(persons + n) / seconds, cpu);
 	bench_print_percentiles(all, n);
 	puts("}");
 	free(all);
@@ -164,26 +165,14 @@ int main(int argc, char **argv)
 		bench_die("streams: 1 to %d; count: of --mode live, 1 or more", STREAMS_MAX);
 	feed.n = (unsigned)streams;
 	feed.count = (uint32_t)count;
-	if (pthread_barrier_init(&feed.at_head, NULL, feed.n + 1))
-		bench_die("no barrier");
-	int64_t began = eg_mono_us();
 	for (unsigned i = 0; i < feed.n; i++)
-		subscribe(&feed.each[i], server, purpose, snapshot);
-	if (!snapshot) {
-		pthread_barrier_wait(&feed.at_head);
-		began = eg_mono_us();
-		puts("{\"ready\":true}");
-		fflush(stdout);
-	}
-	for (unsigned i = 0; i < feed.n; i++) {
-		eg_thread_join(feed.each[i].thread);
-	}
+		feed.each[i].latencies = bench_alloc(feed.count + 1, sizeof *feed.each[i].latencies);
+	int64_t began = eg_mono_us();
+	struct streams *all = subscribe(server, purpose, snapshot);
+	follow(all, &began);
 	report(mode, eg_mono_us() - began, bench_cpu_seconds());
-	for (unsigned i = 0; i < feed.n; i++) {
-		rpc_stream_close(feed.each[i].call);
-		rpc_close(feed.each[i].client);
+	streams_close(all);
+	for (unsigned i = 0; i < feed.n; i++)
 		free(feed.each[i].latencies);
-	}
-	pthread_barrier_destroy(&feed.at_head);
 	return 0;
 }
