@@ -20,6 +20,7 @@
 #include "flow/commit.h"
 #include "flow/lag.h"
 #include "flow/marks.h"
+#include "flow/opening.h"
 #include "trust/checkpoint.h"
 
 #include <stdatomic.h>
@@ -44,16 +45,13 @@ struct eg_writer {
 	struct eg_pulse pulse; /* turns with each commit that is begun */
 	struct eg_tail tail;
 	struct eg_commit commit;
-	uint8_t log_id[16];
+	struct eg_opening log; /* as opened, and as commits moved it on */
 	char origin[128];
 	struct eg_ticket *tickets[TICKETS_MAX];
 	_Atomic uint64_t seq; /* committed */
 	bool spared;          /* the last commit left bulk where it was */
-	uint64_t signed_size; /* of the newest checkpoint */
 	int64_t signed_at;    /* monotonic */
 	int64_t lag_looked;   /* when table lag was last looked at; monotonic */
-	int64_t persons;
-	int64_t open_cases[EG_CASE_LIST_SHRINK + 1];
 	struct eg_marks marks;
 	atomic_uint lists_standing;
 };
@@ -67,7 +65,7 @@ void eg_writer_mark(struct eg_writer *w, const char *name, uint64_t seq)
 
 static bool checkpoint_due(const struct eg_writer *w)
 {
-	return w->tail.seq > w->signed_size && eg_mono_us() - w->signed_at >= w->o.checkpoint_us;
+	return w->tail.seq > w->log.signed_size && eg_mono_us() - w->signed_at >= w->o.checkpoint_us;
 }
 
 /* Signs the tree as this transaction leaves it; the note leaves the process only if the transaction is
@@ -98,13 +96,13 @@ static void measure_commit(struct eg_writer *w, uint64_t entries, int64_t took_u
 	atomic_store(&w->seq, w->tail.seq);
 	eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
 	eg_metric_set(EG_M_WAL_BYTES, NULL, (double)eg_store_wal_bytes(w->o.store));
-	w->persons += (int64_t)m->created;
-	eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
+	w->log.persons += (int64_t)m->created;
+	eg_metric_set(EG_M_PERSONS, NULL, (double)w->log.persons);
 	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_LIST_SHRINK; k++) {
-		w->open_cases[k] += m->opened[k];
+		w->log.open_cases[k] += m->opened[k];
 		if (m->opened[k])
 			eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
-			              (double)w->open_cases[k]);
+			              (double)w->log.open_cases[k]);
 	}
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
 }
@@ -139,7 +137,7 @@ static void answer(struct eg_writer *w, struct eg_ticket **tickets, unsigned n, 
 			t->err = *why;
 			t->seq = 0;
 		}
-		memcpy(t->log_id, w->log_id, sizeof t->log_id);
+		memcpy(t->log_id, w->log.id, sizeof t->log_id);
 		if (t->done)
 			t->done(t);
 		else
@@ -186,7 +184,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	for (unsigned i = 0; i < n_marks; i++)
 		eg_tx_put_mark(&tx, marks[i].name, marks[i].seq);
 	if (rc == EG_OK && tx.rc == EG_OK && (checkpoint_due(w) || want_sign) &&
-	    w->tail.seq > w->signed_size) {
+	    w->tail.seq > w->log.signed_size) {
 		signs = true;
 		rc = sign(w, &tx, err);
 	}
@@ -215,7 +213,7 @@ static enum eg_rc attempt(struct eg_writer *w, struct eg_ticket **tickets, unsig
 	eg_marks_keep(&w->marks, marks, n_marks);
 	keep_lists(w);
 	if (signs) {
-		w->signed_size = w->tail.seq;
+		w->log.signed_size = w->tail.seq;
 		w->signed_at = eg_mono_us();
 	}
 	measure_commit(w, entries, eg_mono_us() - began);
@@ -356,7 +354,7 @@ static void idle(struct eg_writer *w, bool last)
 {
 	struct eg_mark marks[EG_MARKS_MAX];
 	struct eg_err err;
-	bool due = checkpoint_due(w) || (last && w->tail.seq > w->signed_size);
+	bool due = checkpoint_due(w) || (last && w->tail.seq > w->log.signed_size);
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
 	if (!due && !eg_marks_moved(&w->marks, marks) && !lag_waits(w))
 		return;
@@ -374,7 +372,7 @@ static void run(void *arg)
 	for (;;) {
 		eg_pulse_turn(&w->pulse);
 		int64_t now = eg_mono_us(), deadline = now + IDLE_US;
-		if (w->tail.seq > w->signed_size && w->signed_at + w->o.checkpoint_us < deadline)
+		if (w->tail.seq > w->log.signed_size && w->signed_at + w->o.checkpoint_us < deadline)
 			deadline = w->signed_at + w->o.checkpoint_us;
 		unsigned n = take(w, deadline > now ? deadline : now + 1);
 		if (n)
@@ -396,98 +394,25 @@ static void abort_on_fatal(const struct eg_err *err)
 	abort();
 }
 
-/* The first entry of a new log. */
-static enum eg_rc start_log(struct eg_writer *w, struct eg_err *err)
+static void set_open_cases(struct eg_writer *w)
 {
-	struct eg_header h = {.kind = EG_ENTRY_START, .format = 1};
-	eg_random(w->log_id, sizeof w->log_id);
-	h.log_id = (struct eg_bytes){w->log_id, sizeof w->log_id};
-	struct eg_tx tx = eg_tx_begin(w->o.store);
-	enum eg_rc rc = tx.rc;
-	if (rc == EG_OK)
-		rc = eg_tail_begin(&w->tail, &tx, eg_now_us(), err);
-	eg_tail_id(&w->tail, h.entry_id);
-	if (rc == EG_OK)
-		rc = eg_tail_append(&w->tail, &h, (struct eg_bytes){0}, NULL, err);
-	eg_tx_put_meta(&tx, "log_id", h.log_id);
-	if (rc && tx.rc == EG_OK) {
-		tx.rc = rc;
-		tx.err = *err;
-	}
-	rc = eg_tx_end(&tx, err);
-	if (rc == EG_OK)
-		eg_tail_keep(&w->tail);
-	else
-		eg_tail_back(&w->tail);
-	return rc;
-}
-
-static enum eg_rc read_log_id(struct eg_writer *w, struct eg_err *err)
-{
-	struct eg_bytes id = {0};
-	enum eg_rc rc = eg_get_meta(w->conn, "log_id", w->commit.merge.arena, &id, err);
-	if (rc == EG_EMPTY || (rc == EG_OK && id.len != sizeof w->log_id))
-		return eg_fail(err, EG_CORRUPT, "the log has entries but no id");
-	if (rc == EG_OK)
-		memcpy(w->log_id, id.p, sizeof w->log_id);
-	return rc;
-}
-
-static enum eg_rc read_newest_checkpoint(struct eg_writer *w, struct eg_err *err)
-{
-	struct eg_bytes note;
-	int64_t time;
-	enum eg_rc rc =
-	        eg_get_checkpoint(w->conn, 0, w->commit.merge.arena, &w->signed_size, &time, &note, err);
-	if (rc == EG_EMPTY) {
-		w->signed_size = 0;
-		rc = EG_OK;
-	}
-	return rc;
-}
-
-static enum eg_rc count_cases(struct eg_writer *w, struct eg_err *err)
-{
-	struct eg_arena *a = w->commit.merge.arena;
-	struct eg_case_row *rows;
-	unsigned n;
-	int64_t after = 0;
-	do {
-		eg_arena_reset(a);
-		enum eg_rc rc = eg_list_cases(w->conn, after, 0, EG_CASE_OPEN, 1000, a, &rows, &n, err);
-		if (rc)
-			return rc;
-		for (unsigned i = 0; i < n; i++) {
-			after = rows[i].row;
-			if (rows[i].kind >= EG_CASE_VERSION_CONFLICT && rows[i].kind <= EG_CASE_LIST_SHRINK)
-				w->open_cases[rows[i].kind]++;
-		}
-	} while (n);
 	for (int k = EG_CASE_VERSION_CONFLICT; k <= EG_CASE_LIST_SHRINK; k++)
 		eg_metric_set(EG_M_OPEN_CASES, eg_case_kind_name((enum eg_case_kind)k),
-		              (double)w->open_cases[k]);
-	return EG_OK;
+		              (double)w->log.open_cases[k]);
 }
 
 static enum eg_rc open_log(struct eg_writer *w, struct eg_err *err)
 {
-	int64_t open_cases = 0;
-	enum eg_rc rc = eg_tail_open(&w->tail, w->o.vault, w->conn, err);
-	if (rc)
-		return rc;
-	rc = w->tail.seq ? read_log_id(w, err) : start_log(w, err);
-	if (rc == EG_OK)
-		rc = read_newest_checkpoint(w, err);
+	enum eg_rc rc =
+	        eg_opening_read(&w->log, w->o.store, w->o.vault, &w->tail, w->commit.merge.arena, err);
 	if (rc == EG_OK)
 		rc = eg_datasets_open(&w->commit.datasets, w->conn, err);
-	if (rc == EG_OK)
-		rc = eg_count(w->conn, &w->persons, &open_cases, err);
-	if (rc == EG_OK && open_cases)
-		rc = count_cases(w, err);
 	if (rc == EG_OK && w->commit.merge.lists_dir)
 		rc = eg_listed_load(&w->commit.merge.listed, w->conn, err);
 	atomic_store(&w->lists_standing, w->commit.merge.listed.n);
 	eg_metric_set(EG_M_LISTS_STANDING, NULL, (double)w->commit.merge.listed.n);
+	if (rc == EG_OK)
+		set_open_cases(w);
 	return rc;
 }
 
@@ -498,7 +423,7 @@ static void name_origin(struct eg_writer *w)
 		snprintf(w->origin, sizeof w->origin, "%s", w->o.origin);
 		return;
 	}
-	eg_hex(w->log_id, sizeof w->log_id, hex);
+	eg_hex(w->log.id, sizeof w->log.id, hex);
 	snprintf(w->origin, sizeof w->origin, "eldergate.%s", hex);
 }
 
@@ -550,7 +475,7 @@ enum eg_rc eg_writer_start(struct eg_writer **out, const struct eg_writer_option
 		name_origin(w);
 		atomic_store(&w->seq, w->tail.seq);
 		eg_metric_set(EG_M_LOG_SEQ, NULL, (double)w->tail.seq);
-		eg_metric_set(EG_M_PERSONS, NULL, (double)w->persons);
+		eg_metric_set(EG_M_PERSONS, NULL, (double)w->log.persons);
 		eg_arena_reset(w->commit.merge.arena);
 		rc = eg_thread_start(&w->thread, "writer", run, w, err);
 	}
@@ -598,7 +523,7 @@ unsigned eg_writer_lists_standing(struct eg_writer *w)
 
 const uint8_t *eg_writer_log_id(const struct eg_writer *w)
 {
-	return w->log_id;
+	return w->log.id;
 }
 
 const char *eg_writer_origin(const struct eg_writer *w)
