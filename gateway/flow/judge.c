@@ -61,6 +61,17 @@ void eg_version_of_claim(const struct eg_vault *v, const struct eg_claim *c, str
 	eg_buf_free(&scratch);
 }
 
+void eg_version_of_stored(const struct eg_vault *v, const struct eg_claim *c, struct eg_bytes canon,
+                          struct eg_version *out)
+{
+	struct eg_bytes assertion[EG_CANON_PIECES];
+	*out = (struct eg_version){
+	        .version = c->version, .mapping_revision = c->mapping_revision, .asserted = true};
+	eg_canon_assertion_pieces(canon, assertion);
+	eg_vault_digest_pieces(v, assertion, EG_CANON_PIECES, out->digest);
+	identity_into(v, c, out);
+}
+
 /* Can the canonical form hold this value, behind the one before it? */
 static bool storable(const struct eg_claim *c, const struct eg_value *v, unsigned last)
 {

@@ -9,6 +9,9 @@
 /* The content of an assertion as its source key's list keeps it: digest, join key or proposal, current. seq
  * is left. */
 void eg_version_of_claim(const struct eg_vault *v, const struct eg_claim *c, struct eg_version *out);
+/* The same of a claim that was read from its canonical bytes. */
+void eg_version_of_stored(const struct eg_vault *v, const struct eg_claim *c, struct eg_bytes canon,
+                          struct eg_version *out);
 
 /* Fills the judged part of an item but for its join key and its sealed bytes. The record's canonical bytes
  * are appended to canon, and item->canon.len tells how many; its pointer is the caller's to set. EG_LIMIT

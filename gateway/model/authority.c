@@ -101,7 +101,8 @@ static const struct eg_field_def *definition(unsigned field)
 {
 	enum eg_section s = (enum eg_section)(field / EG_VIEW_FIELD(1, 0));
 	unsigned number = field % EG_VIEW_FIELD(1, 0);
-	return s && eg_authority_field(s, number) == field ? eg_field_by_number(s, number) : NULL;
+	const struct eg_field_def *f = eg_field_by_number(s, number);
+	return f && (!fact_of[s][number] || fact_of[s][number] == field) ? f : NULL;
 }
 
 const char *eg_view_field_name(unsigned field, char out[80])

@@ -21,10 +21,41 @@ enum {
 	T_FIELD = 0x1000
 };
 
-static void put_be(uint8_t *to, uint64_t v, unsigned bytes)
+/* Big-endian, in one step each: compilers make one instruction of these, and not of a loop. */
+
+static inline void put16(uint8_t *to, unsigned v)
 {
-	for (unsigned i = bytes; i--; v >>= 8)
-		to[i] = (uint8_t)v;
+	to[0] = (uint8_t)(v >> 8);
+	to[1] = (uint8_t)v;
+}
+
+static inline void put32(uint8_t *to, uint32_t v)
+{
+	to[0] = (uint8_t)(v >> 24);
+	to[1] = (uint8_t)(v >> 16);
+	to[2] = (uint8_t)(v >> 8);
+	to[3] = (uint8_t)v;
+}
+
+static inline void put64(uint8_t *to, uint64_t v)
+{
+	put32(to, (uint32_t)(v >> 32));
+	put32(to + 4, (uint32_t)v);
+}
+
+static inline unsigned get16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static inline uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t get64(const uint8_t *p)
+{
+	return (uint64_t)get32(p) << 32 | get32(p + 4);
 }
 
 /* The head of an item and room for its value; NULL if failed. One reservation: nothing in the gateway is
@@ -42,8 +73,8 @@ static uint8_t *put_head(struct eg_buf *b, unsigned tag, size_t len)
 	}
 	if (!p)
 		return NULL;
-	put_be(p, tag, 2);
-	put_be(p + 2, len, 4);
+	put16(p, tag);
+	put32(p + 2, (uint32_t)len);
 	return p + HEAD;
 }
 
@@ -58,7 +89,7 @@ void eg_canon_int_always(struct eg_buf *b, unsigned tag, int64_t v)
 {
 	uint8_t *to = put_head(b, tag, INT_SIZE);
 	if (to)
-		put_be(to, (uint64_t)v, INT_SIZE);
+		put64(to, (uint64_t)v);
 }
 
 void eg_canon_int(struct eg_buf *b, unsigned tag, int64_t v)
@@ -82,21 +113,12 @@ void eg_canon_close(struct eg_buf *b, size_t opened)
 		b->len = opened - HEAD;
 		return;
 	}
-	for (unsigned i = 0; i < 4; i++)
-		b->p[opened - 1 - i] = (uint8_t)(len >> (8 * i));
+	put32(b->p + opened - 4, (uint32_t)len);
 }
 
 struct eg_canon_reader eg_canon_read(struct eg_bytes text)
 {
 	return (struct eg_canon_reader){.rest = text};
-}
-
-static uint64_t be(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | p[i];
-	return v;
 }
 
 bool eg_canon_next(struct eg_canon_reader *r)
@@ -105,8 +127,8 @@ bool eg_canon_next(struct eg_canon_reader *r)
 		return false;
 	if (r->rest.len < HEAD)
 		goto bad;
-	unsigned tag = (unsigned)be(r->rest.p, 2);
-	size_t len = (size_t)be(r->rest.p + 2, 4);
+	unsigned tag = get16(r->rest.p);
+	size_t len = get32(r->rest.p + 2);
 	if (tag == 0 || tag < r->tag || len == 0 || len > r->rest.len - HEAD)
 		goto bad;
 	r->tag = tag;
@@ -124,7 +146,7 @@ int64_t eg_canon_as_int(struct eg_canon_reader *r)
 		r->bad = true;
 		return 0;
 	}
-	return (int64_t)be(r->value.p, INT_SIZE);
+	return (int64_t)get64(r->value.p);
 }
 
 static bool is_text(const struct eg_field_def *f)
@@ -184,6 +206,24 @@ void eg_canon_claim_pieces(struct eg_buf *b, const struct eg_claim *c,
 	at = b->len;
 	put_content(b, c);
 	assertion[2] = piece(b, at);
+}
+
+void eg_canon_assertion_pieces(struct eg_bytes canon, struct eg_bytes assertion[EG_CANON_PIECES])
+{
+	struct eg_canon_reader r = eg_canon_read(canon);
+	memset(assertion, 0, EG_CANON_PIECES * sizeof *assertion);
+	while (eg_canon_next(&r)) {
+		const uint8_t *end = r.value.p + r.value.len;
+		if (r.tag == T_AGENCY || r.tag == T_DATASET) {
+			assertion[0] = (struct eg_bytes){canon.p, (size_t)(end - canon.p)};
+		} else if (r.tag == T_SECTION) {
+			assertion[1] = (struct eg_bytes){r.value.p - HEAD, HEAD + r.value.len};
+		} else if (r.tag >= T_EVENT_TIME) {
+			const uint8_t *at = r.value.p - HEAD;
+			assertion[2] = (struct eg_bytes){at, canon.len - (size_t)(at - canon.p)};
+			break;
+		}
+	}
 }
 
 void eg_canon_claim(struct eg_buf *b, const struct eg_claim *c)

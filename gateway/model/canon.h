@@ -37,6 +37,8 @@ struct eg_canon_piece {
 };
 void eg_canon_claim_pieces(struct eg_buf *b, const struct eg_claim *c,
                            struct eg_canon_piece assertion[EG_CANON_PIECES]);
+/* The same pieces of a claim's text that eg_canon_claim_read has taken for canonical. */
+void eg_canon_assertion_pieces(struct eg_bytes canon, struct eg_bytes assertion[EG_CANON_PIECES]);
 /* Slices of *out point into text; values come from the arena. EG_CORRUPT if it is not canonical. */
 enum eg_rc eg_canon_claim_read(struct eg_bytes text, struct eg_arena *a, struct eg_claim *out,
                                struct eg_err *err);

@@ -216,6 +216,33 @@ static void claim_vector(void **state)
 	for (unsigned i = 0; i < EG_CANON_PIECES; i++)
 		eg_buf_add(&together, claim.p + at[i].at, at[i].len);
 	assert_hex(&together, assertion_hex);
+
+	/* And of the text alone; whatever it leaves out. */
+	for (unsigned without = 0; without < 64; without++) {
+		struct eg_claim less = c;
+		struct eg_bytes pieces[EG_CANON_PIECES];
+		if (without & 1)
+			less.agency = (struct eg_bytes){0};
+		if (without & 2)
+			less.dataset = (struct eg_bytes){0};
+		if (without & 4)
+			less.event_time = 0;
+		if (without & 8)
+			less.valid_from = less.valid_to = (struct eg_date){0};
+		if (without & 16)
+			less.n = 0;
+		if (without & 32)
+			less.mapping_revision = 0;
+		eg_buf_reset(&claim);
+		eg_buf_reset(&together);
+		eg_buf_reset(&b);
+		eg_canon_claim(&claim, &less);
+		eg_canon_assertion(&b, &less);
+		eg_canon_assertion_pieces(eg_buf_bytes(&claim), pieces);
+		for (unsigned i = 0; i < EG_CANON_PIECES; i++)
+			eg_buf_add(&together, pieces[i].p, pieces[i].len);
+		assert_true(eg_bytes_equal(eg_buf_bytes(&together), eg_buf_bytes(&b)));
+	}
 	eg_buf_free(&claim);
 	eg_buf_free(&together);
 	eg_buf_free(&b);
