@@ -108,6 +108,10 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 	if (!rc)
 		rc = eg_get_head(a->conn, &v.head, err);
 	if (!rc)
+		rc = eg_store_reader(a->store, &v.walk, err);
+	if (!rc)
+		rc = eg_read_begin(v.walk, err);
+	if (!rc)
 		rc = verify_log(&v, err);
 	if (!rc && v.facts.n != v.head)
 		rc = eg_fail(err, EG_CORRUPT, "the store holds %" PRIu64 " entries and shows %" PRIu64,
@@ -122,7 +126,9 @@ enum eg_rc verify_archive(struct archive *a, const struct verify_options *o, str
 		rc = check_named(&v, err);
 	if (!rc)
 		rc = verify_lists(&v, err);
+	eg_conn_close(v.walk);
 	verify_facts_free(&v.facts);
+	eg_arena_free(v.lags.arena);
 	eg_arena_free(v.lasting);
 	eg_arena_free(v.arena);
 	eg_arena_free(v.side);

@@ -57,6 +57,14 @@ struct verify_facts {
 	struct verify_fact *part[40]; /* each has room for twice as many as the one before it */
 };
 
+/* The lags, as their persons are walked by: those that were read and not yet passed. */
+struct verify_lags {
+	struct eg_arena *arena; /* NULL: none was read yet */
+	struct eg_lag_row *rows;
+	unsigned n, at;
+	bool over; /* nothing comes behind them */
+};
+
 struct verify {
 	struct archive *a;
 	const struct verify_options *o;
@@ -66,6 +74,8 @@ struct verify {
 	uint8_t public_key[32];
 	uint64_t head;
 	struct verify_facts facts;
+	struct eg_conn *walk; /* reads rows in their order; look-ups have the store's, with its large cache */
+	struct verify_lags lags;
 	struct eg_arena *lasting; /* of what the log says of cases */
 	struct eg_table cases;    /* their ids → the seq of the entry that first named each, as a pointer */
 	uint64_t n_cases;         /* of that table */
@@ -78,7 +88,8 @@ enum eg_rc verify_persons(struct verify *v, struct eg_err *err);
 enum eg_rc verify_sources(struct verify *v, struct eg_err *err);
 enum eg_rc verify_cases(struct verify *v, struct eg_err *err);
 enum eg_rc verify_lists(struct verify *v, struct eg_err *err);
-/* Does the person's lag (model/life.h) stand where it has to: in its table, or in an open case? */
+/* Does the person's lag (model/life.h) stand where it has to: in its table, or in an open case? To be asked
+ * in the order of the persons' rows. */
 enum eg_rc verify_lag(struct verify *v, const struct eg_person_row *row, const struct eg_person *p, bool lags,
                       struct eg_err *err);
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	PAGE = 1000,
+	PAGE = 256,
 	PAGE_BYTES = 8 << 20,
 	TIPS = 1 << 18 /* persons whose newest entry is remembered; of others it is looked up */
 };
@@ -234,7 +234,7 @@ static void note_facts(const struct verify *v, const struct seen *s)
 		f->claim = verify_claim_fact(v, token, s->e.claim_part);
 		if (s->claim.op == EG_ASSERT) {
 			struct eg_version x;
-			eg_version_of_claim(v->a->vault, &s->claim, &x);
+			eg_version_of_stored(v->a->vault, &s->claim, s->e.claim_part, &x);
 			f->version = verify_version_fact(v, token, &x);
 		}
 	}
@@ -370,8 +370,7 @@ static enum eg_rc read_page(void *arg, struct verify_page *p, struct eg_err *err
 {
 	struct walk *w = arg;
 	struct eg_log_row *rows = NULL;
-	enum eg_rc rc =
-	        eg_next_entries(w->v->a->conn, !w->read, PAGE, PAGE_BYTES, p->arena, &rows, &p->n, err);
+	enum eg_rc rc = eg_next_entries(w->v->walk, !w->read, PAGE, PAGE_BYTES, p->arena, &rows, &p->n, err);
 	if (rc)
 		return verify_blame(w->v, w->read + 1, rc, err); /* the store could not even read it */
 	p->rows = rows;

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -138,11 +140,33 @@ static bool page_new(struct verify_page *p)
 	return good;
 }
 
+static void free_seen(struct verify_page *p)
+{
+	if (p->seen)
+		explicit_bzero(p->seen, p->seen_room);
+	free(p->seen);
+	p->seen = NULL;
+}
+
 static void page_free(struct verify_page *p)
 {
+	free_seen(p);
 	eg_arena_free(p->arena);
 	for (unsigned i = 0; i < VERIFY_THREADS; i++)
 		eg_arena_free(p->work[i]);
+}
+
+/* For what is seen: zeroed, and kept from page to page. */
+static bool make_room(struct verify_page *p, size_t size)
+{
+	if (size > p->seen_room) {
+		free_seen(p);
+		p->seen = malloc(size);
+		p->seen_room = p->seen ? size : 0;
+	}
+	if (p->seen)
+		memset(p->seen, 0, size);
+	return p->seen;
 }
 
 static enum eg_rc read_page(struct crew *c, struct verify_page *p, struct eg_err *err)
@@ -155,8 +179,9 @@ static enum eg_rc read_page(struct crew *c, struct verify_page *p, struct eg_err
 	enum eg_rc rc = c->pass->read(c->arg, p, err);
 	if (rc || !p->n)
 		return rc;
-	p->seen = eg_arena_alloc(p->arena, p->n * c->pass->seen_size);
-	return p->seen ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory to verify with");
+	return make_room(p, p->n * c->pass->seen_size)
+	               ? EG_OK
+	               : eg_fail(err, EG_NO_MEMORY, "no memory to verify with");
 }
 
 static enum eg_rc judge(struct crew *c, struct verify_page *p, struct eg_err *err)

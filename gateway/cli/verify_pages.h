@@ -18,6 +18,7 @@ struct verify_page {
 	void *rows;
 	unsigned n;
 	void *seen; /* what was found of each row: n items of seen_size, zeroed before */
+	size_t seen_room;
 };
 
 struct verify_pass {

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { PAGE = 500, PAGE_BYTES = 8 << 20 };
+enum { PAGE = 256, PAGE_BYTES = 8 << 20 };
 
 struct seen {
 	struct verify *v;
@@ -191,7 +191,7 @@ static enum eg_rc read_page(void *arg, struct verify_page *page, struct eg_err *
 	struct seen *s = arg;
 	struct eg_person_row *rows = NULL;
 	enum eg_rc rc =
-	        eg_list_persons(s->v->a->conn, s->row, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
+	        eg_list_persons(s->v->walk, s->row, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
 	page->rows = rows;
 	s->row = !rc && page->n ? rows[page->n - 1].row : s->row;
 	verify_progress(s->v, "persons", s->v->result->persons, (uint64_t)s->persons);

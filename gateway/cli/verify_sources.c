@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 1000, PAGE_BYTES = 8 << 20 };
+enum { PAGE = 256, PAGE_BYTES = 8 << 20 };
 
 /* The rows of an index of join keys, in whatever order. */
 struct sum {
@@ -258,8 +258,8 @@ static enum eg_rc read_page(void *arg, struct verify_page *page, struct eg_err *
 {
 	struct walk *w = arg;
 	struct eg_source_row *rows = NULL;
-	enum eg_rc rc = eg_list_source_rows(w->v->a->conn, w->read, PAGE, PAGE_BYTES, page->arena, &rows,
-	                                    &page->n, err);
+	enum eg_rc rc =
+	        eg_list_source_rows(w->v->walk, w->read, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
 	page->rows = rows;
 	w->read = !rc && page->n ? rows[page->n - 1].row : w->read;
 	verify_progress(w->v, "source records", w->v->result->sources, 0);
@@ -297,7 +297,7 @@ static enum eg_rc check_index(struct walk *w, struct eg_err *err)
 		due.n += w->sums[i].n;
 		due.facts += w->sums[i].facts;
 	}
-	enum eg_rc rc = eg_each_alias(w->v->a->conn, add_alias, w, err);
+	enum eg_rc rc = eg_each_alias(w->v->walk, add_alias, w, err);
 	if (rc || (due.n == w->index.n && due.facts == w->index.facts)) {
 		w->v->result->aliases = w->index.n;
 		return rc;

@@ -107,6 +107,16 @@ enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struc
 	return eg_query_end(&q);
 }
 
+enum eg_rc eg_list_lags_of(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
+                           struct eg_lag_row **out, unsigned *n, struct eg_err *err)
+{
+	struct eg_query q = eg_query_ask(c, EG_ST_LAGS_AFTER, a, err);
+	eg_query_int(&q, after);
+	eg_query_int(&q, max);
+	EG_QUERY_LIST(&q, struct eg_lag_row, take_lag, out, n);
+	return eg_query_end(&q);
+}
+
 enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, int64_t *since_us, struct eg_err *err)
 {
 	*since_us = 0;

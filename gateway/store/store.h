@@ -255,6 +255,9 @@ struct eg_lag_row {
 /* Lags since then or longer, the longest first. */
 enum eg_rc eg_list_lags(struct eg_conn *c, int64_t until_us, unsigned max, struct eg_arena *a,
                         struct eg_lag_row **out, unsigned *n, struct eg_err *err);
+/* Lags of persons in rows > after, ascending by them. */
+enum eg_rc eg_list_lags_of(struct eg_conn *c, int64_t after, unsigned max, struct eg_arena *a,
+                           struct eg_lag_row **out, unsigned *n, struct eg_err *err);
 enum eg_rc eg_get_lag(struct eg_conn *c, int64_t person, int64_t *since_us, struct eg_err *err); /* 0: none */
 enum eg_rc eg_count_lags(struct eg_conn *c, int64_t *n, struct eg_err *err);
 enum eg_rc eg_get_mark(struct eg_conn *c, const char *name, uint64_t *seq, struct eg_err *);
