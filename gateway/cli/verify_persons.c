@@ -19,6 +19,8 @@ struct seen {
 	int64_t row;
 	uint64_t versions; /* of all persons together: as many as there are entries with an event */
 	int64_t persons;   /* by the store's count */
+	struct eg_buf
+	        text[VERIFY_THREADS + 1]; /* of the view at hand, of each that looks and of who judges */
 };
 
 static enum eg_rc wrong(struct verify *v, const struct eg_person_row *row, const char *what,
@@ -49,29 +51,28 @@ static enum eg_rc check_held(struct verify *v, const struct eg_person_row *row, 
 	return EG_OK;
 }
 
-/* The view that follows from the claims, and its digest. */
+/* The view that follows from the claims, and its digest. text: where it is written down. */
 static enum eg_rc make_view(const struct verify *v, const struct eg_person *p, struct eg_arena *a,
-                            struct eg_view *view, uint8_t digest[16], struct eg_err *err)
+                            struct eg_buf *text, struct eg_view *view, uint8_t digest[16], struct eg_err *err)
 {
-	struct eg_buf text = {0};
 	enum eg_rc rc = eg_view_build(p->held, p->n_held, NULL, a, view, err);
 	if (rc)
 		return rc;
-	eg_view_canon(&text, view, p->held);
-	if (text.failed)
-		rc = eg_fail(err, EG_NO_MEMORY, "no memory for a view");
-	else
-		eg_vault_digest(v->a->vault, eg_buf_bytes(&text), digest);
-	eg_buf_free(&text);
-	return rc;
+	eg_buf_reset(text);
+	eg_view_canon(text, view, p->held);
+	if (text->failed)
+		return eg_fail(err, EG_NO_MEMORY, "no memory for a view");
+	eg_vault_digest(v->a->vault, eg_buf_bytes(text), digest);
+	return EG_OK;
 }
 
-static enum eg_rc check_view(struct verify *v, const struct eg_person_row *row, const struct eg_person *p,
+static enum eg_rc check_view(struct seen *s, const struct eg_person_row *row, const struct eg_person *p,
                              const struct eg_effect *last, struct eg_err *err)
 {
+	struct verify *v = s->v;
 	struct eg_view view;
 	uint8_t digest[16];
-	enum eg_rc rc = make_view(v, p, v->arena, &view, digest, err);
+	enum eg_rc rc = make_view(v, p, v->arena, &s->text[VERIFY_THREADS], &view, digest, err);
 	if (rc)
 		return verify_blame(v, row->last_seq, rc, err);
 	v->result->views++;
@@ -131,7 +132,7 @@ static enum eg_rc check_person(struct seen *s, const struct eg_person_row *row, 
 		v->result->other_authority++;
 		return EG_OK;
 	}
-	return check_view(v, row, &p, &effect, err);
+	return check_view(s, row, &p, &effect, err);
 }
 
 struct found {
@@ -148,7 +149,8 @@ static bool holds(const struct verify *v, const struct eg_held *h)
 /* Does everything fit the log's facts? */
 static void look(void *arg, struct verify_page *page, unsigned thread, unsigned i)
 {
-	const struct verify *v = ((struct seen *)arg)->v;
+	struct seen *s = arg;
+	const struct verify *v = s->v;
 	const struct eg_person_row *row = (const struct eg_person_row *)page->rows + i;
 	struct found *f = (struct found *)page->seen + i;
 	const struct verify_fact *last = verify_fact_of(v, row->last_seq);
@@ -161,7 +163,7 @@ static void look(void *arg, struct verify_page *page, unsigned thread, unsigned 
 	for (unsigned k = 0; k < p->n_held; k++)
 		if (!holds(v, &p->held[k]))
 			return;
-	if (make_view(v, p, page->work[thread], &view, digest, NULL))
+	if (make_view(v, p, page->work[thread], &s->text[thread], &view, digest, NULL))
 		return;
 	f->lags = eg_life_lags(view.evidence);
 	f->good = last->effect ==
@@ -206,6 +208,8 @@ enum eg_rc verify_persons(struct verify *v, struct eg_err *err)
 	enum eg_rc rc = eg_count(v->a->conn, &s.persons, &open_cases, err);
 	if (!rc)
 		rc = verify_pages(&pass, &s, err);
+	for (unsigned i = 0; i <= VERIFY_THREADS; i++)
+		eg_buf_free(&s.text[i]);
 	/* Chains that end at a stored person hold every event just once, or some event belongs to no stored
 	 * person. */
 	if (!rc && !v->result->erased_parts && s.versions != v->result->events)
