@@ -152,7 +152,7 @@ static enum eg_rc next_lag(struct verify *v, int64_t row, int64_t *since, struct
 			break;
 		eg_arena_reset(l->arena);
 		l->at = 0;
-		rc = eg_list_lags_of(v->walk, row - 1, PAGE, l->arena, &l->rows, &l->n, err);
+		rc = eg_list_lags_of(v->a->conn, row - 1, PAGE, l->arena, &l->rows, &l->n, err);
 		l->over = !l->n;
 	}
 	if (!rc && l->at < l->n && l->rows[l->at].person == row)

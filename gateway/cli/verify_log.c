@@ -248,11 +248,12 @@ static void note_facts(const struct verify *v, const struct seen *s)
 
 static void look(void *arg, struct verify_page *p, unsigned thread, unsigned i)
 {
+	(void)thread;
 	struct walk *w = arg;
 	const struct eg_log_row *row = (const struct eg_log_row *)p->rows + i;
 	struct seen *s = (struct seen *)p->seen + i;
 	/* What was not understood is opened once more, to say why. */
-	if (open_entry(w->v, row, p->work[thread], s, NULL))
+	if (open_entry(w->v, row, p->work, s, NULL))
 		*s = (struct seen){0};
 	else
 		note_facts(w->v, s);
@@ -372,16 +373,23 @@ static enum eg_rc read_page(void *arg, struct verify_page *p, struct eg_err *err
 	struct eg_log_row *rows = NULL;
 	enum eg_rc rc = eg_next_entries(w->v->walk, !w->read, PAGE, PAGE_BYTES, p->arena, &rows, &p->n, err);
 	if (rc)
-		return verify_blame(w->v, w->read + 1, rc, err); /* the store could not even read it */
+		return rc;
 	p->rows = rows;
 	w->read += p->n;
-	verify_progress(w->v, "entries", w->seq, w->v->head);
+	verify_progress(w->v, "entries", w->read, w->v->head);
 	return verify_facts_add(w->v, p->n, err);
+}
+
+/* The store could not even read the next one. */
+static enum eg_rc unread(void *arg, enum eg_rc rc, struct eg_err *err)
+{
+	struct walk *w = arg;
+	return verify_blame(w->v, w->seq + 1, rc, err);
 }
 
 static enum eg_rc walk(struct walk *w, struct eg_err *err)
 {
-	static const struct verify_pass pass = {sizeof(struct seen), read_page, look, judge};
+	static const struct verify_pass pass = {sizeof(struct seen), read_page, look, judge, unread};
 	enum eg_rc rc = next_checkpoint(w, err);
 	if (!rc)
 		rc = verify_pages(&pass, w, err);

@@ -157,13 +157,13 @@ static void look(void *arg, struct verify_page *page, unsigned thread, unsigned 
 	struct eg_person *p = &f->p;
 	struct eg_view view;
 	uint8_t digest[16];
-	if (!last || !last->effect || eg_person_open(v->a->vault, row, page->work[thread], p, NULL) ||
-	    p->merged || memcmp(p->id, row->id, sizeof p->id) != 0 || p->version != row->version)
+	if (!last || !last->effect || eg_person_open(v->a->vault, row, page->work, p, NULL) || p->merged ||
+	    memcmp(p->id, row->id, sizeof p->id) != 0 || p->version != row->version)
 		return;
 	for (unsigned k = 0; k < p->n_held; k++)
 		if (!holds(v, &p->held[k]))
 			return;
-	if (make_view(v, p, page->work[thread], &s->text[thread], &view, digest, NULL))
+	if (make_view(v, p, page->work, &s->text[thread], &view, digest, NULL))
 		return;
 	f->lags = eg_life_lags(view.evidence);
 	f->good = last->effect ==
@@ -196,13 +196,13 @@ static enum eg_rc read_page(void *arg, struct verify_page *page, struct eg_err *
 	        eg_list_persons(s->v->walk, s->row, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
 	page->rows = rows;
 	s->row = !rc && page->n ? rows[page->n - 1].row : s->row;
-	verify_progress(s->v, "persons", s->v->result->persons, (uint64_t)s->persons);
+	verify_progress(s->v, "persons", (uint64_t)s->row, (uint64_t)s->persons);
 	return rc;
 }
 
 enum eg_rc verify_persons(struct verify *v, struct eg_err *err)
 {
-	static const struct verify_pass pass = {sizeof(struct found), read_page, look, judge};
+	static const struct verify_pass pass = {sizeof(struct found), read_page, look, judge, NULL};
 	struct seen s = {.v = v};
 	int64_t open_cases;
 	enum eg_rc rc = eg_count(v->a->conn, &s.persons, &open_cases, err);
