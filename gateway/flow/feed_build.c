@@ -80,7 +80,7 @@ static enum eg_rc fill(struct eg_sub *s, struct eg_parcel *p, const struct eg_en
 		return eg_feed_log_changed(o, &s->at, p->arena, w, err);
 	if (s->at.row >= 0)
 		return eg_feed_states(o, eg_exlog_conn(s->feed->log), &s->scope, &s->at, o->window_events,
-		                      p->arena, w, err);
+		                      p->arena, s->feed->scratch, w, err);
 	return eg_feed_events(o, &s->scope, entries, n, o->window_events, p->arena, w, err);
 }
 

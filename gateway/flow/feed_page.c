@@ -4,8 +4,9 @@
 #include <string.h>
 
 enum {
-	ENTRIES_BYTES = 4 << 20, /* of a page's entries, sealed */
-	TICKET_BYTES = 512 << 10 /* of a page's delivery; the page lives elsewhere, so its filter, mostly */
+	ENTRIES_BYTES = 4 << 20,  /* of a page's entries, sealed */
+	SCRATCH_BYTES = 16 << 20, /* of the persons of a page in the making */
+	TICKET_BYTES = 512 << 10  /* of a page's delivery; the page lives elsewhere, so its filter, mostly */
 };
 
 /* The ticket of a page, which outlives the scope that the page was made for. */
@@ -54,7 +55,10 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 	if (at.log_changed) {
 		rc = eg_feed_log_changed(told, &at, a, &w, err);
 	} else if (at.row >= 0) {
-		rc = eg_feed_states(told, c, &scope, &at, max, a, &w, err);
+		struct eg_arena *scratch = eg_arena_new(SCRATCH_BYTES);
+		rc = scratch ? eg_feed_states(told, c, &scope, &at, max, a, scratch, &w, err)
+		             : eg_fail(err, EG_NO_MEMORY, "no memory for a page");
+		eg_arena_free(scratch);
 	} else if (!(rc = eg_read_begin(c, err))) {
 		rc = eg_list_entries(c, at.seq, max, ENTRIES_BYTES, a, &rows, &n_rows, err);
 		eg_read_end(c);

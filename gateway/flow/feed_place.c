@@ -62,7 +62,7 @@ enum eg_rc eg_feed_log_changed(const struct eg_feed_options *f, const struct eg_
 
 enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, const struct eg_scope *s,
                           const struct eg_feed_place *at, unsigned max, struct eg_arena *a,
-                          struct eg_feed_window *w, struct eg_err *err)
+                          struct eg_arena *scratch, struct eg_feed_window *w, struct eg_err *err)
 {
 	bool end = false;
 	w->items = eg_arena_alloc(a, max * sizeof *w->items);
@@ -70,7 +70,7 @@ enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, co
 		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
 	w->next = *at;
 	enum eg_rc rc = eg_window_states(f->vault, c, s, eg_writer_log_id(f->writer), at->seq, &w->next.row,
-	                                 max, a, w->items, &w->n, &end, err);
+	                                 max, a, scratch, w->items, &w->n, &end, err);
 	if (!rc && end)
 		w->next.row = -1; /* everything since the seq at its start follows */
 	return rc;

@@ -125,8 +125,8 @@ static bool own(struct eg_arena *a, struct eg_bytes *text)
 	return !text->len || text->p;
 }
 
-/* The entries belong to a page that another recipient's turn replaces while this window waits for its commit.
- */
+/* What the event was made of goes while the window waits for its commit: entries of a page that another
+ * recipient's turn replaces, rows of the persons. */
 static enum eg_rc own_texts(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
 {
 	bool ok = own(a, &e->agency) && own(a, &e->dataset);
@@ -178,10 +178,17 @@ static enum eg_rc persons_after(struct eg_conn *c, int64_t row, unsigned most, s
 	return rc;
 }
 
+/* A person that was made in the scratch: what the recipient sees of it becomes the window's. */
+static enum eg_rc own_state(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
+{
+	e->fields = eg_arena_copy(a, e->fields, e->n_fields * sizeof *e->fields);
+	return e->fields ? own_texts(a, e, err) : eg_fail(err, EG_LIMIT, "a window's arena is too small");
+}
+
 enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                             const uint8_t log_id[16], uint64_t start_seq, int64_t *row, unsigned max,
-                            struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items, bool *end,
-                            struct eg_err *err)
+                            struct eg_arena *a, struct eg_arena *scratch, struct eg_feed_item *items,
+                            unsigned *n_items, bool *end, struct eg_err *err)
 {
 	unsigned looked_at = 0;
 	*n_items = 0;
@@ -189,7 +196,9 @@ enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct 
 	while (!*end && looked_at < max && eg_arena_used(a) <= FULL_BYTES) {
 		struct eg_person_row *rows;
 		unsigned n, most = max - looked_at < ROWS_AT_ONCE ? max - looked_at : ROWS_AT_ONCE;
-		enum eg_rc rc = persons_after(c, *row, most, a, &rows, &n, err);
+		eg_arena_reset(scratch);
+		enum eg_rc rc =
+		        eg_arena_why(scratch, persons_after(c, *row, most, scratch, &rows, &n, err), err);
 		*end = !n;
 		for (unsigned i = 0; i < n && !rc; i++, looked_at++) {
 			struct eg_feed_item *item = &items[*n_items];
@@ -197,14 +206,18 @@ enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct 
 			                              .cursor_seq = start_seq,
 			                              .cursor_row = rows[i].row + 1};
 			rc = eg_state_of(v, s->audience, log_id, &rows[i], NULL, s->purpose->fields,
-			                 s->purpose->n_fields, a, &item->event, err);
+			                 s->purpose->n_fields, scratch, &item->event, err);
+			rc = eg_arena_why(scratch, rc, err);
 			*row = rows[i].row;
-			if (!rc && in_scope(&s->filter, item->event.life_after, item->event.region_after))
-				(*n_items)++;
+			if (rc || !in_scope(&s->filter, item->event.life_after, item->event.region_after))
+				continue;
+			rc = own_state(a, &item->event, err);
+			(*n_items)++;
 		}
 		if (rc)
 			return rc;
 	}
+	eg_arena_reset(scratch);
 	return EG_OK;
 }
 

@@ -29,11 +29,12 @@ enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const 
                             struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
                             struct eg_err *err);
 /* STATE items for persons with row > *row, looking at most at `max` rows, and at fewer when they are large;
- * *row moves past them; *end: none are left. */
+ * *row moves past them; *end: none are left. scratch is emptied again and again: what a person is besides
+ * what the recipient sees of it would not stay in the processor's caches for a whole window. */
 enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                             const uint8_t log_id[16], uint64_t start_seq, int64_t *row, unsigned max,
-                            struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items, bool *end,
-                            struct eg_err *err);
+                            struct eg_arena *a, struct eg_arena *scratch, struct eg_feed_item *items,
+                            unsigned *n_items, bool *end, struct eg_err *err);
 /* Seq of the last entry before this time: a start from it hears everything since. */
 enum eg_rc eg_seq_before_time(struct eg_conn *c, int64_t time_us, uint64_t *seq, struct eg_err *err);
 

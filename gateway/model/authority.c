@@ -110,9 +110,9 @@ const char *eg_view_field_name(unsigned field, char out[80])
 	const struct eg_field_def *f = definition(field);
 	out[0] = 0;
 	if (f)
-		snprintf(out, 80, "%s.%s", eg_section_name(f->section), f->name);
+		stpcpy(stpcpy(stpcpy(out, eg_section_name(f->section)), "."), f->name);
 	else if (field == EG_VIEW_LIFE || field == EG_VIEW_DEATH_DATE)
-		snprintf(out, 80, "%s", field == EG_VIEW_LIFE ? "life_status" : "death_date");
+		stpcpy(out, field == EG_VIEW_LIFE ? "life_status" : "death_date");
 	return out;
 }
 
