@@ -23,6 +23,7 @@ enum {
 	PAGE_BYTES = 32 << 20,      /* arena budget of the page of entries shared by live subs */
 	SCRATCH_BYTES = 64 << 20,   /* of one window's message in the making */
 	SCRATCH_KEEP = 2 << 20,     /* of it that stays for the next one */
+	AHEAD_US = 100000,          /* a slow reader's next window is kept no longer */
 	GATHER_MAX_US = 100000,     /* those at the head wait no longer for more events */
 	POLL_US = EG_PULSE_WAIT_US, /* hints may be lost */
 };
@@ -37,6 +38,8 @@ static bool serve(struct eg_sub *s, bool stopping, bool *gone)
 	bool dropped = s->dropped, idle = s->idle;
 	pthread_mutex_unlock(&f->lock);
 	*gone = !s->parcel && (dropped || stopping || s->end);
+	if (!idle)
+		eg_sub_forget_ahead(s, AHEAD_US);
 	if (*gone || s->parcel || !idle)
 		return *gone;
 	return eg_sub_build(s);
@@ -55,6 +58,7 @@ static void take_off(struct eg_sub **at)
 		s->end = eg_fail(&s->end_err, EG_CLOSED,
 		                 "the gateway is shutting down: resume from the last cursor");
 	s->sink.ended(s->sink.arg, s->end, &s->end_err);
+	eg_sub_forget_ahead(s, INT64_MIN);
 	if (f->put_off == s)
 		f->put_off = NULL;
 	eg_scope_close(&s->scope);

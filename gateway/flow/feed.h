@@ -4,10 +4,11 @@
  * (at most 1,000 events) leaves only after the log entry that records its delivery is committed; the windows
  * of one turn share that entry. Those who follow the head get together only so many windows a second: the
  * more they are, the more events are gathered into each, so that commits go on beside any number of them. A
- * subscriber that does not read holds one window and its cursor, nothing else. A snapshot is read in pages by
- * row and followed by everything since the seq at its start. Thread: the feed's own; add, more and drop may
- * be called from any. Its pulse (base/pulse.h): it serves a subscriber, or finds none that has something
- * coming. One that does not read holds up nobody, and no pulse. */
+ * subscriber that does not read holds one window and its cursor, nothing else; while one of a snapshot is
+ * being logged, the next one is read. A snapshot is read in pages by row and followed by everything since the
+ * seq at its start. Thread: the feed's own; add, more and drop may be called from any. Its pulse
+ * (base/pulse.h): it serves a subscriber, or finds none that has something coming. One that does not read
+ * holds up nobody, and no pulse. */
 #ifndef EG_FLOW_FEED_H
 #define EG_FLOW_FEED_H
 

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { LOGGING_BYTES = 16 << 20 /* of the windows that wait for their commit: above it none is built */ };
+enum {
+	LOGGING_BYTES = 16 << 20, /* of the windows that wait for their commit: above it none is built */
+	AHEAD_BYTES = 4 << 20     /* of all windows, above which none is read ahead */
+};
 
 static bool progress(struct eg_sub *s)
 {
@@ -71,17 +74,61 @@ static enum eg_rc skip_silent(struct eg_sub *s, struct eg_entry **entries, unsig
 	return EG_OK;
 }
 
-static enum eg_rc fill(struct eg_sub *s, struct eg_parcel *p, const struct eg_entry *entries, unsigned n,
-                       struct eg_err *err)
+static enum eg_rc fill(struct eg_sub *s, const struct eg_feed_place *at, struct eg_parcel *p,
+                       const struct eg_entry *entries, unsigned n, struct eg_err *err)
 {
-	const struct eg_feed_options *o = &s->feed->o;
+	struct eg_feed *f = s->feed;
+	const struct eg_feed_options *o = &f->o;
 	struct eg_feed_window *w = &p->window;
-	if (s->at.log_changed)
-		return eg_feed_log_changed(o, &s->at, p->arena, w, err);
-	if (s->at.row >= 0)
-		return eg_feed_states(o, eg_exlog_conn(s->feed->log), &s->scope, &s->at, o->window_events,
-		                      p->arena, s->feed->scratch, w, err);
-	return eg_feed_events(o, &s->scope, entries, n, o->window_events, p->arena, w, err);
+	enum eg_rc rc;
+	if (at->log_changed)
+		rc = eg_feed_log_changed(o, at, p->arena, w, err);
+	else if (at->row >= 0)
+		rc = eg_feed_states(o, eg_exlog_conn(f->log), &s->scope, at, o->window_events, p->arena,
+		                    f->scratch, w, err);
+	else
+		rc = eg_feed_events(o, &s->scope, entries, n, o->window_events, p->arena, w, err);
+	if ((rc = eg_arena_why(p->arena, rc, err)))
+		return rc;
+	if (w->n && w->items[0].kind != EG_ITEM_LOG_CHANGED)
+		eg_parcel_keep(f->parcels, p, &s->scope, at);
+	return EG_OK;
+}
+
+void eg_subs_read_ahead(struct eg_feed *f, struct eg_sub *subs)
+{
+	struct eg_err err;
+	struct eg_parcel *p;
+	struct eg_sub *s = subs;
+	while (s && (s->ahead || s->parcel->window.next.row < 0))
+		s = s->next_in_round;
+	/* Of one sub: where there are more, the commit of one is the time to read for another. */
+	if (!s || eg_parcels_bytes(f->parcels) > AHEAD_BYTES || !(p = eg_parcel_new(f->parcels)))
+		return;
+	/* What fails will fail again in its turn, and be told then. */
+	if (!fill(s, &s->parcel->window.next, p, NULL, 0, &err) && p->window.n)
+		s->ahead = p;
+	else
+		eg_parcel_release(f->parcels, p);
+}
+
+void eg_sub_forget_ahead(struct eg_sub *s, int64_t older_than_us)
+{
+	if (!s->ahead || s->parcel || s->feed->mono - s->told_mono < older_than_us)
+		return;
+	eg_parcel_release(s->feed->parcels, s->ahead);
+	s->ahead = NULL;
+}
+
+/* The window that was read ahead, if it is the one that is due. */
+static struct eg_parcel *take_ahead(struct eg_sub *s)
+{
+	struct eg_parcel *p = s->ahead;
+	s->ahead = NULL;
+	if (!p || eg_parcel_begins(p, &s->at))
+		return p;
+	eg_parcel_release(s->feed->parcels, p);
+	return NULL;
 }
 
 /* Far behind, with nothing in scope: it still hears. */
@@ -96,14 +143,14 @@ static enum eg_rc make_window(struct eg_sub *s, const struct eg_entry *entries, 
                               struct eg_err *err)
 {
 	struct eg_parcels *all = s->feed->parcels;
-	struct eg_parcel *p = eg_parcel_same(all, &s->scope, &s->at);
+	struct eg_parcel *p = take_ahead(s);
 	enum eg_rc rc = EG_OK;
+	if (!p)
+		p = eg_parcel_same(all, &s->scope, &s->at);
 	if (!p) {
 		if (!(p = eg_parcel_new(all)))
 			return eg_fail(err, EG_NO_MEMORY, "no memory for a window");
-		rc = eg_arena_why(p->arena, fill(s, p, entries, n, err), err);
-		if (!rc && p->window.n && p->window.items[0].kind != EG_ITEM_LOG_CHANGED)
-			eg_parcel_keep(all, p, &s->scope, &s->at);
+		rc = fill(s, &s->at, p, entries, n, err);
 	}
 	if (rc) {
 		eg_parcel_release(all, p);

@@ -18,6 +18,7 @@ struct eg_sub {
 	struct eg_sink sink;
 	struct eg_feed_place at;
 	struct eg_parcel *parcel; /* its window of a round; NULL: in none */
+	struct eg_parcel *ahead;  /* of a snapshot: the window after it, or none; not yet to be logged */
 	int64_t told_mono;        /* when it last heard anything */
 	int64_t not_before_mono;  /* it has no window until then: the writer could not log its last one */
 	bool behind;              /* it has not heard yet that it reached the head */
@@ -83,5 +84,9 @@ bool eg_rounds_finish(struct eg_feed *f);              /* those that are back; t
 /* feed_build: makes the next window of a sub that is idle. True: the sub moved, and may have more to do at
  * once. */
 bool eg_sub_build(struct eg_sub *s);
+/* These are being logged: the time to read what follows. */
+void eg_subs_read_ahead(struct eg_feed *f, struct eg_sub *subs);
+/* The sink does not take the window that went before: what was read for it goes. */
+void eg_sub_forget_ahead(struct eg_sub *s, int64_t older_than_us);
 
 #endif

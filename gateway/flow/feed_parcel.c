@@ -37,12 +37,17 @@ static bool same_place(const struct eg_feed_place *a, const struct eg_feed_place
 	return a->seq == b->seq && a->row == b->row && a->log_changed == b->log_changed;
 }
 
+bool eg_parcel_begins(const struct eg_parcel *p, const struct eg_feed_place *at)
+{
+	return same_place(&p->from, at);
+}
+
 struct eg_parcel *eg_parcel_same(struct eg_parcels *all, const struct eg_scope *s,
                                  const struct eg_feed_place *at)
 {
 	for (unsigned i = 0; i < all->n_fresh; i++) {
 		struct eg_parcel *p = all->fresh[i];
-		if (same_place(&p->from, at) && eg_scope_same(p->scope, s)) {
+		if (eg_parcel_begins(p, at) && eg_scope_same(p->scope, s)) {
 			p->refs++;
 			return p;
 		}

@@ -28,6 +28,7 @@ void eg_parcels_free(struct eg_parcels *p); /* no parcel may be left; NULL is fi
 /* The one that was kept this turn for the same recipient and place: a reference. NULL: none. */
 struct eg_parcel *eg_parcel_same(struct eg_parcels *all, const struct eg_scope *s,
                                  const struct eg_feed_place *at);
+bool eg_parcel_begins(const struct eg_parcel *p, const struct eg_feed_place *at); /* it was kept for there */
 /* An empty one, with a reference. NULL: no memory. */
 struct eg_parcel *eg_parcel_new(struct eg_parcels *all);
 /* It is filled: its bytes count from now on, and eg_parcel_same knows it until the turn ends. The scope has

@@ -155,8 +155,10 @@ static void put(struct eg_feed *f, struct round *r)
 	struct eg_sub *subs = r->subs;
 	enum eg_rc rc = eg_intake_put(f->o.intake, r->ticket, 0, &err);
 	f->unsent = rc == EG_DEADLINE ? r : NULL;
-	if (!rc)
-		prepare(f, subs); /* the round may be back already, but only this thread frees it */
+	if (!rc) { /* the round may be back already, but only this thread frees it */
+		prepare(f, subs);
+		eg_subs_read_ahead(f, subs);
+	}
 	if (!rc || rc == EG_DEADLINE)
 		return;
 	eg_ticket_free(r->ticket);

@@ -161,11 +161,54 @@ static void the_head_gathers(void **state)
 	road_close(r, true);
 }
 
+/* What was read ahead of a window that did not come into the log follows the one that then does. */
+static void a_snapshot_goes_on_where_it_failed(void **state)
+{
+	(void)state;
+	enum { PERSONS = 200, WINDOW = 50, FAILS = 1 };
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	people(r, PERSONS, 1, "330302");
+	const struct eg_intake_options io = {.vault = r->vault};
+	struct eg_intake *own = eg_intake_new(&io); /* its writer is this test */
+	assert_non_null(own);
+	struct eg_feed_options o = {.store = r->store,
+	                            .vault = r->vault,
+	                            .intake = own,
+	                            .writer = r->writer,
+	                            .window_events = WINDOW};
+	struct eg_feed *f = NULL;
+	assert_ok(eg_feed_start(&f, &o, &err), err);
+	struct eg_sub_options so = options(r, EG_START_SNAPSHOT);
+	assert_ok(follow(&all[0], r, f, &so, true, &err), err);
+	for (unsigned i = 0; i < PERSONS / WINDOW + 1; i++) {
+		void *item = NULL;
+		assert_int_equal(eg_queue_get(eg_intake_queue(own), &item, 1, eg_mono_us() + 30 * EG_SECOND),
+		                 1);
+		struct eg_ticket *t = item;
+		assert_int_equal(t->delivery.n, 1);
+		assert_int_equal(t->delivery.windows[0].first_row, (i - (i > FAILS)) * WINDOW + 1);
+		if (i == FAILS)
+			t->rc = eg_fail(&t->err, EG_NO_SPACE, "planted");
+		t->done(t);
+	}
+	await(&all[0], all[0].n >= PERSONS);
+	leave(&all[0]);
+	for (unsigned i = 0; i < PERSONS; i++) {
+		assert_int_equal(all[0].items[i].kind, EG_ITEM_STATE);
+		assert_int_equal(all[0].items[i].row, i + 2); /* a cursor is one ahead of its row */
+	}
+	eg_feed_stop(f);
+	eg_intake_free(own);
+	road_close(r, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_same_window_is_made_once),
 	        cmocka_unit_test(the_head_gathers),
+	        cmocka_unit_test(a_snapshot_goes_on_where_it_failed),
 	};
 	return cmocka_run_group_tests(tests, road_read_seed, NULL);
 }
