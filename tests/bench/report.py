@@ -104,9 +104,18 @@ TABLE = (
         ("  {subscribers} subscribers, p50", CITY + ("many", "feed", "p50_us"), "time", None),
         ("  {subscribers} subscribers, p99", CITY + ("many", "feed", "p99_us"), "time", None),
         ("submit → receipt beside {subscribers} subscribers, p50", CITY + ("many", "p50_us"), "time", None),
+        ("  with one, p50", CITY + ("one", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("  with none, p50", CITY + ("alone", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("submit → receipt beside {subscribers} subscribers, p99", CITY + ("many", "p99_us"), "time", None),
+        ("  with one, p99", CITY + ("one", "p99_us"), "time", CITY + ("many", "p99_us")),
         ("  with none, p99", CITY + ("alone", "p99_us"), "time", CITY + ("many", "p99_us")))),
+    ("CPU-seconds per million records at {rate}/s, by process", (
+        ("gateway, {subscribers} subscribers", CITY + ("many", "cpu_s_per_million"), "real", None),
+        ("  one subscriber", CITY + ("one", "cpu_s_per_million"), "real", CITY + ("many", "cpu_s_per_million")),
+        ("  none", CITY + ("alone", "cpu_s_per_million"), "real", CITY + ("many", "cpu_s_per_million")),
+        ("the {subscribers} subscribers themselves", CITY + ("many", "feed", "cpu_s_per_million"), "real", None),
+        ("  the one", CITY + ("one", "feed", "cpu_s_per_million"), "real", None),
+        ("the sender, {subscribers} subscribers", CITY + ("many", "sender_cpu_s_per_million"), "real", None))),
     ("start, recovery and audit at {large_persons:,} persons", (
         ("start", PROVINCE + ("start_s",), "real", None),
         ("recovery after kill -9", PROVINCE + ("recovery_s",), "real", None),
