@@ -45,10 +45,14 @@ pairs: ## two faults at a time: daemon, adapters, sources, broker, subscriber ki
 	$(Q)B=$(B)-fault tests/crash/test_pairs.py
 	$(Q)B=$(B)-fault tests/crash/pairs.py $(if $(PAIRS),--pairs $(PAIRS)) $(if $(KINDS),--kinds $(KINDS))
 
-.PHONY: kafka-readers feed-slow
+.PHONY: kafka-readers kafka-three feed-slow
 kafka-readers: programs python-stubs ## outages of Apache Kafka; kcat and its own consumer read the topics
 	$(Q)deploy/install-dependencies kafka || :
 	$(Q)B=$(B) tests/kafka/test_kafka_real.py
+
+kafka-three: programs python-stubs ## three brokers of Apache Kafka, of which one, two, all fall
+	$(Q)deploy/install-dependencies kafka || :
+	$(Q)B=$(B) tests/kafka/test_kafka_three.py
 
 feed-slow: programs python-stubs ## 100,000 persons to a subscriber that takes 100 events a second
 	$(Q)B=$(B) EG_PEOPLE=100000 tests/system/test_feed_slow.py

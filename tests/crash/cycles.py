@@ -34,20 +34,20 @@ BATCH, MOST_BATCHES, CHECK_EVERY = 40, 400, 5
 
 
 class RealBroker:
-    """Apache Kafka in a process of its own."""
+    """Apache Kafka in processes of its own: one node, or a cluster."""
 
     SCRIPT = os.path.join(os.path.dirname(os.path.dirname(HERE)), "deploy", "kafka", "broker")
 
-    def __init__(self, place, port):
+    def __init__(self, place, port, nodes=1):
         self.place = place
-        self.env = {**os.environ, "KAFKA_DIR": place, "KAFKA_PORT": str(port)}
+        self.env = {**os.environ, "KAFKA_DIR": place, "KAFKA_PORT": str(port), "KAFKA_BROKERS": str(nodes)}
         done = self.call("start")
         if done.returncode == 77:
             print(done.stdout.strip().splitlines()[-1])
             sys.exit(77)
         if done.returncode:
             raise AssertionError("Kafka did not start: " + done.stdout[-500:])
-        self.address = f"127.0.0.1:{port}"
+        self.address = self.call("address").stdout.strip()
 
     def call(self, *command):
         return subprocess.run([self.SCRIPT, *command], env=self.env, text=True, stdout=subprocess.PIPE,

@@ -8,25 +8,18 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, name) for name in ("system", "crash", "kafka")]
 import harness  # noqa: E402
-import observe  # noqa: E402
-import checker  # noqa: E402
 import limbo  # noqa: E402
+import publishing  # noqa: E402
 import reading  # noqa: E402
 import topics  # noqa: E402
-from client import Client  # noqa: E402
 from confluent_kafka import Producer  # noqa: E402
 from cycles import RealBroker  # noqa: E402
-from people import World  # noqa: E402
 
 PORT = int(os.environ.get("KAFKA_TEST_PORT") or 29292)
-OUTAGE_S = 8
-MEMORY_SLACK = 64 << 20  # the client library keeps what it could not deliver, within its window
 
 
 def setUpModule():
@@ -56,43 +49,10 @@ def console(topic):
     return out
 
 
-class Real(unittest.TestCase):
+class Real(publishing.Publishing):
     def setUp(self):
-        self.prefix = self.id().rsplit(".", 1)[1]
-        self.port = observe.free_port()
-        self.gateway = g = harness.Gateway({
-            "kafka.bootstrap": BROKER.address, "kafka.topic_prefix": self.prefix, "store.cache": "4MiB",
-            "kafka.transactional_id": self.prefix, "listen.metrics": f"127.0.0.1:{self.port}"})
-        self.addCleanup(g.__exit__)
-        g.start()
-        self.assertIs(g.wait_event("relay.connected")["durable"], True)
-        self.world, self.client = World(13), Client()
-
-    def submit(self, batches, size=50):
-        with self.gateway.channel() as channel:
-            self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
-
-    def metric(self, name):
-        return observe.metric(self.port, name)
-
-    def published(self):
-        harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==
-                      self.metric("eldergate_oldest_unpublished_seconds"), "everything to be published", 120)
-
-    def judge(self, moved=False):
-        """moved: persons have changed their partition, and Kafka has an order only within one."""
-        self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())
-        faults = []
-
-        def whole():  # the broker answers a commit before all partitions show it
-            faults[:] = checker.check(self.gateway.data, self.client.history,
-                                      topics.changes(BROKER.address, self.prefix),
-                                      topics.states(BROKER.address, self.prefix))
-            if moved:
-                faults[:] = [f for f in faults if "stands after" not in f and "state topic ends" not in f]
-            return not [f for f in faults if "was not published" in f]
-        harness.until(whole, f"every event on its topic: {faults[:3]}", 10)
-        self.assertEqual(faults, [])
+        self.broker = BROKER
+        super().setUp()
 
     def test_readers(self):
         if not shutil.which("kcat"):
@@ -112,31 +72,11 @@ class Real(unittest.TestCase):
             self.assertTrue(all(seqs == sorted(set(seqs)) for seqs in order.values()))
         self.judge()
 
-    def outage(self, down):
-        self.submit(20)
-        self.published()
-        down()
-        with observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid)) as watch:
-            ages, gap = [], threading.Event()
-            for _ in range(OUTAGE_S):
-                self.submit(10, 100)
-                ages.append(self.metric("eldergate_oldest_unpublished_seconds"))
-                gap.wait(1)
-        self.assertEqual(ages, sorted(ages))
-        self.assertGreater(ages[-1], OUTAGE_S / 2)
-        self.assertGreater(self.metric("eldergate_unpublished_entries"), 1000)
-        self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
-        BROKER.call("start")
-        self.published()
-        self.submit(5)
-        self.published()
-        self.judge()
-
     def test_a_broker_that_is_stopped(self):
-        self.outage(lambda: BROKER.call("stop"))
+        self.outage(lambda: BROKER.call("stop"), lambda: BROKER.call("start"))
 
     def test_a_broker_that_is_killed(self):
-        self.outage(lambda: BROKER.call("kill"))
+        self.outage(lambda: BROKER.call("kill"), lambda: BROKER.call("start"))
 
     def test_a_gateway_that_starts_without_its_broker(self):
         """Nobody waits for Kafka: it serves, and publishes when the broker is there."""
