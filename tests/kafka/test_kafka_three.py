@@ -2,7 +2,7 @@
 """What three brokers give: one may fall, and publishing goes on; two, and it waits; all, and it goes on when they are back. Never
 is anything lost or published twice, and each person's order stays.
 
-A cluster of its own (KAFKA_TEST_PORT and the five after it, default 29392). Exit 77 with a line SKIPPED where it cannot be had.
+A cluster of its own (KAFKA_TEST_PORT and the five after it, default 29492). Exit 77 with a line SKIPPED where it cannot be had.
 """
 import contextlib
 import os
@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException  # noqa: E402
 from confluent_kafka.admin import AdminClient, ConfigResource  # noqa: E402
 from cycles import RealBroker  # noqa: E402
 
-PORT = int(os.environ.get("KAFKA_TEST_PORT") or 29392)
+PORT = int(os.environ.get("KAFKA_TEST_PORT") or 29492)
 NODES = (1, 2, 3)
 COORDINATORS = "__transaction_state"
 EVENTS = 500  # that must be published while a node is down
