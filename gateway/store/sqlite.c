@@ -24,6 +24,7 @@
 #define WAL_PAGES_DEFAULT   65536
 #define CACHE_KIB_DEFAULT   65536
 #define READER_CACHE_KIB    4096
+#define FROZEN_MAP          1LL /* readers of a store that nobody writes map it (sqlite_map.h), whatever its size */
 #define RESERVE_DEFAULT     (16LL << 20)
 #define RESERVE_PART        (1LL << 20) /* given back at a time */
 #define RESERVE_ROOM        4           /* refilled when the disk has this many times as much free */
@@ -194,12 +195,12 @@ static enum eg_rc open_conn(struct eg_conn *c, int64_t cache_kib, struct eg_err 
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writes, NULL);
 	char text[STATEMENT_TEXT_ROOM];
 	snprintf(text, sizeof text,
-	         "PRAGMA %s; PRAGMA cache_size = -%lld; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+	         "PRAGMA %s; PRAGMA cache_size = -%lld; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = %lld;"
 	         "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0;",
 	         s->read_only ? "locking_mode = EXCLUSIVE"
 	         : writes     ? "page_size = 4096"
 	                      : "query_only = ON",
-	         (long long)cache_kib);
+	         (long long)cache_kib, s->read_only && !c->writer ? FROZEN_MAP : 0LL);
 	return run_text(c, text, "settings", err);
 }
 

@@ -5,12 +5,21 @@
  * WAL's index on the heap, so no -shm file is touched. Whoever uses it must know that nobody writes: the
  * store holds the directory's lock shared. Thread: any. */
 #include "store/sqlite_conn.h"
+#include "store/sqlite_map.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static sqlite3_vfs frozen;
 static sqlite3_vfs *below;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* What below needs for a file, so that what follows is aligned. */
+static size_t room_below(void)
+{
+	size_t align = _Alignof(max_align_t);
+	return ((size_t)below->szOsFile + align - 1) / align * align;
+}
 
 static int frozen_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
@@ -28,7 +37,11 @@ static int frozen_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
 		if (code != SQLITE_OK)
 			return code;
 	}
-	return below->xOpen(below, there ? name : "/dev/null", file, kept | SQLITE_OPEN_READONLY, out_flags);
+	int code =
+	        below->xOpen(below, there ? name : "/dev/null", file, kept | SQLITE_OPEN_READONLY, out_flags);
+	if (code == SQLITE_OK && flags & SQLITE_OPEN_MAIN_DB)
+		eg_map_begin(file, (char *)file + room_below(), name);
+	return code;
 }
 
 static int frozen_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
@@ -47,6 +60,7 @@ static void make(void)
 	frozen = *below; /* its other methods look at nothing but the copied fields */
 	frozen.pNext = NULL;
 	frozen.zName = "eldergate-frozen";
+	frozen.szOsFile = (int)(room_below() + eg_map_bytes());
 	frozen.xOpen = frozen_open;
 	frozen.xDelete = frozen_delete;
 	if (sqlite3_vfs_register(&frozen, 0) != SQLITE_OK)

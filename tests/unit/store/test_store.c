@@ -629,6 +629,40 @@ static void a_walk_stays_open(void **state)
 	eg_store_close(s);
 }
 
+/* Who walks through a store that nobody writes has its file mapped. What is not there, or cannot be read,
+ * must still be an error, and not a signal. */
+static void a_file_cut_short_is_an_error(void **state)
+{
+	(void)state;
+	enum { ROWS_CUT = 400, BYTES = 8000, LEFT = 1 << 20 };
+	struct eg_err err = {0};
+	struct eg_store *s = open_store();
+	assert_ok(append(s, ROWS_CUT, BYTES, &err), err);
+	eg_store_close(s);
+	s = open_read_only();
+	struct eg_conn *c;
+	struct eg_arena *a = eg_arena_new(16 << 20);
+	struct eg_log_row *list;
+	unsigned n, read = 0;
+	char path[128];
+	assert_ok(eg_store_reader(s, &c, &err), err);
+	assert_ok(eg_read_begin(c, &err), err);
+	assert_ok(eg_next_entries(c, true, 1, SIZE_MAX, a, &list, &n, &err), err);
+	snprintf(path, sizeof path, "%s/eldergate.db", dir);
+	assert_int_equal(truncate(path, LEFT), 0);
+	enum eg_rc rc;
+	do {
+		eg_arena_reset(a);
+		read += n;
+		rc = eg_next_entries(c, false, 1, SIZE_MAX, a, &list, &n, &err);
+	} while (!rc && n);
+	assert_true(rc == EG_CORRUPT || rc == EG_IO);
+	assert_in_range(read, LEFT / BYTES / 2, ROWS_CUT / 2); /* not all of them are as long */
+	eg_conn_close(c);
+	eg_arena_free(a);
+	eg_store_close(s);
+}
+
 static void the_reserve_is_kept_spent_and_filled(void **state)
 {
 	(void)state;
@@ -664,15 +698,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 	const struct CMUnitTest tests[] = {
-	        T(an_empty_store_is_empty),
-	        T(every_row_comes_back),
-	        T(the_first_error_sticks),
-	        T(a_transaction_in_a_transaction_is_refused),
-	        T(an_arena_too_small_is_a_limit),
-	        T(a_reader_keeps_its_snapshot),
-	        T(one_daemon_at_a_time),
-	        T(a_walk_stays_open),
-	        T(the_reserve_is_kept_spent_and_filled),
+	        T(an_empty_store_is_empty),       T(every_row_comes_back),
+	        T(the_first_error_sticks),        T(a_transaction_in_a_transaction_is_refused),
+	        T(an_arena_too_small_is_a_limit), T(a_reader_keeps_its_snapshot),
+	        T(one_daemon_at_a_time),          T(a_walk_stays_open),
+	        T(a_file_cut_short_is_an_error),  T(the_reserve_is_kept_spent_and_filled),
 	};
 	return cmocka_run_group_tests_name("store", tests, read_seed, NULL);
 }
