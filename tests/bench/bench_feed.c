@@ -2,7 +2,8 @@
  *
  *   --mode snapshot  one subscriber takes every person, from nothing to the head
  *   --mode live      --streams subscribers, each on a connection of its own, wait at the head for --count
- * changes; each change is timed from the moment that its commit began, as its `time` says, until it is here
+ * changes; each change is timed from the moment that its commit began, as its `time` says, until it is here.
+ * --own-filters 1: each has another filter, that lets the same pass, so that no window is due to two
  *
  * --mode live prints {"ready":true} when every subscriber has reached the head. Times are of one machine's
  * clock. Each subscriber's changes have to come in the order of the log. */
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS_MAX = 1000, SILENT_US = 120 * EG_SECOND };
+enum { STREAMS_MAX = 1000, CONDITIONS_MAX = 100, PURPOSE_MAX = 100, ALIVE = 1, SILENT_US = 120 * EG_SECOND };
 
 #define SUBSCRIBE "/eldergate.v1.FeedService/Subscribe"
 
@@ -116,17 +117,37 @@ static void follow(struct streams *all, int64_t *began)
 	eg_buf_free(&message);
 }
 
-/* FeedStart{snapshot{}} or none; the purpose. */
-static struct streams *subscribe(const char *server, const char *purpose, bool snapshot)
+/* SubscribeRequest: FeedStart{snapshot{}} or none; a filter that lets everybody pass who is alive, and says
+ * so `conditions` times; the purpose. */
+static struct eg_bytes request_of(const char *purpose, bool snapshot, unsigned conditions)
 {
-	uint8_t request[64] = {0x0a, 0x02, 0x0a, 0x00};
-	size_t at = snapshot ? 4 : 0, len = strlen(purpose);
-	if (len > sizeof request - 6)
-		bench_die("a purpose of more than %zu bytes", sizeof request - 6);
-	request[at++] = 0x1a;
-	request[at++] = (uint8_t)len;
-	memcpy(request + at, purpose, len);
-	return streams_open(server, SUBSCRIBE, (struct eg_bytes){request, at + len}, feed.n);
+	struct eg_buf b = {0};
+	if (snapshot)
+		eg_buf_add(&b, "\x0a\x02\x0a\x00", 4);
+	if (conditions) {
+		uint8_t head[] = {0x12, (uint8_t)(conditions + 2), 0x0a, (uint8_t)conditions};
+		eg_buf_add(&b, head, sizeof head);
+		for (unsigned i = 0; i < conditions; i++)
+			eg_buf_add_u8(&b, ALIVE);
+	}
+	eg_buf_add_u8(&b, 0x1a);
+	eg_buf_add_u8(&b, (uint8_t)strlen(purpose));
+	eg_buf_add(&b, purpose, strlen(purpose));
+	if (b.failed)
+		bench_die("no memory for a request");
+	return eg_buf_bytes(&b);
+}
+
+static struct streams *subscribe(const char *server, const char *purpose, bool snapshot, bool own_filters)
+{
+	struct eg_bytes *requests = bench_alloc(feed.n, sizeof *requests);
+	for (unsigned i = 0; i < feed.n; i++)
+		requests[i] = request_of(purpose, snapshot, own_filters ? i + 1 : 0);
+	struct streams *s = streams_open(server, SUBSCRIBE, requests, feed.n);
+	for (unsigned i = 0; i < feed.n; i++)
+		free((void *)(uintptr_t)requests[i].p);
+	free(requests);
+	return s;
 }
 
 static void report(const char *mode, int64_t took_us, double cpu)
@@ -159,16 +180,20 @@ int main(int argc, char **argv)
 	const char *server = bench_text("--server", NULL), *mode = bench_text("--mode", "snapshot"),
 	           *purpose = bench_text("--purpose", "bench");
 	bool snapshot = strcmp(mode, "snapshot") == 0;
-	long streams = bench_number("--streams", 1), count = bench_number("--count", 0);
+	long streams = bench_number("--streams", 1), count = bench_number("--count", 0),
+	     own_filters = bench_number("--own-filters", 0);
 	bench_args_end();
 	if (streams < 1 || streams > STREAMS_MAX || count < 0 || snapshot != (count == 0))
 		bench_die("streams: 1 to %d; count: of --mode live, 1 or more", STREAMS_MAX);
+	if (strlen(purpose) > PURPOSE_MAX || (own_filters && streams > CONDITIONS_MAX))
+		bench_die("a purpose has at most %d bytes, and at most %d streams have filters of their own",
+		          PURPOSE_MAX, CONDITIONS_MAX);
 	feed.n = (unsigned)streams;
 	feed.count = (uint32_t)count;
 	for (unsigned i = 0; i < feed.n; i++)
 		feed.each[i].latencies = bench_alloc(feed.count + 1, sizeof *feed.each[i].latencies);
 	int64_t began = eg_mono_us();
-	struct streams *all = subscribe(server, purpose, snapshot);
+	struct streams *all = subscribe(server, purpose, snapshot, own_filters != 0);
 	follow(all, &began);
 	report(mode, eg_mono_us() - began, bench_cpu_seconds());
 	streams_close(all);

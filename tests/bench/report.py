@@ -104,6 +104,7 @@ TABLE = (
         ("  {subscribers} subscribers, p50", CITY + ("many", "feed", "p50_us"), "time", None),
         ("  {subscribers} subscribers, p99", CITY + ("many", "feed", "p99_us"), "time", None),
         ("submit → receipt beside {subscribers} subscribers, p50", CITY + ("many", "p50_us"), "time", None),
+        ("  each with a filter of its own, p50", CITY + ("apart", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("  with one, p50", CITY + ("one", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("  with none, p50", CITY + ("alone", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("submit → receipt beside {subscribers} subscribers, p99", CITY + ("many", "p99_us"), "time", None),
@@ -111,6 +112,7 @@ TABLE = (
         ("  with none, p99", CITY + ("alone", "p99_us"), "time", CITY + ("many", "p99_us")))),
     ("CPU-seconds per million records at {rate}/s, by process", (
         ("gateway, {subscribers} subscribers", CITY + ("many", "cpu_s_per_million"), "real", None),
+        ("  each with a filter of its own", CITY + ("apart", "cpu_s_per_million"), "real", CITY + ("many", "cpu_s_per_million")),
         ("  one subscriber", CITY + ("one", "cpu_s_per_million"), "real", CITY + ("many", "cpu_s_per_million")),
         ("  none", CITY + ("alone", "cpu_s_per_million"), "real", CITY + ("many", "cpu_s_per_million")),
         ("the {subscribers} subscribers themselves", CITY + ("many", "feed", "cpu_s_per_million"), "real", None),

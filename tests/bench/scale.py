@@ -46,10 +46,11 @@ class Scale:
         out["sender_cpu_s_per_million"] = out["cpu_s"] * 1e6 / out["records"]
         return out
 
-    def _watched(self, g, subscribers):
+    def _watched(self, g, subscribers, **how):
         """Single records, and when the subscribers have them. Everybody is on this machine: what the readers take of it is told."""
         n = max(1, self.bench.o.rate * self.bench.o.seconds)
-        watching = self.bench.programs.start("feed", server="unix:" + g.socket, mode="live", streams=subscribers, count=n)
+        watching = self.bench.programs.start("feed", server="unix:" + g.socket, mode="live", streams=subscribers, count=n,
+                                            **how)
         try:
             out = self._single(g)
         except BaseException:
@@ -76,6 +77,7 @@ class Scale:
         out["alone"] = self._single(g)
         out["one"] = self._watched(g, 1)
         out["many"] = self._watched(g, SUBSCRIBERS)
+        out["apart"] = self._watched(g, SUBSCRIBERS, own_filters=1)
         out["memory_all"] = self._peak(g)
         return out, rows
 

@@ -32,7 +32,6 @@ struct stream {
 
 struct streams {
 	grpc_completion_queue *queue;
-	grpc_slice request;
 	unsigned n, under_way; /* batches */
 	struct stream each[];
 };
@@ -51,7 +50,8 @@ static void read_next(struct streams *s, struct stream *c)
 	start(s, c, &op, 1, &c->read);
 }
 
-static void begin(struct streams *s, struct stream *c, const char *server, const char *method)
+static void begin(struct streams *s, struct stream *c, const char *server, const char *method,
+                  struct eg_bytes request)
 {
 	grpc_arg args[] = {
 	        {.type = GRPC_ARG_INTEGER, .key = "grpc.use_local_subchannel_pool", .value.integer = 1},
@@ -69,7 +69,9 @@ static void begin(struct streams *s, struct stream *c, const char *server, const
 	c->ended = (struct tag){ENDED, c};
 	grpc_metadata_array_init(&c->initial);
 	grpc_metadata_array_init(&c->trailing);
-	grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&s->request, 1);
+	grpc_slice slice = grpc_slice_from_copied_buffer((const char *)request.p, request.len);
+	grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+	grpc_slice_unref(slice);
 	grpc_op first[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
 	                    {.op = GRPC_OP_SEND_MESSAGE},
 	                    {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
@@ -86,15 +88,15 @@ static void begin(struct streams *s, struct stream *c, const char *server, const
 	read_next(s, c);
 }
 
-struct streams *streams_open(const char *server, const char *method, struct eg_bytes request, unsigned n)
+struct streams *streams_open(const char *server, const char *method, const struct eg_bytes *requests,
+                             unsigned n)
 {
 	grpc_init();
 	struct streams *s = bench_alloc(1, sizeof *s + n * sizeof *s->each);
 	s->queue = grpc_completion_queue_create_for_next(NULL);
-	s->request = grpc_slice_from_copied_buffer((const char *)request.p, request.len);
 	s->n = n;
 	for (unsigned i = 0; i < n; i++)
-		begin(s, &s->each[i], server, method);
+		begin(s, &s->each[i], server, method, requests[i]);
 	return s;
 }
 
@@ -160,7 +162,6 @@ void streams_close(struct streams *s)
 		grpc_call_unref(c->call);
 		grpc_channel_destroy(c->channel);
 	}
-	grpc_slice_unref(s->request);
 	grpc_completion_queue_shutdown(s->queue);
 	grpc_completion_queue_destroy(s->queue);
 	free(s);

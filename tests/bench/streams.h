@@ -11,8 +11,9 @@
 
 struct streams;
 
-/* n calls with the same request; server: unix:PATH. */
-struct streams *streams_open(const char *server, const char *method, struct eg_bytes request, unsigned n);
+/* n calls, a request each; server: unix:PATH. */
+struct streams *streams_open(const char *server, const char *method, const struct eg_bytes *requests,
+                             unsigned n);
 /* The next message of any of them, into message; which one's it is. */
 unsigned streams_next(struct streams *s, int64_t timeout_us, struct eg_buf *message);
 void streams_end(struct streams *s, unsigned i); /* nothing more comes of this one */
