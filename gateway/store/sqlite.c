@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "store/dir.h"
 #include "store/sqlite_conn.h"
+#include "store/sqlite_pages.h"
 #include "store/vfs.h"
 
 #include <errno.h>
@@ -326,6 +327,7 @@ static void configure(void)
 {
 	/* One lock less on every allocation. Refused, and no matter, when SQLite runs already. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	eg_sqlite_pages_use();
 }
 
 enum eg_rc eg_store_open(struct eg_store **out, const struct eg_store_options *o, struct eg_err *err)
