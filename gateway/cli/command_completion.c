@@ -130,7 +130,8 @@ enum eg_rc shell_completion(struct cli *c, struct eg_err *err)
 {
 	if (strcmp(c->arguments[0], "bash") != 0)
 		return eg_fail(err, EG_USAGE, "there is completion for bash");
-	printf("# bash completion for eldergate, made by `eldergate completion bash`.\n");
+	printf("# bash completion for eldergate, made by `eldergate completion bash`.\n"
+	       "# For bash alone: zsh's bashcompinit lacks some of what it uses (mapfile, compopt).\n");
 	put_words();
 	put_table();
 	fputs(script, stdout);

@@ -592,7 +592,7 @@ const struct command commands[] = {
                 .at_most = 1,
                 .brief = "print what makes the shell complete these commands",
                 .text = "`make install` puts it where bash looks for it. Anybody else loads it from "
-                        "~/.bashrc.",
+                        "~/.bashrc. It is for bash alone: zsh's bashcompinit does not run it.",
                 .examples = "eldergate completion bash >~/.eldergate-completion\n"
                             "echo '. ~/.eldergate-completion' >>~/.bashrc",
                 .run = shell_completion,
