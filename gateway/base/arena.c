@@ -151,7 +151,7 @@ size_t eg_arena_used(const struct eg_arena *a)
 
 enum eg_rc eg_arena_why(const struct eg_arena *a, enum eg_rc rc, struct eg_err *err)
 {
-	if (rc != EG_LIMIT || !a->starved)
+	if (rc != EG_LIMIT || !a || !a->starved)
 		return rc;
 	return eg_fail(err, EG_NO_MEMORY, "the system has no memory for this now");
 }

@@ -19,7 +19,8 @@ char *eg_arena_text(struct eg_arena *a, const char *p, size_t len); /* adds a NU
 char *eg_arena_printf(struct eg_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 size_t eg_arena_used(const struct eg_arena *a);
 /* For what failed with EG_LIMIT because the arena gave nothing: EG_NO_MEMORY, with its error, when it was not
- * the budget but the system that had no more, which passes. Every other result is handed through. */
+ * the budget but the system that had no more, which passes. Every other result is handed through. a: NULL is
+ * fine. */
 enum eg_rc eg_arena_why(const struct eg_arena *a, enum eg_rc rc, struct eg_err *err);
 void eg_arena_reset(
         struct eg_arena *a); /* keeps the first block; wipes what was used (it held personal data) */

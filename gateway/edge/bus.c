@@ -267,9 +267,14 @@ static bool take_message(struct eg_bus *b)
 			zmq_msg_init(&m->part);
 			zmq_msg_move(&m->part, &parts[2]);
 		}
-		bool greeted = eg_bus_peers_take(
-		        b->peers, &from, (struct eg_bytes){zmq_msg_data(&parts[1]), zmq_msg_size(&parts[1])},
-		        m ? &m->message : NULL, n <= 3);
+		bool greeted = false;
+		if (n > 2 && !m)
+			eg_bus_peers_lost(b->peers, &from);
+		else
+			greeted = eg_bus_peers_take(
+			        b->peers, &from,
+			        (struct eg_bytes){zmq_msg_data(&parts[1]), zmq_msg_size(&parts[1])},
+			        m ? &m->message : NULL, n <= 3);
 		eg_bus_lines_spoke(b->lines, from.line, greeted);
 	} else if (n) {
 		eg_bus_refused(EG_BUS_MALFORMED, "a message of one part, or under a route of its own",

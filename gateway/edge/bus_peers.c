@@ -378,6 +378,14 @@ bool eg_bus_peers_take(struct eg_bus_peers *p, const struct eg_bus_from *from, s
 	return greeted(p, from);
 }
 
+void eg_bus_peers_lost(struct eg_bus_peers *p, const struct eg_bus_from *from)
+{
+	struct peer *e = find(p, from->route);
+	goodbye(p, from->route, EG_NO_MEMORY, "the gateway has no memory for a message now");
+	if (e)
+		drop(p, e);
+}
+
 /* ---- time ---- */
 
 static void retry(struct eg_bus_peers *p, struct peer *e)

@@ -49,6 +49,8 @@ enum eg_rc eg_bus_peers_new(struct eg_bus_peers **out, const struct eg_bus_peers
  * has a session now. */
 bool eg_bus_peers_take(struct eg_bus_peers *p, const struct eg_bus_from *from, struct eg_bytes header,
                        struct eg_message *payload, bool whole);
+/* A message of this sender found no memory, which is no fault of its own: it may greet again. */
+void eg_bus_peers_lost(struct eg_bus_peers *p, const struct eg_bus_from *from);
 void eg_bus_peers_work(struct eg_bus_peers *p); /* after wake */
 /* Silence, peers that were blocked, peers that were revoked. When it wants to be called next. */
 int64_t eg_bus_peers_tick(struct eg_bus_peers *p, int64_t mono_us);

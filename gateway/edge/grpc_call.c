@@ -3,6 +3,7 @@
  * At most one batch of each kind is under way: a read, a send, the close. Each holds a reference. When the
  * close is back and no other is under way, the core's call is let go; the object stays until its last
  * reference is dropped. Locks: lock, held for every field below it and over grpc_call_start_batch. */
+#include "edge/ask.h"
 #include "edge/call_core.h"
 #include "edge/grpc_core.h"
 
@@ -118,6 +119,11 @@ static const struct eg_call_type rpc_type;
 struct eg_call *eg_grpc_call_new(struct eg_grpc *server, struct eg_arrival *arrived)
 {
 	struct rpc *c = calloc(1, sizeof *c);
+	if (c && arrived->payload && !(c->first = message_new(arrived->payload))) {
+		free(c);
+		c = NULL;
+		arrived->payload = NULL;
+	}
 	if (!c) {
 		grpc_call_cancel(arrived->call, NULL);
 		grpc_call_unref(arrived->call);
@@ -128,7 +134,6 @@ struct eg_call *eg_grpc_call_new(struct eg_grpc *server, struct eg_arrival *arri
 		c->call.deadline = mono_of(arrived->deadline);
 		c->server = server;
 		c->wire = arrived->call;
-		c->first = message_new(arrived->payload);
 		eg_line_init(&c->line);
 		c->text = grpc_empty_slice();
 		c->details = grpc_empty_slice();
@@ -330,7 +335,7 @@ void eg_grpc_call_completed(void *of, enum eg_tag_kind kind, bool ok)
 	struct rpc *c = of;
 	const struct eg_call_events none = {0}, *events = c->call.method ? c->call.method->events : &none;
 	struct eg_message *m = NULL;
-	bool sent = false;
+	bool sent = false, lost = false;
 
 	pthread_mutex_lock(&c->lock);
 	c->busy++;
@@ -338,6 +343,7 @@ void eg_grpc_call_completed(void *of, enum eg_tag_kind kind, bool ok)
 	case EG_TAG_READ:
 		c->reading = false;
 		m = message_new(c->received);
+		lost = c->received && !m;
 		c->received = NULL;
 		break;
 	case EG_TAG_SEND:
@@ -359,6 +365,11 @@ void eg_grpc_call_completed(void *of, enum eg_tag_kind kind, bool ok)
 	}
 	pthread_mutex_unlock(&c->lock);
 
+	if (lost) { /* the service takes it for the last; what it says after this is dropped */
+		struct eg_fault f;
+		eg_ask_no_memory(&f);
+		eg_call_fail(&c->call, &f);
+	}
 	if (kind == EG_TAG_READ && events->read)
 		events->read(&c->call, m);
 	else

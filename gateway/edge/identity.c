@@ -83,10 +83,12 @@ enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const str
 	*out = (struct eg_caller){.kind = peer.kind, .uid = peer.uid};
 	memcpy(out->curve, peer.curve, sizeof out->curve);
 	enum eg_rc rc = EG_OK;
-	if (peer.kind == EG_PEER_CERTIFICATE)
+	bool unread = peer.pem.failed; /* that says nothing of who it is */
+	if (peer.kind == EG_PEER_CERTIFICATE && !unread)
 		rc = pin_of(eg_buf_bytes(&peer.pem), out->pin, NULL);
 	eg_peer_free(&peer);
-	return settle(out, rc, policy, f);
+	return unread ? eg_refuse(f, EG_NO_MEMORY, 0, "", "no memory to read a certificate")
+	              : settle(out, rc, policy, f);
 }
 
 enum eg_rc eg_caller_of_curve(struct eg_caller *out, const uint8_t curve[EG_CURVE_SIZE],

@@ -18,7 +18,8 @@ struct eg_caller {
 	uint8_t curve[EG_CURVE_SIZE];
 };
 
-/* EG_UNAUTHENTICATED: the policy knows no such identity; the caller is then not opened. */
+/* EG_UNAUTHENTICATED: the policy knows no such identity; EG_NO_MEMORY: who it is could not be read. The
+ * caller is then not opened. */
 enum eg_rc eg_caller_open(struct eg_caller *out, struct eg_call *call, const struct eg_policy *policy,
                           struct eg_fault *f);
 /* Who has this CURVE key; as eg_caller_open. */

@@ -91,6 +91,7 @@ static bool run_chunk(struct eg_job *job, struct eg_worker *w)
 	enum eg_rc rc = eg_list_records_read(c->body, c->ticket, &err);
 	if (rc == EG_OK)
 		rc = eg_list_add(c->list, c->ticket, c->first, &err);
+	rc = eg_arena_why(c->ticket->arena, rc, &err);
 	eg_ticket_free(c->ticket);
 	eg_message_free(c->message);
 	eg_list_release(c->list);
@@ -191,6 +192,7 @@ static void take(struct reconcile *s, struct eg_message *m, struct eg_worker *w)
 		rc = kind == EG_STEP_BEGIN     ? begin(s, body, w, &f)
 		     : kind == EG_STEP_RECORDS ? records(s, body, &m, &f)
 		                               : end(s, body, w, &f);
+		rc = eg_fault_why(&f, w->scratch, rc);
 	}
 	if (rc) {
 		f.err.rc = rc;

@@ -351,7 +351,7 @@ enum eg_rc eg_compare(const struct eg_compare_options *o, const struct eg_compar
 	if (!c.page || !c.side || !rows)
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory to compare a list");
 	else
-		rc = compare_all(&c, rows, err);
+		rc = eg_arena_why(c.side, eg_arena_why(c.page, compare_all(&c, rows, err), err), err);
 	end_reading(&c);
 	free(rows);
 	eg_arena_free(c.page);

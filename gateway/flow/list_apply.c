@@ -77,7 +77,7 @@ static enum eg_rc take_row(void *arg, const struct eg_spool_row *row, int64_t ve
 	eg_kill_point("list.applying");
 	enum eg_rc rc = eg_flights_item(&x->flights, &item, &a, err);
 	if (rc == EG_OK)
-		rc = fill_row(x, row, version, item, a, err);
+		rc = eg_arena_why(a, fill_row(x, row, version, item, a, err), err);
 	if (rc)
 		return rc;
 	eg_flights_took(&x->flights, item, row->index, class);
@@ -168,7 +168,7 @@ static enum eg_rc restate(void *arg, const uint8_t token[EG_TOKEN_SIZE], struct 
 	if (rc == EG_OK && yes)
 		rc = eg_flights_item(&x->flights, &item, &a, err);
 	if (rc == EG_OK && yes)
-		rc = eg_list_restate(&ask, &x->l->info, token, &found, a, item, err);
+		rc = eg_arena_why(a, eg_list_restate(&ask, &x->l->info, token, &found, a, item, err), err);
 	if (rc || !yes)
 		return rc;
 	eg_flights_took(&x->flights, item, 0, EG_FLIGHT_NO_ROW);
@@ -188,7 +188,7 @@ static enum eg_rc settle(struct applying *x, struct eg_err *err)
 	if (l->settled < l->pinned)
 		l->settled = l->pinned;
 	while (rc == EG_OK && head - l->settled > EG_LIST_LATE_MAX / 4) {
-		rc = eg_list_late(&ask, l, l->settled, head, page, restate, x, err);
+		rc = eg_arena_why(page, eg_list_late(&ask, l, l->settled, head, page, restate, x, err), err);
 		if (rc == EG_OK)
 			rc = eg_flights_finish(&x->flights, err);
 		if (rc == EG_OK)
@@ -277,12 +277,12 @@ static enum eg_rc withdraw_key(struct applying *x, const uint8_t token[EG_TOKEN_
 		rc = eg_judge_withdrawal(x->ls->o.vault, &held, token, l->as_of, eg_list_since(l), a, item,
 		                         err);
 	if (rc)
-		return rc;
+		return eg_arena_why(a, rc, err);
 	/* Its texts are the side arena's: what the writer reads of them is in its canonical bytes. */
 	rc = eg_canon_claim_read(item->canon, a, &item->claim, err);
 	if (rc == EG_OK)
 		eg_flights_took(&x->flights, item, 0, EG_FLIGHT_NO_ROW);
-	return rc;
+	return eg_arena_why(a, rc, err);
 }
 
 static enum eg_rc withdraw(struct applying *x, struct eg_err *err)
@@ -387,6 +387,7 @@ enum eg_rc eg_list_apply(struct eg_list *l, struct eg_conn *conn, struct eg_err 
 		if (rc == EG_OK)
 			rc = end_withdrawal(&x, err);
 	}
+	rc = eg_arena_why(x.side, rc, err);
 	eg_flights_end(&x.flights);
 	eg_absent_close(x.absent);
 	eg_arena_free(x.side);

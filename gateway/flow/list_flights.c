@@ -59,9 +59,12 @@ static enum eg_rc open_flight(struct eg_list_flights *x, struct eg_err *err)
 	struct eg_ticket *t = f ? eg_ticket_new(EG_TICKET_SUBMISSION, TICKET_BUDGET, NULL, NULL) : NULL;
 	struct eg_identity_rule *who = t ? eg_arena_alloc(t->arena, sizeof *who) : NULL;
 	struct eg_dataset_rule *dataset = who ? eg_arena_alloc(t->arena, sizeof *dataset) : NULL;
-	if (dataset)
+	if (dataset) {
 		t->submission.items = eg_arena_alloc(t->arena, EG_FLIGHT_ITEMS * sizeof *t->submission.items);
-	if (!dataset || !t->submission.items) {
+		t->operator_name = eg_arena_text(t->arena, l->operator_name, strlen(l->operator_name));
+		t->submission.batch_id = eg_arena_text(t->arena, l->list_id, strlen(l->list_id));
+	}
+	if (!dataset || !t->submission.items || !t->operator_name || !t->submission.batch_id) {
 		eg_ticket_free(t);
 		free(f);
 		return eg_fail(err, EG_NO_MEMORY, "no memory to apply a list");
@@ -70,8 +73,6 @@ static enum eg_rc open_flight(struct eg_list_flights *x, struct eg_err *err)
 	memcpy(dataset->name, l->dataset, strlen(l->dataset) + 1);
 	t->who = who;
 	t->lane = EG_LANE_BULK;
-	t->operator_name = eg_arena_text(t->arena, l->operator_name, strlen(l->operator_name));
-	t->submission.batch_id = eg_arena_text(t->arena, l->list_id, strlen(l->list_id));
 	t->submission.dataset = dataset;
 	memcpy(t->submission.digest, l->digest, sizeof l->digest);
 	t->done = done;

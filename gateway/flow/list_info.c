@@ -201,6 +201,8 @@ enum eg_rc eg_list_info_read(const struct eg_list_row *row, struct eg_arena *a, 
 	while (eg_canon_next(&r))
 		if (!read_item(&r, a, out))
 			r.bad = true;
+	if (!out->operator_name || !out->why || (out->n_regions && !out->regions[out->n_regions - 1]))
+		return no_room(err);
 	if (r.bad || row->phase < EG_LIST_RECEIVED || row->phase > EG_LIST_FAILED ||
 	    row->phase == EG_LIST_RECEIVING)
 		return eg_fail(err, EG_CORRUPT, "the row of list %lld is not canonical", (long long)row->row);

@@ -26,7 +26,8 @@ static enum eg_rc find_row(struct eg_list *l, struct eg_conn *conn, struct eg_li
 		same = rc == EG_OK && eg_list_same(mine, &known);
 	}
 	if (rc == EG_OK)
-		rc = eg_list_info_copy(&known, l->arena, out, err);
+		rc = eg_arena_why(l->arena, eg_list_info_copy(&known, l->arena, out, err), err);
+	rc = eg_arena_why(a, rc, err);
 	eg_arena_free(a);
 	return rc;
 }

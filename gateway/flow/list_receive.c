@@ -64,7 +64,7 @@ enum eg_rc eg_list_begin(struct eg_lists *ls, const struct eg_list_begin *b, str
 	l->dry_run = b->dry_run;
 	l->declared = b->count;
 	l->hash = eg_hash_new(EG_HASH_SHA256);
-	enum eg_rc rc = eg_list_info_copy(&given, l->arena, &l->info, err);
+	enum eg_rc rc = eg_arena_why(l->arena, eg_list_info_copy(&given, l->arena, &l->info, err), err);
 	if (rc == EG_OK)
 		rc = head_now(ls, &l->info.started, err);
 	if (rc == EG_OK)

@@ -72,6 +72,7 @@ enum eg_rc eg_lists_resume(struct eg_lists *ls, struct eg_conn *conn, enum eg_li
 				eg_lists_queue(ls, &ls->to_apply, l);
 		}
 	}
+	rc = eg_arena_why(a, rc, err);
 	eg_arena_free(a);
 	return rc;
 }

@@ -86,6 +86,7 @@ enum eg_rc eg_lists_failed(struct eg_conn *conn, struct eg_arena *a, struct eg_l
 			*n += rc == EG_OK;
 		}
 	}
+	rc = eg_arena_why(failed, eg_arena_why(page, rc, err), err);
 	eg_arena_free(failed);
 	eg_arena_free(page);
 	return rc;

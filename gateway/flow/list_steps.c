@@ -112,7 +112,8 @@ static enum eg_rc settle(struct eg_merge *m, struct eg_ticket *t, const struct e
 	enum eg_rc rc = page ? open_settling(&s, m, l, err)
 	                     : eg_fail(err, EG_NO_MEMORY, "no memory for a list's last records");
 	if (rc == EG_OK)
-		rc = eg_list_late(&s.ask, l, l->settled, head, page, restate, &s, err);
+		rc = eg_arena_why(page, eg_list_late(&s.ask, l, l->settled, head, page, restate, &s, err),
+		                  err);
 	eg_arena_free(page);
 	return rc;
 }

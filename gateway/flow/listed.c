@@ -150,6 +150,7 @@ enum eg_rc eg_listed_load(struct eg_listed *l, struct eg_conn *c, struct eg_err 
 			rc = add_row(l, &rows[i], page, err);
 		}
 	}
+	rc = eg_arena_why(page, rc, err);
 	eg_arena_free(page);
 	return rc;
 }

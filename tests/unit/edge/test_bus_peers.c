@@ -582,6 +582,25 @@ static void *work(void *arg)
 	}
 }
 
+/* It did nothing wrong, so it is not told of as one that did. */
+static void a_message_without_memory(void **state)
+{
+	(void)state;
+	struct eg_bus_peers *p = peers(9, 2);
+	const struct eg_bus_from from = {.route = 1, .proved = true, .key = {1}};
+	hello(p, 1);
+	open_call(p, 1, 1, "/t/Held", 1);
+	n_looked = n_sent;
+	eg_bus_peers_lost(p, &from);
+	assert_int_equal(next_is(EG_BUS_GOODBYE).f.code, 8);
+	assert_int_equal(life.closed, 1);
+	assert_int_equal(refused, 0);
+	eg_call_release(life.call);
+	hello(p, 1);
+	next_is(EG_BUS_WELCOME);
+	end(p);
+}
+
 static void threads(void **state)
 {
 	(void)state;
@@ -652,6 +671,7 @@ int main(void)
 	        cmocka_unit_test(another_key_on_the_route),
 	        cmocka_unit_test(silence),
 	        cmocka_unit_test(revocation),
+	        cmocka_unit_test(a_message_without_memory),
 	        cmocka_unit_test(threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

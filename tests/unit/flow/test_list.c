@@ -334,8 +334,16 @@ static void rows_of_lists(void **state)
 	struct eg_list_row cut = row;
 	for (size_t len = 1; len < row.body.len; len++) {
 		cut.body.len = len;
-		enum eg_rc rc = eg_list_info_read(&cut, r->arena, &got, &err);
-		assert_true(rc == EG_OK || rc == EG_CORRUPT); /* OK where an item ends */
+		enum eg_rc was = eg_list_info_read(&cut, r->arena, &got, &err);
+		assert_true(was == EG_OK || was == EG_CORRUPT); /* OK where an item ends */
+	}
+	/* No memory is no damage. */
+	enum eg_rc rc = EG_LIMIT;
+	for (size_t budget = 1; rc != EG_OK; budget++) {
+		struct eg_arena *small = eg_arena_new(budget);
+		rc = eg_list_info_read(&row, small, &got, &err);
+		assert_true(rc == EG_OK || rc == EG_LIMIT);
+		eg_arena_free(small);
 	}
 	row.phase = EG_LIST_RECEIVING;
 	assert_int_equal(eg_list_info_read(&row, r->arena, &got, &err), EG_CORRUPT);
