@@ -10,7 +10,9 @@ $(B)/tests/faults/planted.so: tests/faults/planted.c
 # Each allocation of an arena is one that can fail only in a fault build.
 .PHONY: faults
 faults: ## every nth call fails once, over whole roads; EG_FAULTS=n takes n of each kind
-	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs $(B)-fault/tests/faults/planted.so
+	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs $(B)-fault/tests/faults/planted.so \
+		$(B)-fault/tests/system/bus_client
 	$(Q)B=$(B)-fault tests/faults/test_clock.py
 	$(Q)B=$(B)-fault tests/faults/test_exhausted.py
+	$(Q)B=$(B)-fault tests/faults/test_told.py
 	$(Q)B=$(B)-fault EG_FAULTS=$(EG_FAULTS) tests/faults/sweep.py

@@ -10,7 +10,7 @@ from harness import BUILD
 # The same order as enum kind of planted.c.
 KINDS = ("memory", "sqlite-memory", "store", "file", "sqlite-file", "sync", "space", "descriptor", "thread")
 FRAMES = 12
-HITS, CLOCK, WHERE = 8 * len(KINDS), 8 * len(KINDS) + 8, 8 * len(KINDS) + 16
+HITS, CLOCK, FROM, TO, WHERE = (8 * (len(KINDS) + i) for i in range(5))
 CALL = WHERE + 8 * FRAMES
 SIZE = CALL + 32
 SQLITE = "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0"
@@ -43,10 +43,23 @@ class Plan:
     def _put(self, at, value):
         struct.pack_into("<q", self.map, at, value)
 
-    def arm(self, kind, nth):
-        """The nth call of this kind fails from now on."""
+    def arm(self, kind, nth, below=None):
+        """The nth call of this kind fails from now on, of those made below a function of the daemon if one is named."""
+        at, size = self.function(below) if below else (0, 0)
         self._put(HITS, 0)
+        self._put(FROM, at)
+        self._put(TO, at + size)
         self._put(8 * KINDS.index(kind), nth)
+
+    @staticmethod
+    def function(name):
+        """(offset in the program, size)"""
+        table = subprocess.run(["nm", "-S", os.path.join(BUILD, "eldergated")], text=True, stdout=subprocess.PIPE,
+                               check=True).stdout
+        found = [line.split() for line in table.splitlines() if line.endswith(" " + name)]
+        if len(found) != 1:
+            raise AssertionError(f"{len(found)} functions of the daemon are {name}")
+        return int(found[0][0], 16), int(found[0][1], 16)
 
     def disarm(self):
         for k in range(len(KINDS)):

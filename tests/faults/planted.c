@@ -4,7 +4,7 @@
  * EG_PLANT names a file that the driver (sweep.py) made and both map: struct plan. Set left[kind] to n, and
  * the nth call of that kind from then on fails, once; it is told in `hits` and `where`. Who calls is seen by
  * the return address, so only calls of the program itself and of SQLite fail, never those of libraries that
- * would abort. Elsewhere the calls pass through.
+ * would abort. Elsewhere the calls pass through. With from and to only calls below that function count.
  *
  * A sync that fails takes with it what SQLite wrote to that file since the last one, as a disk does whose
  * cache is lost: what was acknowledged all the same is gone after a restart, for the checker to miss.
@@ -58,6 +58,7 @@ struct plan {
 	_Atomic int64_t left[KINDS]; /* calls until one fails; 0: none will */
 	_Atomic int64_t hits;
 	_Atomic int64_t clock_us;
+	uint64_t from, to;      /* of a function, as offsets in the program; to 0: calls by whomever */
 	uint64_t where[FRAMES]; /* offsets in the program, innermost first; of SQLite: the last bit is set */
 	char call[32];
 };
@@ -150,10 +151,23 @@ static void tell(const char *call, uintptr_t caller, const uintptr_t *frame)
 	atomic_fetch_add(&plan->hits, 1);
 }
 
+static bool is_below(uintptr_t caller, const uintptr_t *frame)
+{
+	for (int n = 0; plan->to && n < FRAMES && within(PROGRAM, caller); n++) {
+		uintptr_t at = caller - modules[PROGRAM].from;
+		if (at >= plan->from && at < plan->to)
+			return true;
+		if (!(frame = (const uintptr_t *)frame[0]))
+			break;
+		caller = frame[1];
+	}
+	return !plan->to;
+}
+
 static bool planted(enum kind kind, const char *call, uintptr_t caller, const uintptr_t *frame)
 {
 	_Atomic int64_t *left = plan ? &plan->left[kind] : NULL;
-	if (!left || atomic_load(left) <= 0 || atomic_fetch_sub(left, 1) != 1)
+	if (!left || atomic_load(left) <= 0 || !is_below(caller, frame) || atomic_fetch_sub(left, 1) != 1)
 		return false;
 	tell(call, caller, frame);
 	return true;

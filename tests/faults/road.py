@@ -121,14 +121,22 @@ class Road:
     def __init__(self, plan, settings=None):
         self.plan = plan
         self.broker = harness.DevBroker()
-        self.gateway = harness.Gateway({"kafka.bootstrap": self.broker.address, "kafka.development": "true",
-                                        "store.reserve": 1 << 20, "store.wal_pages": 256, "writer.checkpoint": "50ms",
-                                        "feed.progress": "100ms", "shutdown.grace": "5s", **(settings or {})})
+        self.gateway = self.make({"kafka.bootstrap": self.broker.address, "kafka.development": "true",
+                                  "store.reserve": 1 << 20, "store.wal_pages": 256, "writer.checkpoint": "50ms",
+                                  "feed.progress": "100ms", "shutdown.grace": "5s", **(settings or {})})
         self.channel = self.topic = None
         self.stores = 0
         self._anew()
         self.stopped = 0  # how often the daemon stopped by itself
         self.cut = 0  # calls that failed
+
+    @staticmethod
+    def make(settings):
+        """The gateway: who is on the road comes to it over a local socket."""
+        return harness.Gateway(settings)
+
+    def connect(self):
+        self.channel = grpc.insecure_channel("unix:" + self.gateway.socket, options=OPTIONS)
 
     def _anew(self):
         """Who knows nothing of any store yet, and topics that nobody wrote to."""
@@ -152,7 +160,7 @@ class Road:
         """Is it ready? False: it ended, as one does that says why."""
         g = self.gateway
         g.start(env=self.plan.env, wait=False)
-        lines = []
+        self.lines = lines = []
         until = time.monotonic() + harness.PATIENCE
         while time.monotonic() < until:
             try:
@@ -286,16 +294,19 @@ class Road:
         self.topic.poll()
         return self.topic.seen >= set(self.follower.seen)
 
+    def steps(self):
+        return [self.listens, self.begins, self.submit, self.read, self.heard, self.published]
+
     def go(self):
         """One road, to its end."""
-        steps = [self.listens, self.begins, self.submit, self.read, self.heard, self.published]
+        steps = self.steps()
         until = time.monotonic() + WHOLE
         while steps:
             if time.monotonic() > until:
-                raise Wrong(f"{steps[0].__name__}: not within {WHOLE} s")
+                raise Wrong(f"{steps[0].__name__}: not within {WHOLE} s; {self.cut} calls were cut off")
             self.alive()
             if not self.channel:
-                self.channel = grpc.insecure_channel("unix:" + self.gateway.socket, options=OPTIONS)
+                self.connect()
             if steps[0]():
                 steps.pop(0)
             else:

@@ -2,6 +2,7 @@
 """sweep: every nth call of each kind fails once, over whole roads, over starts and over stops of a real daemon.
 
     road   the nth call after a road begins: submit, commit, publish, subscribe; n grows until a road meets no failure
+    ways   the same by the other doors: over mutual TLS, over the bus, as full lists; starts and stops have them too
     start  the nth call of a process that makes a new store: it ends and says why, or serves; the next start is good
     stop   the nth call after SIGTERM: it ends, in time
 
@@ -11,7 +12,7 @@ subscriber has heard of each event once, Kafka has all. After a failed sync the 
 
 EG_FAULTS=k takes about k numbers of each sweep, evenly spread, from one that the seed chooses (default: all of them);
 EG_SEED repeats the choice. B must name a build with FAULT=1: there each allocation of an arena is one that can fail.
-usage: sweep.py [--parts road,start,stop] [--kinds memory,...] [--only N]
+usage: sweep.py [--parts road,ways,start,stop] [--kinds memory,...] [--only N]
 """
 import argparse
 import os
@@ -21,6 +22,7 @@ import time
 
 import road  # first: it says where the harness is
 import harness
+import ways
 from plan import KINDS, Plan
 
 SOME = int(os.environ.get("EG_FAULTS") or 0)
@@ -34,6 +36,7 @@ class Part:
     """Its kinds are swept one after the other, by the same broker."""
 
     some = SOME
+    kind_of_road = ways.Ways
     quiet = 1  # so many runs in a row that meet no failure end a sweep
 
     def __init__(self, plan):
@@ -78,7 +81,7 @@ class Part:
 
     def open(self):
         if not self.road:
-            self.road = road.Road(self.plan)
+            self.road = self.kind_of_road(self.plan)
         return self.road
 
     def settle(self):
@@ -113,6 +116,7 @@ class Part:
 
 
 class Roads(Part):
+    kind_of_road = road.Road
     quiet = 3  # threads do not make the same calls each time
 
     def begun(self):
@@ -157,6 +161,11 @@ class Roads(Part):
         if self.road:
             self.guarded(lambda _: self.finish_store(), self.last)
         self.close()
+
+
+class Ways(Roads):
+    kind_of_road = ways.Ways
+    some = 2 * SOME  # it makes three times the calls
 
 
 class Starts(Part):
@@ -213,7 +222,7 @@ class Stops(Part):
         return hit
 
 
-PARTS = {"road": Roads, "start": Starts, "stop": Stops}
+PARTS = {"road": Roads, "ways": Ways, "start": Starts, "stop": Stops}
 
 
 def main():
