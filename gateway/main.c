@@ -146,10 +146,11 @@ static void refresh_gauges(void *arg)
 		/* After a clock that was ahead was set back, the log's time lies in the future for a while.
 		 */
 		eg_metric_set(EG_M_UNPUBLISHED_AGE, NULL, age > 0 ? (double)age / 1e6 : 0);
-		/* Entries that are no events may lie behind the mark with nothing to publish among them. */
+		/* Entries that are no events may lie behind the mark with nothing to publish among them. What
+		 * the relay has not looked at counts as waiting. */
 		double head = eg_metric_get(EG_M_LOG_SEQ, NULL);
-		bool waits = s.oldest_unpublished_us || head > (double)s.passed;
-		eg_metric_set(EG_M_UNPUBLISHED, NULL, waits ? head - (double)s.mark : 0);
+		double from = (double)(s.oldest_unpublished_us ? s.mark : s.passed);
+		eg_metric_set(EG_M_UNPUBLISHED, NULL, head > from ? head - from : 0);
 	}
 }
 

@@ -16,7 +16,8 @@ enum { PAGE = 256, PAGE_BYTES = 8 << 20 };
 
 struct seen {
 	struct verify *v;
-	int64_t row;
+	int64_t row;       /* of the last that was read */
+	uint64_t read;     /* so many */
 	uint64_t versions; /* of all persons together: as many as there are entries with an event */
 	int64_t persons;   /* by the store's count */
 	struct eg_buf
@@ -196,7 +197,8 @@ static enum eg_rc read_page(void *arg, struct verify_page *page, struct eg_err *
 	        eg_list_persons(s->v->walk, s->row, PAGE, PAGE_BYTES, page->arena, &rows, &page->n, err);
 	page->rows = rows;
 	s->row = !rc && page->n ? rows[page->n - 1].row : s->row;
-	verify_progress(s->v, "persons", (uint64_t)s->row, (uint64_t)s->persons);
+	s->read += rc ? 0 : page->n;
+	verify_progress(s->v, "persons", s->read, (uint64_t)s->persons);
 	return rc;
 }
 

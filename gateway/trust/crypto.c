@@ -237,6 +237,20 @@ static bool begin(struct gcm *g, bool seals, const uint8_t key[EG_KEY_SIZE],
 	return g->keyed;
 }
 
+static void forget(struct gcm *g)
+{
+	EVP_CIPHER_CTX_reset(g->cipher); /* which wipes it */
+	g->keyed = false;
+	OPENSSL_cleanse(g->key, sizeof g->key);
+}
+
+void eg_crypto_forget(void)
+{
+	struct contexts *c = contexts();
+	forget(&c->seal);
+	forget(&c->open);
+}
+
 enum eg_rc eg_gcm_seal(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
                        struct eg_bytes plain, uint8_t *out, struct eg_err *err)
 {

@@ -44,6 +44,9 @@ enum eg_rc eg_gcm_seal(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GC
                        struct eg_bytes plain, uint8_t *out, struct eg_err *err);
 enum eg_rc eg_gcm_open(const uint8_t key[EG_KEY_SIZE], const uint8_t nonce[EG_GCM_NONCE], struct eg_bytes aad,
                        struct eg_bytes sealed, uint8_t *out, struct eg_err *err);
+/* Both keep the thread's last key, so that the next body under it costs less. Forgets the calling thread's.
+ */
+void eg_crypto_forget(void);
 /* One AES-256 block: the keyed permutation behind person references. */
 enum eg_rc eg_block(const uint8_t key[EG_KEY_SIZE], bool encrypt, const uint8_t in[16], uint8_t out[16],
                     struct eg_err *err);

@@ -257,6 +257,7 @@ void eg_vault_close(struct eg_vault *v)
 	eg_mac_free(v->token);
 	eg_mac_free(v->digest);
 	eg_mac_free(v->ref);
+	eg_crypto_forget();
 	pthread_mutex_destroy(&v->lock);
 	explicit_bzero(v, sizeof *v);
 	free(v);
