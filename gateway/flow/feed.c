@@ -108,7 +108,8 @@ static void gather(struct eg_feed *f)
 static void await_hints(struct eg_feed *f, uint64_t seen, uint64_t seen_now)
 {
 	int64_t wait = f->o.progress_us < POLL_US ? f->o.progress_us : POLL_US;
-	if (eg_mono_us() < f->gathers_until && !f->unsent)
+	/* By the time that the turn went by: who was passed over in it must not wait for the next commit. */
+	if (f->mono < f->gathers_until && !f->unsent)
 		eg_wake_wait(f->now, seen_now, f->gathers_until);
 	else
 		eg_wake_wait(f->wake, seen, f->mono + wait);

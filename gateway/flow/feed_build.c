@@ -131,7 +131,7 @@ static struct eg_parcel *take_ahead(struct eg_sub *s)
 	return NULL;
 }
 
-/* Far behind, with nothing in scope: it still hears. */
+/* Far behind with nothing in scope, or no room to log a window: it still hears. */
 static void tell_if_due(struct eg_sub *s)
 {
 	if (s->feed->mono - s->told_mono >= s->feed->o.progress_us)
@@ -176,7 +176,7 @@ bool eg_sub_build(struct eg_sub *s)
 	enum eg_rc rc = EG_OK;
 	unsigned n = 0;
 	bool moved = false, live = !s->at.log_changed && s->at.row < 0;
-	if (f->unsent || f->mono < s->not_before_mono || (eg_sub_at_head(s) && f->mono < f->gathers_until))
+	if (f->mono < s->not_before_mono || (eg_sub_at_head(s) && f->mono < f->gathers_until))
 		return false;
 	if (live && !(rc = skip_silent(s, &entries, &n, &moved, &err)) && !n) {
 		if (!moved)
@@ -184,10 +184,12 @@ bool eg_sub_build(struct eg_sub *s)
 		tell_if_due(s);
 		return true;
 	}
-	if (!rc && eg_parcels_bytes(f->parcels) > LOGGING_BYTES) {
+	/* A commit will wake us, or room in the writer's lane. */
+	if (!rc && (f->unsent || eg_parcels_bytes(f->parcels) > LOGGING_BYTES)) {
 		if (!f->put_off)
 			f->put_off = s;
-		return false; /* a commit will wake us */
+		tell_if_due(s);
+		return false;
 	}
 	if (!rc)
 		rc = make_window(s, entries, n, &err);

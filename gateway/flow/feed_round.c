@@ -13,9 +13,13 @@ enum {
 
 /* ---- handing over ---- */
 
+/* Within a window of it: one that has nothing in scope for long is told of its progress, and yet far behind.
+ */
 bool eg_sub_at_head(const struct eg_sub *s)
 {
-	return s->at.row < 0 && !s->at.log_changed && !s->behind;
+	const struct eg_feed_options *o = &s->feed->o;
+	return s->at.row < 0 && !s->at.log_changed && !s->behind &&
+	       s->at.seq + o->window_events >= eg_writer_seq(o->writer);
 }
 
 static struct eg_feed_given given(struct eg_feed *f, const struct eg_feed_window *w,

@@ -203,12 +203,62 @@ static void a_snapshot_goes_on_where_it_failed(void **state)
 	road_close(r, true);
 }
 
+static void log_one(struct eg_intake *own)
+{
+	void *item = NULL;
+	assert_int_equal(eg_queue_get(eg_intake_queue(own), &item, 1, eg_mono_us() + 30 * EG_SECOND), 1);
+	struct eg_ticket *t = item;
+	t->done(t);
+}
+
+/* No window can be logged, as the writer's lane is full: who waits for none still hears how far it is. */
+static void a_full_lane_silences_nobody(void **state)
+{
+	(void)state;
+	enum { PERSONS = 4, HEARD = 4 };
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	people(r, PERSONS, 1, "330302");
+	const struct eg_intake_options io = {.vault = r->vault, .lane = {.items = 1, .bytes = 1 << 20}};
+	struct eg_intake *own = eg_intake_new(&io); /* its writer is this test */
+	assert_non_null(own);
+	struct eg_feed_options o = {.store = r->store,
+	                            .vault = r->vault,
+	                            .intake = own,
+	                            .writer = r->writer,
+	                            .progress_us = EG_SECOND / 50};
+	struct eg_feed *f = NULL;
+	assert_ok(eg_feed_start(&f, &o, &err), err);
+	struct eg_sub_options head = options(r, EG_START_CURSOR), snapshot = options(r, EG_START_SNAPSHOT);
+	memcpy(head.log_id, eg_writer_log_id(r->writer), 16);
+	head.seq = road_head(r);
+	assert_ok(follow(&all[0], r, f, &head, true, &err), err);
+	await(&all[0], all[0].n >= 1);
+	assert_ok(follow(&all[1], r, f, &snapshot, true, &err), err);
+	unsigned before = all[0].n;
+	await(&all[0], all[0].n > before + HEARD); /* by now that one's window is in the lane */
+	assert_ok(follow(&all[2], r, f, &snapshot, true, &err), err);
+	before = all[0].n;
+	await(&all[0], all[0].n > before + HEARD);
+	assert_int_equal(all[1].n + all[2].n, 0);
+	log_one(own);
+	log_one(own);
+	for (unsigned i = 1; i < 3; i++)
+		await(&all[i], all[i].n >= PERSONS);
+	for (unsigned i = 0; i < 3; i++)
+		leave(&all[i]);
+	eg_feed_stop(f);
+	eg_intake_free(own);
+	road_close(r, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_same_window_is_made_once),
 	        cmocka_unit_test(the_head_gathers),
 	        cmocka_unit_test(a_snapshot_goes_on_where_it_failed),
+	        cmocka_unit_test(a_full_lane_silences_nobody),
 	};
 	return cmocka_run_group_tests(tests, road_read_seed, NULL);
 }
