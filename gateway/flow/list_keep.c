@@ -36,7 +36,7 @@ static enum eg_rc find_row(struct eg_list *l, struct eg_conn *conn, struct eg_li
 static enum eg_rc find_twin(struct eg_list *l, struct eg_conn *conn, bool *found, struct eg_err *err)
 {
 	struct eg_lists *ls = l->of;
-	struct eg_list_info known;
+	struct eg_list_info known = {0};
 	enum eg_rc rc = find_row(l, conn, &known, err);
 	*found = false;
 	if (rc)

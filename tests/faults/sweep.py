@@ -165,7 +165,6 @@ class Roads(Part):
 
 class Ways(Roads):
     kind_of_road = ways.Ways
-    some = 2 * SOME  # it makes three times the calls
 
 
 class Starts(Part):

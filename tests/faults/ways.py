@@ -89,6 +89,14 @@ class Ways(road.Road):
             raise road.Wrong(f"a list ended otherwise than done: {report}")
         return True
 
+    @staticmethod
+    def refused_by_bus(event):
+        """Where the bus has no memory to begin a call, its code and its text are all there is."""
+        if event["bytes"]:
+            road.well_told(status_pb2.Status.FromString(event["bytes"]))
+        elif event["code"] != grpc.StatusCode.RESOURCE_EXHAUSTED.value[0] or not event["text"]:
+            raise road.Wrong(f"a refusal of the bus that does not say why: {event}")
+
     def by_bus(self):
         sender, link = self.over_bus, self.link
         if not sender.pending:
@@ -115,6 +123,6 @@ class Ways(road.Road):
             if event["event"] == "lost" or event["code"]:
                 self.cut += 1
             if event["event"] == "status" and event["code"]:
-                road.well_told(status_pb2.Status.FromString(event["bytes"]))
+                self.refused_by_bus(event)
             return not sender.pending
         return False
