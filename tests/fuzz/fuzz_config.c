@@ -36,14 +36,14 @@ static char *printed(const struct eg_conf *c)
 
 static void bounds(const struct eg_conf *c)
 {
-#define TEXT_WITHIN(v, low, high)                                  MUST((v) && strlen(v) <= (high))
-#define NUMBER_WITHIN(v, low, high)                                MUST((v) >= (low) && (v) <= (high))
-#define WITHIN_TEXT                                                TEXT_WITHIN
-#define WITHIN_INT                                                 NUMBER_WITHIN
-#define WITHIN_SIZE                                                NUMBER_WITHIN
-#define WITHIN_TIME                                                NUMBER_WITHIN
-#define WITHIN_BOOL                                                NUMBER_WITHIN
-#define X(section, key, member, type, deflt, low, high, unit, doc) WITHIN_##type(c->member, low, high);
+#define TEXT_WITHIN(v, low, high)                                        MUST((v) && strlen(v) <= (high))
+#define NUMBER_WITHIN(v, low, high)                                      MUST((v) >= (low) && (v) <= (high))
+#define WITHIN_TEXT                                                      TEXT_WITHIN
+#define WITHIN_INT                                                       NUMBER_WITHIN
+#define WITHIN_SIZE                                                      NUMBER_WITHIN
+#define WITHIN_TIME                                                      NUMBER_WITHIN
+#define WITHIN_BOOL                                                      NUMBER_WITHIN
+#define X(section, key, member, type, when, deflt, low, high, unit, doc) WITHIN_##type(c->member, low, high);
 #include "conf.def"
 #undef X
 }
