@@ -9,7 +9,7 @@ FAN_CC   := gcc
 # and valgrind's.
 $(addprefix $(B)/adapters/connectors/,$(addsuffix .fan,file_columns file_csv http_rows table_flight table_probe)) \
 $(addprefix $(B)/gateway/cli/,$(addsuffix .fan,command_correct demo_folder made_names population_files)) \
-$(B)/gateway/edge/grpc_call.fan $(B)/gateway/edge/svc_submit.fan: FAN_EXCEPT += -Wno-analyzer-malloc-leak
+$(addprefix $(B)/gateway/edge/,$(addsuffix .fan,grpc_call svc_reconcile svc_submit)): FAN_EXCEPT += -Wno-analyzer-malloc-leak
 # A thread's contexts belong to its key, whose destructor frees them.
 $(B)/gateway/trust/crypto.fan: FAN_EXCEPT += -Wno-analyzer-malloc-leak
 # eg_refuse and eg_ask_no_memory, of another file, never return EG_OK; nor is a maker's list NULL unless it has failed.

@@ -22,6 +22,7 @@ from cycles import RealBroker  # noqa: E402
 PORT = int(os.environ.get("KAFKA_TEST_PORT") or 29492)
 NODES = (1, 2, 3)
 COORDINATORS = "__transaction_state"
+SETTLING_S = 180  # a busy machine has few turns for three brokers
 EVENTS = 500  # that must be published while a node is down
 BATCH, PACE_S = 20, 0.05  # of the load: the checker reads it all again
 
@@ -88,7 +89,7 @@ class Three(publishing.Publishing):
 
     def await_events(self, n):
         most = self.events() + n
-        harness.until(lambda: self.events() >= most, f"{n} more events to be published")
+        harness.until(lambda: self.events() >= most, f"{n} more events to be published", SETTLING_S)
 
     @contextlib.contextmanager
     def load(self):
@@ -112,7 +113,7 @@ class Three(publishing.Publishing):
 
     def test_what_the_gateway_asks_for(self):
         self.assertEqual(CLUSTER.address, ",".join(f"127.0.0.1:{PORT + 2 * i}" for i in range(len(NODES))))
-        harness.until(self.whole, "three replicas of each partition")
+        harness.until(self.whole, "three replicas of each partition", SETTLING_S)
         asked = [ConfigResource("TOPIC", t) for t in (*self.topics, COORDINATORS)]
         for answer in self.admin.describe_configs(asked).values():
             self.assertEqual(answer.result(harness.PATIENCE)["min.insync.replicas"].value, "2")
@@ -123,33 +124,34 @@ class Three(publishing.Publishing):
     def test_one_falls_and_then_another(self):
         """The first is killed, the next one stopped, each the coordinator of a producer in whose turn it may be."""
         for producer, command in (("a", "kill"), ("b", "stop")):
-            harness.until(self.whole, "three replicas of each partition")
+            harness.until(self.whole, "three replicas of each partition", SETTLING_S)
             victim = self.coordinator(producer)
             with self.load():
                 self.await_events(EVENTS)
+                harness.until(self.whole, "three replicas of each partition", SETTLING_S)  # or none might be left to lead
                 with observe.Watch(age=lambda: self.metric("eldergate_oldest_unpublished_seconds")) as watch:
                     order(command, victim)
-                    harness.until(lambda v=victim: self.moved(v), f"other leaders than {victim}")
+                    harness.until(lambda v=victim: self.moved(v), f"other leaders than {victim}", SETTLING_S)
                     self.await_events(EVENTS)
                 print(f"{command} of node {victim}: no event waited longer than {watch.most['age']:.1f} s", flush=True)
             self.published()
             self.assertNotEqual(self.coordinator(producer), victim)
             with self.load():
                 order("start", victim)
-                harness.until(self.whole, "three replicas of each partition")
+                harness.until(self.whole, "three replicas of each partition", SETTLING_S)
                 self.await_events(EVENTS)
         self.published()
         self.judge()
 
     def test_two_of_three_fall(self):
-        harness.until(self.whole, "three replicas of each partition")
+        harness.until(self.whole, "three replicas of each partition", SETTLING_S)
         last = self.coordinator("a")
         first, second = [n for n in NODES if n != last]
         self.outage(lambda: order("kill", first, second), lambda: order("start", first))
         order("start", second)
 
     def test_all_fall(self):
-        harness.until(self.whole, "three replicas of each partition")
+        harness.until(self.whole, "three replicas of each partition", SETTLING_S)
         with self.load():
             self.await_events(EVENTS)
             order("kill", *NODES)
