@@ -187,6 +187,9 @@ func TestProof(t *testing.T) {
 	for at := range file { // whatever is changed, it is no proof of this entry any more
 		forged := append([]byte(nil), file...)
 		forged[at] ^= 1
+		if at+1 < len(file) && file[at+1] == '=' { // base64's last digit, two bits of which say nothing
+			forged[at] = map[bool]byte{true: 'E', false: 'A'}[file[at] == 'A']
+		}
 		if entry, _, err := proof.Inclusion(forged, verifier); err == nil && uint64(entry) == seq {
 			t.Errorf("byte %d of the proof may be another", at)
 		}
