@@ -29,7 +29,7 @@ AGENT = [(point, 4) for point in
 DAEMON = [(point, 4) for point in ("store.before_commit", "store.after_commit", "writer.before_commit",
                                    "writer.after_commit_before_receipt")]
 FILES = [("sftp.fetched", 2), ("sftp.before_away", 1), ("sftp.between_aways", 1), ("file.taken", 1), ("file.checked", 1),
-         ("file.parsed", 30), ("file.before_progress", 1), ("file.before_report", 1), ("file.before_move", 1),
+         ("file.parsed", 27), ("file.before_progress", 1), ("file.before_report", 1), ("file.before_move", 1),
          ("file.between_moves", 1), ("file.before_done", 1), ("file.out_before_file", 2), ("file.out_before_control", 2),
          ("file.out_before_done", 2), ("agent.delivered", 4)]
 LISTS = [("agent.list_begun", 1), ("agent.list_sent", 4), ("agent.list_read", 1), ("agent.list_ended", 1),

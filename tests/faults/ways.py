@@ -48,7 +48,7 @@ class Ways(road.Road):
     def start(self):
         ready = super().start()
         for event in self.lines if ready else ():
-            if event.get("event") == "bus.listening":
+            if "server_key" in event:  # each address has its line, and one that found no memory is told bare
                 self.server_key = event["server_key"]
             elif event.get("event") == "daemon.ready":
                 self.gateway.ready = event
