@@ -285,6 +285,7 @@ static bool find_unpublished(struct eg_relay *r)
 			return true;
 		}
 	}
+	set_passed(r, eg_exlog_position(r->log));
 	return false;
 }
 
@@ -292,10 +293,8 @@ static bool find_unpublished(struct eg_relay *r)
 static void look_at_backlog(struct eg_relay *r)
 {
 	eg_exlog_seek(r->log, r->mark);
-	if (!find_unpublished(r) && !asked_to_stop(r)) {
+	if (!find_unpublished(r))
 		set_oldest(r, 0);
-		set_passed(r, eg_exlog_position(r->log));
-	}
 }
 
 /* Topics and log do not belong together, which only a person can mend. Trying on would be dangerous: an older

@@ -33,8 +33,8 @@ class Publishing(unittest.TestCase):
         with self.gateway.channel() as channel:
             self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
 
-    def metric(self, name):
-        return observe.metric(self.port, name)
+    def metric(self, name, **labels):
+        return observe.metric(self.port, name, **labels)
 
     def published(self):
         harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==

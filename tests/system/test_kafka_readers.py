@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-import unittest
 
 import harness
 import observe
@@ -20,6 +19,7 @@ from eldergate.v1 import event_pb2
 TESTS = os.path.join(harness.ROOT, "tests")
 sys.path[:0] = [os.path.join(TESTS, "crash"), os.path.join(TESTS, "kafka")]
 import checker  # noqa: E402
+import publishing  # noqa: E402
 import reading  # noqa: E402
 import topics  # noqa: E402
 from client import Client  # noqa: E402
@@ -29,7 +29,7 @@ OUTAGE_S = 4
 MEMORY_SLACK = 32 << 20
 
 
-class Readers(unittest.TestCase):
+class Readers(publishing.Publishing):
     def setUp(self):
         self.broker = self.enterContext(harness.DevBroker())
         self.port = observe.free_port()
@@ -41,17 +41,6 @@ class Readers(unittest.TestCase):
         g.start()
         self.assertIs(g.wait_event("relay.connected")["durable"], False)
         self.world, self.client = World(11), Client()
-
-    def submit(self, batches, size=50):
-        with self.gateway.channel() as channel:
-            self.assertTrue(self.client.run(channel, lambda: self.world.batch(size), batches))
-
-    def metric(self, name, **labels):
-        return observe.metric(self.port, name, **labels)
-
-    def published(self):
-        harness.until(lambda: self.metric("eldergate_unpublished_entries") == 0 ==
-                      self.metric("eldergate_oldest_unpublished_seconds"), "everything to be published", 120)
 
     def judge(self, **more):
         self.assertEqual(self.gateway.stop(), 0, self.gateway.log_tail())

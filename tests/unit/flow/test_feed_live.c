@@ -161,6 +161,23 @@ static void the_head_gathers(void **state)
 	road_close(r, true);
 }
 
+/* Its windows go to an intake whose writer is the test. */
+static struct eg_feed *feed_into(struct road *r, struct eg_intake *own, unsigned window_events,
+                                 int64_t progress_us)
+{
+	struct eg_err err = {0};
+	struct eg_feed *f = NULL;
+	struct eg_feed_options o = {.store = r->store,
+	                            .vault = r->vault,
+	                            .intake = own,
+	                            .writer = r->writer,
+	                            .window_events = window_events,
+	                            .progress_us = progress_us};
+	assert_non_null(own);
+	assert_ok(eg_feed_start(&f, &o, &err), err);
+	return f;
+}
+
 /* What was read ahead of a window that did not come into the log follows the one that then does. */
 static void a_snapshot_goes_on_where_it_failed(void **state)
 {
@@ -170,15 +187,8 @@ static void a_snapshot_goes_on_where_it_failed(void **state)
 	struct road *r = road_open(NULL);
 	people(r, PERSONS, 1, "330302");
 	const struct eg_intake_options io = {.vault = r->vault};
-	struct eg_intake *own = eg_intake_new(&io); /* its writer is this test */
-	assert_non_null(own);
-	struct eg_feed_options o = {.store = r->store,
-	                            .vault = r->vault,
-	                            .intake = own,
-	                            .writer = r->writer,
-	                            .window_events = WINDOW};
-	struct eg_feed *f = NULL;
-	assert_ok(eg_feed_start(&f, &o, &err), err);
+	struct eg_intake *own = eg_intake_new(&io);
+	struct eg_feed *f = feed_into(r, own, WINDOW, 0);
 	struct eg_sub_options so = options(r, EG_START_SNAPSHOT);
 	assert_ok(follow(&all[0], r, f, &so, true, &err), err);
 	for (unsigned i = 0; i < PERSONS / WINDOW + 1; i++) {
@@ -220,15 +230,8 @@ static void a_full_lane_silences_nobody(void **state)
 	struct road *r = road_open(NULL);
 	people(r, PERSONS, 1, "330302");
 	const struct eg_intake_options io = {.vault = r->vault, .lane = {.items = 1, .bytes = 1 << 20}};
-	struct eg_intake *own = eg_intake_new(&io); /* its writer is this test */
-	assert_non_null(own);
-	struct eg_feed_options o = {.store = r->store,
-	                            .vault = r->vault,
-	                            .intake = own,
-	                            .writer = r->writer,
-	                            .progress_us = EG_SECOND / 50};
-	struct eg_feed *f = NULL;
-	assert_ok(eg_feed_start(&f, &o, &err), err);
+	struct eg_intake *own = eg_intake_new(&io);
+	struct eg_feed *f = feed_into(r, own, 0, EG_SECOND / 50);
 	struct eg_sub_options head = options(r, EG_START_CURSOR), snapshot = options(r, EG_START_SNAPSHOT);
 	memcpy(head.log_id, eg_writer_log_id(r->writer), 16);
 	head.seq = road_head(r);
