@@ -282,6 +282,7 @@ static enum eg_rc start(struct gateway *g, struct eg_err *err)
 	snprintf(g->lists_dir, sizeof g->lists_dir, "%s/lists", c->data);
 	struct eg_store_options so = {.dir = c->data,
 	                              .wal_pages = c->wal_pages,
+	                              .copier = EG_COPIER_THREAD,
 	                              .cache_kib = c->cache_bytes / 1024,
 	                              .reserve_bytes = c->reserve_bytes};
 	struct eg_intake_options io = {

@@ -181,10 +181,10 @@ static int after_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-static enum eg_rc open_conn(struct eg_conn *c, int64_t cache_kib, struct eg_err *err)
+enum eg_rc eg_conn_open(struct eg_conn *c, int64_t cache_kib, struct eg_err *err)
 {
 	struct eg_store *s = c->store;
-	bool writes = c->writer && !s->read_only;
+	bool writes = (c->writer || c->copies) && !s->read_only;
 	int flags = SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
 	int code = sqlite3_open_v2(s->path, &c->db, flags, s->vfs);
 	if (code != SQLITE_OK)
@@ -193,19 +193,20 @@ static enum eg_rc open_conn(struct eg_conn *c, int64_t cache_kib, struct eg_err 
 	sqlite3_extended_result_codes(c->db, 1);
 	sqlite3_busy_timeout(c->db, EG_BUSY_MS);
 	/* The writer checkpoints by its own plan; nobody does at the close of a file that others use. */
-	sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writes, NULL);
+	sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writes || c->copies, NULL);
 	char text[STATEMENT_TEXT_ROOM];
 	snprintf(text, sizeof text,
 	         "PRAGMA %s; PRAGMA cache_size = -%lld; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = %lld;"
-	         "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0;",
+	         "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = %s;",
 	         s->read_only ? "locking_mode = EXCLUSIVE"
 	         : writes     ? "page_size = 4096"
 	                      : "query_only = ON",
-	         (long long)cache_kib, s->read_only && !c->writer ? FROZEN_MAP : 0LL);
+	         (long long)cache_kib, s->read_only && !c->writer ? FROZEN_MAP : 0LL,
+	         eg_unsafe("sync_off") ? "OFF" : "FULL");
 	return run_text(c, text, "settings", err);
 }
 
-static void close_conn(struct eg_conn *c)
+void eg_conn_shut(struct eg_conn *c)
 {
 	for (int i = 0; i < EG_STMT_COUNT; i++)
 		sqlite3_finalize(c->stmt[i]);
@@ -221,12 +222,12 @@ enum eg_rc eg_store_reader(struct eg_store *s, struct eg_conn **out, struct eg_e
 	if (!c)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a reader of the store");
 	c->store = s;
-	enum eg_rc rc = open_conn(c, READER_CACHE_KIB, err);
+	enum eg_rc rc = eg_conn_open(c, READER_CACHE_KIB, err);
 	/* The schema is read here, so that a store that cannot be read says so now. */
 	if (rc == EG_OK)
 		rc = eg_read_begin(c, err);
 	if (rc != EG_OK) {
-		close_conn(c);
+		eg_conn_shut(c);
 		free(c);
 		return rc;
 	}
@@ -242,7 +243,7 @@ void eg_conn_close(struct eg_conn *c)
 		return;
 	eg_read_end(c);
 	atomic_fetch_sub(&c->store->conns, 1);
-	close_conn(c);
+	eg_conn_shut(c);
 	free(c);
 }
 
@@ -266,8 +267,8 @@ static enum eg_rc use_wal(struct eg_store *s, struct eg_err *err)
 	if (rc != EG_OK)
 		return rc;
 	char text[STATEMENT_TEXT_ROOM];
-	snprintf(text, sizeof text, "PRAGMA synchronous = %s; PRAGMA journal_size_limit = %lld;",
-	         eg_unsafe("sync_off") ? "OFF" : "FULL", (long long)s->wal_pages * WAL_FRAME_BYTES);
+	snprintf(text, sizeof text, "PRAGMA journal_size_limit = %lld;",
+	         (long long)(s->copier ? EG_WAL_HARD_LIMIT(s) : s->wal_pages) * WAL_FRAME_BYTES);
 	rc = run_text(w, text, "settings", err);
 	sqlite3_wal_hook(w->db, after_commit, s); /* wal_autocheckpoint would be the same hook: it is off */
 	return rc;
@@ -294,10 +295,11 @@ static enum eg_rc open_to_write(struct eg_store *s, const struct eg_store_option
 {
 	enum eg_rc rc;
 	if ((rc = eg_dir_touch(s->dir, DATABASE, err)) ||
-	    (rc = open_conn(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)) ||
+	    (rc = eg_conn_open(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)) ||
 	    (rc = use_wal(s, err)) || (rc = eg_conn_run(&s->writer, EG_ST_BEGIN_WRITE, err)) ||
 	    (rc = run_text(&s->writer, schema, "tables", err)) || (rc = check_format(s, err)) ||
-	    (rc = eg_conn_run(&s->writer, EG_ST_COMMIT, err)))
+	    (rc = eg_conn_run(&s->writer, EG_ST_COMMIT, err)) ||
+	    (s->copier && (rc = eg_copier_start(s->copier, err))))
 		return rc;
 	struct eg_err why = {0};
 	if (s->reserve_bytes > 0 && eg_dir_reserve(s->dir, s->reserve_bytes, &s->reserve_fd, &why) != EG_OK) {
@@ -312,7 +314,7 @@ static enum eg_rc open_frozen(struct eg_store *s, const struct eg_store_options 
 	enum eg_rc rc;
 	if (access(s->path, F_OK) != 0)
 		return eg_fail(err, EG_NOT_FOUND, "there is no store in %s", s->dir);
-	if ((rc = open_conn(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)))
+	if ((rc = eg_conn_open(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)))
 		return rc;
 	/* One transaction for as long as it is open, or SQLite would look at its files before each statement.
 	 */
@@ -359,6 +361,9 @@ enum eg_rc eg_store_open(struct eg_store **out, const struct eg_store_options *o
 		             o->read_only ? "unix-none"
 		             : o->vfs     ? o->vfs
 		                          : "unix");
+	else if (o->copier != EG_COPIER_NONE && !s->read_only &&
+	         (rc = eg_copier_new(s, o->copier == EG_COPIER_THREAD, err)))
+		;
 	else if (!(rc = eg_dir_lock(s->dir, s->read_only, &s->lock_fd, err)))
 		rc = s->read_only ? open_frozen(s, o, err) : open_to_write(s, o, err);
 	if (rc != EG_OK) {
@@ -374,11 +379,12 @@ void eg_store_close(struct eg_store *s)
 {
 	if (!s)
 		return;
+	eg_copier_free(s->copier);
 	if (atomic_load(&s->conns) > 0)
 		eg_log(EG_LOG_ERROR, "store.readers_left", EG_I("count", atomic_load(&s->conns)));
 	if (s->broken && s->writer.db) /* after a failed fsync the WAL may be the only good copy */
 		sqlite3_db_config(s->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	close_conn(&s->writer); /* the last one: copies the WAL into the database and removes it */
+	eg_conn_shut(&s->writer); /* the last one: copies the WAL into the database and removes it */
 	if (s->reserve_fd >= 0)
 		close(s->reserve_fd);
 	if (s->lock_fd >= 0)

@@ -1,9 +1,10 @@
 /* sqlite_conn: what the SQLite files of this folder share: a connection, its statements, the gate.
  *
- * Only files that include this header see sqlite3.h. All writes and all checkpoints go through the one writer
- * connection: SQLite before 3.51.3 may corrupt a WAL that two connections restart at once. Readers pass the
- * gate (eg_gate_enter, eg_gate_leave) around everything that reads. Thread: a connection belongs to one
- * thread; the gate is any thread's. */
+ * Only files that include this header see sqlite3.h. All writes go through the one writer connection, and a
+ * checkpoint of another one (the copier's) runs only while the WAL cannot begin anew: SQLite before 3.51.3
+ * may corrupt a WAL that is begun anew under a checkpoint. Readers pass the gate (eg_gate_enter,
+ * eg_gate_leave) around everything that reads. Thread: a connection belongs to one thread; the gate is any
+ * thread's. */
 #ifndef EG_STORE_SQLITE_CONN_H
 #define EG_STORE_SQLITE_CONN_H
 
@@ -34,6 +35,7 @@ struct eg_conn {
 	struct eg_store *store;
 	sqlite3 *db;
 	bool writer;
+	bool copies;        /* the copier's */
 	unsigned passes;    /* nested passages through the gate; the outermost one counts */
 	int64_t read_since; /* of the read transaction, monotonic; 0: none is open */
 	uint64_t head;      /* writer: newest seq in the present transaction's sight */
@@ -54,11 +56,15 @@ struct eg_store {
 	bool reserve_spent;    /* some of it; writer's thread */
 	bool broken;           /* a promise can no longer be kept; writer's thread */
 	struct eg_gate gate;
-	atomic_uint conns; /* readers open */
+	struct eg_copier *copier; /* NULL: the writer copies itself */
+	atomic_uint conns;        /* readers open */
 	struct eg_conn writer;
 };
 
 /* ---- connections (sqlite.c) ---- */
+/* As its flags say; shut is fine on one that did not open. */
+enum eg_rc eg_conn_open(struct eg_conn *c, int64_t cache_kib, struct eg_err *err);
+void eg_conn_shut(struct eg_conn *c);
 /* The prepared statement, reset and ready to bind. */
 enum eg_rc eg_conn_stmt(struct eg_conn *c, enum eg_stmt id, sqlite3_stmt **out, struct eg_err *err);
 /* Runs a statement that has no parameters and no rows. */
@@ -74,9 +80,23 @@ enum eg_rc eg_gate_open(struct eg_gate *g, struct eg_err *err);
 void eg_gate_close(struct eg_gate *g);
 enum eg_rc eg_gate_enter(struct eg_conn *c, struct eg_err *err); /* EG_BUSY after EG_GATE_WAIT_US */
 void eg_gate_leave(struct eg_conn *c);
-/* Copies the WAL into the database, then, with the gate shut, lets the WAL begin anew. Writer's thread,
- * outside a transaction. An error is returned only when the process must stop. */
-enum eg_rc eg_gate_checkpoint(struct eg_store *s, struct eg_err *err);
+/* Copies the WAL into the database (most of it is there when copied), then, with the gate shut, lets the WAL
+ * begin anew. Writer's thread, outside a transaction. An error is returned only when the process must stop.
+ */
+enum eg_rc eg_gate_checkpoint(struct eg_store *s, bool copied, struct eg_err *err);
+/* What a step of a checkpoint left: without waiting for anybody; *blocked when a reader kept it from
+ * finishing, *done the pages of the WAL that are in the database now. SQLite's code otherwise. */
+int eg_gate_copy(struct eg_conn *c, int mode, bool *blocked, int *done);
+
+/* ---- the copier (sqlite_copier.c) ---- */
+/* The WAL may grow to this many pages while the copier is at work; then the writer waits for it. */
+#define EG_WAL_HARD_LIMIT(s) (2 * (s)->wal_pages)
+enum eg_rc eg_copier_new(struct eg_store *s, bool thread, struct eg_err *err); /* sets s->copier */
+enum eg_rc eg_copier_start(struct eg_copier *k, struct eg_err *err);           /* once there are tables */
+void eg_copier_free(struct eg_copier *k); /* stops it; before the writer's connection is shut */
+/* After each commit (full: after one that the disk had no room for): the WAL is copied and begun anew when it
+ * is time. Writer's thread, outside a transaction. An error is returned only when the process must stop. */
+enum eg_rc eg_copier_after_commit(struct eg_store *s, bool full, struct eg_err *err);
 
 /* ---- a VFS that cannot write (sqlite_frozen.c) ---- */
 /* Registers it once per process; its name, or NULL when SQLite has no VFS to build on. */

@@ -92,24 +92,28 @@ static void reopen(struct eg_gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* Without waiting for anybody: *blocked when a reader kept it from finishing. */
+int eg_gate_copy(struct eg_conn *c, int mode, bool *blocked, int *done)
+{
+	int in_wal = 0;
+	int code = eg_fault() ? SQLITE_FULL : sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &in_wal, done);
+	*blocked = code == SQLITE_BUSY || code == SQLITE_LOCKED || (code == SQLITE_OK && *done < in_wal);
+	return *blocked ? SQLITE_OK : code;
+}
+
 static enum eg_rc copy(struct eg_store *s, int mode, bool *blocked, struct eg_err *err)
 {
-	int in_wal = 0, copied = 0;
-	int code = eg_fault() ? SQLITE_FULL
-	                      : sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &in_wal, &copied);
-	*blocked = code == SQLITE_BUSY || code == SQLITE_LOCKED || (code == SQLITE_OK && copied < in_wal);
-	if (code == SQLITE_OK || *blocked)
+	int done = 0, code = eg_gate_copy(&s->writer, mode, blocked, &done);
+	if (code == SQLITE_OK)
 		return EG_OK;
 	return eg_conn_fail(&s->writer, code, "checkpoint of the write-ahead log", err);
 }
 
-enum eg_rc eg_gate_checkpoint(struct eg_store *s, struct eg_err *err)
+enum eg_rc eg_gate_checkpoint(struct eg_store *s, bool copied, struct eg_err *err)
 {
 	struct eg_err why = {0};
 	bool blocked = false;
 	sqlite3_busy_timeout(s->writer.db, 0); /* the gate does the waiting */
-	enum eg_rc rc = copy(s, SQLITE_CHECKPOINT_PASSIVE, &blocked, &why);
+	enum eg_rc rc = copied ? EG_OK : copy(s, SQLITE_CHECKPOINT_PASSIVE, &blocked, &why);
 	if (rc == EG_OK) {
 		eg_kill_point("store.in_checkpoint");
 		shut(&s->gate);

@@ -164,14 +164,11 @@ enum eg_rc eg_tx_end(struct eg_tx *tx, struct eg_err *err)
 		roll_back(tx);
 	struct eg_err why = tx->err;
 	/* On a full disk a copied WAL is room for the next try. */
-	bool over = rc == EG_OK ? s->wal_now >= s->checkpoint_at : rc == EG_NO_SPACE && s->wal_now > 0;
-	if (over && !s->broken) {
-		struct eg_err stop = {0};
-		if (eg_gate_checkpoint(s, &stop) != EG_OK) {
-			rc = stop.rc;
-			why = stop;
-		}
-		eg_store_refill_reserve(s);
+	struct eg_err stop = {0};
+	if ((rc == EG_OK || rc == EG_NO_SPACE) && !s->broken &&
+	    eg_copier_after_commit(s, rc == EG_NO_SPACE, &stop) != EG_OK) {
+		rc = stop.rc;
+		why = stop;
 	}
 	if (rc != EG_OK && err)
 		*err = why;

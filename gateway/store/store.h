@@ -1,10 +1,10 @@
 /* store: the gateway's durable state behind one interface: rows in, rows out, one writer.
  *
  * Tables and bytes: gateway/FORMAT.md. The store knows no keys and opens no sealed body.
- * A struct eg_conn is one connection of one thread. The writer's is the only one that writes or checkpoints;
- * readers are read only, hold a transaction for at most EG_READ_MS, and wait at the gate while the writer
- * checkpoints. Every function on a conn belongs to the thread that opened it. Rows read are copied into the
- * arena given. */
+ * A struct eg_conn is one connection of one thread. The writer's is the only one that writes; readers are
+ * read only, hold a transaction for at most EG_READ_MS, and wait at the gate while the write-ahead log begins
+ * anew. Every function on a conn belongs to the thread that opened it. Rows read are copied into the arena
+ * given. */
 #ifndef EG_STORE_STORE_H
 #define EG_STORE_STORE_H
 
@@ -17,13 +17,19 @@ struct eg_conn;
 
 #define EG_READ_MS 20 /* a read transaction is ended after this long */
 
+/* Who copies the write-ahead log into the database: the writer itself, which waits for the disk meanwhile; a
+ * thread of the store's; or whoever calls eg_store_copy (tests: a seed decides when). */
+enum eg_copier_kind { EG_COPIER_NONE, EG_COPIER_THREAD, EG_COPIER_CALLED };
+
 struct eg_store_options {
-	const char *dir;       /* the data directory; must exist */
-	int64_t wal_pages;     /* checkpoint above this many WAL pages (4 KiB each); default 65536 */
-	int64_t cache_kib;     /* page cache of the writer; default 65536 */
+	const char *dir;   /* the data directory; must exist */
+	int64_t wal_pages; /* checkpoint above this many WAL pages (4 KiB each); default 65536. With a copier
+	                      it may grow to twice as many */
+	int64_t cache_kib; /* page cache of the writer; default 65536 */
 	int64_t reserve_bytes; /* preallocated for read entries on a full disk; default 16 MiB */
 	const char *vfs;       /* SQLite VFS below ours; NULL: its default. Tests lose power there */
-	bool read_only;        /* for `log verify`: changes no byte of the directory */
+	enum eg_copier_kind copier;
+	bool read_only; /* for `log verify`: changes no byte of the directory */
 };
 
 /* Opens or makes DIR/eldergate.db; takes the directory's lock (EG_BUSY when another daemon has it). */
@@ -33,6 +39,9 @@ struct eg_conn *eg_store_writer(struct eg_store *s); /* owned by the store; one 
 enum eg_rc eg_store_reader(struct eg_store *s, struct eg_conn **out, struct eg_err *err);
 void eg_conn_close(struct eg_conn *c);          /* a reader's */
 int64_t eg_store_wal_bytes(struct eg_store *s); /* size of the WAL file; any thread */
+/* With EG_COPIER_CALLED: copies if the writer asked for it, and tells whether it did. Any thread but not
+ * beside itself; a transaction of the writer may be open. */
+bool eg_store_copy(struct eg_store *s);
 /* After EG_NO_SPACE: gives a part of the reserve back to the disk, so that a read entry can still be
  * committed. False: it is spent. It fills up again by itself when the disk has room. Writer's thread. */
 bool eg_store_spend_reserve(struct eg_store *s);
@@ -48,8 +57,7 @@ struct eg_tx {
 };
 struct eg_tx eg_tx_begin(struct eg_store *s); /* every step is a no-op once rc is set */
 /* Commits (durable when it returns EG_OK), or rolls back if rc is set. EG_NO_SPACE leaves the store usable;
- * an fsync failure is fatal (err->fatal). Runs the gated WAL checkpoint afterwards when the WAL is over its
- * limit. */
+ * an fsync failure is fatal (err->fatal). Sees to the WAL afterwards when it is over its limit. */
 enum eg_rc eg_tx_end(struct eg_tx *tx, struct eg_err *err);
 
 struct eg_person_row {

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 {
 	struct eg_err err = {0};
 	bench_args(argc, argv);
-	struct eg_store_options o = {.dir = bench_text("--dir", NULL)};
+	struct eg_store_options o = {.dir = bench_text("--dir", NULL), .copier = EG_COPIER_THREAD};
 	uint32_t n = (uint32_t)bench_number("--persons", 100000),
 	         batch = (uint32_t)bench_number("--batch", 1024);
 	uint32_t changes = (uint32_t)bench_number("--changes", n);

@@ -245,6 +245,7 @@ static struct eg_store *open_store(const struct crash *at, const char *dir, cons
 	        .wal_pages = 8 + (int64_t)(power_random(random) % 64),
 	        .cache_kib = caches[power_random(random) % 3],
 	        .reserve_bytes = power_random(random) % 8 ? -1 : 65536,
+	        .copier = power_random(random) % 2 ? EG_COPIER_CALLED : EG_COPIER_NONE,
 	};
 	ok(at, eg_store_open(&s, &o, &err), &err, "the store does not open");
 	return s;
@@ -333,8 +334,15 @@ static void commit(struct chain *c, struct eg_store *s, struct crashes *crashes)
 	struct eg_err err = {0};
 	uint64_t seed = power_random(&c->random);
 	c->seeds[c->n] = seed;
+	unsigned copy = (unsigned)(power_random(&c->random) % 4); /* when, if it is time for a copy */
+	if (copy == 0)
+		eg_store_copy(s);
 	struct eg_tx tx = eg_tx_begin(s);
+	if (copy == 1)
+		eg_store_copy(s);
 	fill(c, &c->now, seed, &tx);
+	if (copy == 2)
+		eg_store_copy(s);
 	c->heads[c->n + 1] = c->now.head;
 	crashes->begun = c->n + 1;
 	if (crash_settings.ack_early)

@@ -71,6 +71,7 @@ static struct road *start(const struct crash *at, const char *dir, const char *v
 	                              .vfs = vfs,
 	                              .wal_pages = 8 + below(100),
 	                              .cache_kib = below(2) ? 64 : 4000,
+	                              .copier = below(2) ? EG_COPIER_THREAD : EG_COPIER_NONE,
 	                              .reserve_bytes = -1};
 	must(at, eg_store_open(&r->store, &so, &err), &err, "the store does not open");
 	struct eg_vault_keys keys = {.arg = r->store, .get = key_get, .put = key_put, .list = key_list};

@@ -30,7 +30,7 @@ WINDOW = 1000
 WAL_PAGES, WAL_FRAME = 8192, 4096 + 24
 # The writer looks at the limit when a commit is in: the largest, 1,024 changes of random persons, is some 3,000 pages; a
 # reader that stays in may put the checkpoint off by a sixteenth of the limit (store/sqlite_gate.c).
-WAL_MOST = (WAL_PAGES + WAL_PAGES // 16 + 4096) * WAL_FRAME
+WAL_MOST = (2 * WAL_PAGES + WAL_PAGES // 16 + 4096) * WAL_FRAME
 MEMORY_SLACK = 48 << 20  # caches that fill: the writer's, a reader's each, the shared page of entries
 REGIONS = ("330302", "330304", "330383", "530112")
 FROM_SNAPSHOT = f.SubscribeRequest(start=f.FeedStart(snapshot=f.SnapshotStart()), purpose="test")

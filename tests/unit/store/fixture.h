@@ -5,6 +5,7 @@
 #include "store/store.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,9 +80,11 @@ static inline int drop_dir(void **state)
 
 #define assert_rc(rc, expected) assert_string_equal(eg_rc_name(rc), eg_rc_name(expected))
 
+static enum eg_copier_kind copier; /* of the stores that are opened */
+
 static inline struct eg_store_options options(void)
 {
-	return (struct eg_store_options){.dir = dir, .reserve_bytes = 1 << 20};
+	return (struct eg_store_options){.dir = dir, .reserve_bytes = 1 << 20, .copier = copier};
 }
 
 static inline struct eg_store *open_with(struct eg_store_options o)
@@ -163,6 +166,29 @@ static inline uint64_t head_of(struct eg_conn *c)
 	struct eg_err err = {0};
 	assert_ok(eg_get_head(c, &head, &err), err);
 	return head;
+}
+
+/* What lies in the directory is sound by SQLite's own judgement, and its log has these entries. */
+static inline void assert_whole(uint64_t head)
+{
+	char path[128], *answer = NULL;
+	snprintf(path, sizeof path, "%s/eldergate.db", dir);
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	answer = strdup((const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*), max(seq) FROM log", -1, &st, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int64(st, 0), head);
+	assert_int_equal(sqlite3_column_int64(st, 1), head);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	assert_string_equal(answer, "ok");
+	free(answer);
 }
 
 #endif
