@@ -1,0 +1,310 @@
+// test_client: the example client against real gateways.
+#include <algorithm>
+#include <future>
+#include <iostream>
+#include <map>
+#include <stdexcept>
+#include <thread>
+
+#include "auditor.h"
+#include "channel.h"
+#include "gateway.h"
+#include "memory_store.h"
+#include "people.h"
+#include "submitter.h"
+#include "subscriber.h"
+
+namespace
+{
+
+using namespace eldergate::client;
+namespace v1 = eldergate::v1;
+
+// Ends the test that it fails in.
+void require(bool good, const std::string &what)
+{
+	if (!good)
+		throw std::runtime_error(what);
+}
+
+void require_ok(const grpc::Status &status, const std::string &what)
+{
+	require(status.ok(),
+	        what + ": " + std::to_string(status.error_code()) + " " + status.error_message());
+}
+
+// So that a broken run ends.
+Patience patience(int attempts = 10)
+{
+	Patience p;
+	p.attempts = attempts;
+	p.deadline = std::chrono::system_clock::now() + std::chrono::seconds(60);
+	return p;
+}
+
+using Outcomes = std::map<v1::Outcome, int>;
+
+// How many records had each outcome.
+Outcomes submit(const std::shared_ptr<grpc::Channel> &channel, int first, int n, int size)
+{
+	Outcomes outcomes;
+	Submitter submitter(channel, "registration", patience());
+	require_ok(submitter.run(batches(first, n, size),
+	                         [&](const v1::Receipt &receipt) {
+		                         for (const v1::RecordResult &one : receipt.results())
+			                         outcomes[one.outcome()]++;
+	                         }),
+	           "submitting");
+	return outcomes;
+}
+
+bool live(const v1::SubscribeResponse &answer)
+{
+	return std::any_of(answer.items().begin(), answer.items().end(),
+	                   [](const v1::FeedItem &item) { return item.progress().live(); });
+}
+
+void follow(const std::shared_ptr<grpc::Channel> &channel, MemoryStore &store)
+{
+	require_ok(Subscriber(channel, "test", store, patience()).run(live), "following");
+}
+
+void submit_resumes_after_a_kill()
+{
+	constexpr int n = 60, size = 30;
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	Submitter submitter(channel, "registration", patience(50));
+	std::map<std::string, int> receipts;
+	int records = 0;
+	std::future<void> restarted;
+	require_ok(submitter.run(batches(0, n, size),
+	                         [&](const v1::Receipt &receipt) {
+		                         require(!receipt.has_status(), "a batch was refused");
+		                         receipts[receipt.batch_id()]++;
+		                         records += receipt.results_size();
+		                         if (receipts.size() == 20) {
+			                         gateway.kill();
+			                         restarted = std::async(std::launch::async,
+			                                                [&] { gateway.start(); });
+		                         }
+	                         }),
+	           "submitting");
+	restarted.get();
+	require(submitter.breaks() > 0, "the stream did not break");
+	require(receipts.size() == n && records == n * size, "not every batch has its receipt");
+	for (const auto &[id, times] : receipts)
+		require(times == 1, "batch " + id + " has " + std::to_string(times) + " receipts");
+	require(submit(channel, 0, n, size) == Outcomes{{v1::OUTCOME_UNCHANGED, n * size}},
+	        "sent again, a record is not unchanged");
+}
+
+void a_mistake_is_not_repeated()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	int refused = 0;
+	require_ok(Submitter(channel, "none", patience())
+	                   .run(batches(0, 1, 1),
+	                        [&](const v1::Receipt &receipt) { refused += receipt.has_status(); }),
+	           "submitting");
+	require(refused == 1, "a batch of an unknown dataset is not refused by its receipt");
+	MemoryStore store;
+	Subscriber subscriber(channel, "none", store, patience());
+	grpc::Status status = subscriber.run(live);
+	require(status.error_code() == grpc::StatusCode::PERMISSION_DENIED && subscriber.breaks() == 1,
+	        "a purpose that is not granted does not end it at once");
+}
+
+// What the caller throws at a receipt arrives, and what has no receipt then is sent by the next run.
+void an_exception_loses_nothing()
+{
+	constexpr int n = 20, size = 5;
+	Gateway gateway;
+	Submitter submitter(connect(gateway.target()), "registration", patience());
+	auto next = batches(0, n, size);
+	bool thrown = false;
+	try {
+		submitter.run(next,
+		              [](const v1::Receipt &) { throw std::domain_error("no room for a receipt"); });
+	} catch (const std::domain_error &) {
+		thrown = true;
+	}
+	require(thrown, "the caller's exception is lost");
+	std::map<std::string, int> receipts;
+	require_ok(submitter.run(next, [&](const v1::Receipt &receipt) { receipts[receipt.batch_id()]++; }),
+	           "going on");
+	require(receipts.size() == n, "only " + std::to_string(receipts.size()) + " batches have a receipt");
+}
+
+void subscriber_converges()
+{
+	constexpr std::size_t size = 25;
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	submit(channel, 0, 10, size);
+	MemoryStore store;
+	follow(channel, store);
+	require(store.reached && store.people.size() == 10 * size, "the snapshot is not whole");
+	submit(channel, 10 * size, 10, size);
+	gateway.kill();
+	auto restarted = std::async(std::launch::async, [&] { gateway.start(); });
+	Subscriber subscriber(channel, "test", store, patience(50));
+	require_ok(subscriber.run(live), "resuming");
+	restarted.get();
+	require(subscriber.breaks() > 0, "the feed did not break");
+	MemoryStore fresh;
+	follow(channel, fresh);
+	require(fresh.people.size() == 20 * size && store.people == fresh.people,
+	        std::to_string(store.people.size()) + " people by resuming, " +
+	                std::to_string(fresh.people.size()) + " from a snapshot, or not the same");
+	require(store.people.count("") == 0 && store.applied == 20 * size && store.repeated == 0,
+	        "a version was applied twice");
+}
+
+// Windows that come again change nothing: a store that lost its cursor starts from a snapshot.
+void repeating_does_no_harm()
+{
+	constexpr std::size_t size = 20;
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	submit(channel, 0, 5, size);
+	MemoryStore store;
+	follow(channel, store);
+	auto people = store.people;
+	store.reached.reset();
+	follow(channel, store);
+	require(store.applied == 5 * size && store.repeated == 5 * size && store.people == people,
+	        "the second snapshot changed something, or did not come");
+}
+
+// After a restored backup versions come again, which would not be newer than those of the log that is gone.
+void another_log_starts_over()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	submit(channel, 0, 2, 10);
+	MemoryStore fresh, store;
+	follow(channel, fresh);
+	store.people = fresh.people;
+	for (auto &[person, known] : store.people) {
+		known.version = 1000;
+		known.fields.clear();
+	}
+	store.people["somebody of the log that is gone"].version = 1;
+	store.reached = fresh.reached;
+	std::string id = store.reached->log_id();
+	std::reverse(id.begin(), id.end());
+	require(id != store.reached->log_id(), "the other log has the same id");
+	store.reached->set_log_id(id);
+	follow(channel, store);
+	require(store.people == fresh.people, "the copy is not that of the log that is there");
+	require(store.reached->log_id() == fresh.reached->log_id(), "the cursor is of another log");
+}
+
+void stop_ends_a_feed()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	MemoryStore store;
+	Subscriber subscriber(channel, "test", store, patience());
+	std::promise<void> heard;
+	bool first = true;
+	auto status = std::async(std::launch::async, [&] {
+		return subscriber.run([&](const v1::SubscribeResponse &) {
+			if (first)
+				heard.set_value();
+			first = false;
+			return false;
+		});
+	});
+	heard.get_future().wait();
+	subscriber.stop();
+	require(status.get().error_code() == grpc::StatusCode::CANCELLED, "it was not stopped");
+	require(subscriber.run().error_code() == grpc::StatusCode::CANCELLED, "it began again");
+}
+
+bool proves(const std::string &file, std::uint64_t seq, const Verifier &verifier)
+{
+	try {
+		return check_inclusion(file, verifier).seq == seq;
+	} catch (const NotProven &) {
+		return false;
+	}
+}
+
+void a_proof_holds_and_a_forged_one_does_not()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	std::uint64_t seq = 0;
+	require_ok(Submitter(channel, "registration", patience())
+	                   .run(batches(0, 7, 1), [&](const v1::Receipt &r) { seq = r.results(0).seq(); }),
+	           "submitting");
+	require(seq != 0, "the record has no entry");
+	std::string vkey = gateway.vkey();
+	Auditor auditor(channel, vkey);
+	std::string file;
+	Inclusion proven;
+	grpc::Status status;
+	Patience limit = patience();
+	for (;;) { // the gateway comes back, and the entry is in the next checkpoint
+		status = auditor.prove(seq, &file, &proven);
+		if ((status.error_code() != grpc::StatusCode::FAILED_PRECONDITION &&
+		     status.error_code() != grpc::StatusCode::UNAVAILABLE) ||
+		    std::chrono::system_clock::now() > limit.deadline)
+			break;
+		std::this_thread::sleep_for(std::chrono::milliseconds(5));
+	}
+	require_ok(status, "the proof");
+	require(proven.seq == seq && proven.checkpoint.size >= seq, "a proof of something else");
+	Verifier verifier = parse_verifier(vkey);
+	require(proves(file, seq, verifier), "the file does not stand by itself");
+	for (std::size_t at = 0; at < file.size(); at++) {
+		std::string forged = file;
+		forged[at] ^= 1;
+		require(!proves(forged, seq, verifier),
+		        "byte " + std::to_string(at) + " of the proof may be another");
+		require(!proves(file.substr(0, at), seq, verifier),
+		        "a part of it is a proof: " + std::to_string(at));
+	}
+	Gateway other;
+	require(!proves(file, seq, parse_verifier(other.vkey())), "the proof holds with another log's key");
+	status = auditor.prove(std::uint64_t{1} << 40, &file, &proven);
+	require(status.error_code() == grpc::StatusCode::NOT_FOUND,
+	        "there is a proof of an entry that is not there");
+}
+
+struct Test {
+	const char *name;
+	void (*body)();
+};
+
+const Test tests[] = {
+        {"submit_resumes_after_a_kill", submit_resumes_after_a_kill},
+        {"a_mistake_is_not_repeated", a_mistake_is_not_repeated},
+        {"an_exception_loses_nothing", an_exception_loses_nothing},
+        {"subscriber_converges", subscriber_converges},
+        {"repeating_does_no_harm", repeating_does_no_harm},
+        {"another_log_starts_over", another_log_starts_over},
+        {"stop_ends_a_feed", stop_ends_a_feed},
+        {"a_proof_holds_and_a_forged_one_does_not", a_proof_holds_and_a_forged_one_does_not},
+};
+
+} // namespace
+
+int main()
+{
+	int passed = 0, failed = 0;
+	for (const Test &test : tests) {
+		try {
+			test.body();
+			passed++;
+		} catch (const std::exception &why) {
+			failed++;
+			std::cout << test.name << ": " << why.what() << std::endl;
+		}
+	}
+	std::cout << "lane-result: " << passed << " passed, " << failed << " failed, 0 skipped" << std::endl;
+	return failed != 0;
+}
