@@ -1,4 +1,4 @@
-// crypto: the two primitives of a log's proofs; all of OpenSSL.
+// crypto: the two primitives of a log's proofs, by OpenSSL.
 #ifndef ELDERGATE_CLIENT_CRYPTO_H
 #define ELDERGATE_CLIENT_CRYPTO_H
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <stdexcept>
 
 #include <unistd.h>
@@ -18,6 +19,36 @@ std::string program(const std::string &name)
 {
 	const char *folder = std::getenv("EG_BIN");
 	return std::string(folder ? folder : ".") + "/" + name;
+}
+
+// A command of the gateway's own, run to its end: the first line that it prints.
+std::string ask(std::vector<std::string> words)
+{
+	words.insert(words.begin(), program("eldergate"));
+	Process command(words, STDOUT_FILENO);
+	std::string first, more;
+	command.read_line(&first);
+	while (command.read_line(&more))
+		continue;
+	return first;
+}
+
+std::string content(const std::string &path)
+{
+	std::ifstream file(path);
+	if (!file)
+		throw std::runtime_error("there is no " + path);
+	return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The number behind a name in a line of the daemon's log.
+std::string number_in(const std::string &line, const std::string &name)
+{
+	auto at = line.find("\"" + name + "\":");
+	if (at == line.npos)
+		throw std::runtime_error("the daemon does not tell its " + name);
+	at = line.find(':', at) + 1;
+	return line.substr(at, line.find_first_not_of("0123456789", at) - at);
 }
 
 } // namespace
@@ -38,7 +69,18 @@ Gateway::Gateway()
 	        << "read:\n"
 	        << "  - {purpose: test, legal_basis: \"generated people only\",\n"
 	        << "     fields: [registration.name, registration.address_region]}\n";
-	std::ofstream(place_ + "/eldergate.yaml").flush();
+	std::ofstream(place_ + "/eldergate.yaml") << "data: " << data() << "\n"
+	                                          << "listen: {tls: \"127.0.0.1:0\", metrics: \"\"}\n"
+	                                          << "tls:\n"
+	                                          << "  certificate: " << data() << "/server/server.pem\n"
+	                                          << "  key: " << data() << "/server/server.key\n"
+	                                          << "  client_ca: " << data() << "/ca/ca.pem\n"
+	                                          << "feed: {progress: 200ms}\n"
+	                                          << "writer: {checkpoint: 20ms}\n";
+	ask({"server", "certificate", "127.0.0.1", "--data", data()});
+	ask({"agency", "add", "network", "--data", data(), "--config-dir", place_, "--role", "agency",
+	     "--role", "subscriber", "--dataset", "registration:registration", "--read",
+	     "test=registration.name", "--basis", "generated people only"});
 	start();
 }
 
@@ -52,11 +94,9 @@ Gateway::~Gateway()
 void Gateway::start()
 {
 	daemon_ = std::make_unique<Process>(
-	        std::vector<std::string>{program("eldergated"), "--config", place_ + "/eldergate.yaml",
-	                                 "--set", "data=" + data(), "--set", "listen.metrics=", "--set",
-	                                 "feed.progress=200ms", "--set", "writer.checkpoint=20ms"},
+	        std::vector<std::string>{program("eldergated"), "--config", place_ + "/eldergate.yaml"},
 	        STDERR_FILENO);
-	auto told = std::make_shared<std::promise<bool>>();
+	auto told = std::make_shared<std::promise<std::string>>();
 	auto ready = told->get_future();
 	listener_ = std::thread([output = daemon_.get(), told] {
 		std::string line;
@@ -64,16 +104,18 @@ void Gateway::start()
 		while (output->read_line(&line)) {
 			if (!seen && line.find("\"daemon.ready\"") != line.npos) {
 				seen = true;
-				told->set_value(true);
+				told->set_value(line);
 			}
 		}
 		if (!seen)
-			told->set_value(false);
+			told->set_value("");
 	});
-	if (!ready.get()) {
+	std::string line = ready.get();
+	if (line.empty()) {
 		kill();
 		throw std::runtime_error("the daemon ended before it was ready");
 	}
+	port_ = number_in(line, "tls_port");
 }
 
 void Gateway::kill()
@@ -95,14 +137,21 @@ std::string Gateway::target() const
 	return "unix:" + data() + "/eldergate.sock";
 }
 
+std::string Gateway::address() const
+{
+	return "127.0.0.1:" + port_;
+}
+
+Tls Gateway::tls() const
+{
+	return {content(data() + "/ca/ca.pem"), content(data() + "/agencies/network.pem"),
+	        content(data() + "/agencies/network.key")};
+}
+
 std::string Gateway::vkey()
 {
 	kill();
-	std::string key;
-	{
-		Process command({program("eldergate"), "log", "key", "--data", data()}, STDOUT_FILENO);
-		command.read_line(&key);
-	}
+	std::string key = ask({"log", "key", "--data", data()});
 	start();
 	return key;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "channel.h"
 #include "process.h"
 
 namespace eldergate::client
@@ -24,7 +25,11 @@ class Gateway
 	void start();
 	// As a power cut would.
 	void kill();
+	// For a user of this machine.
 	std::string target() const;
+	// For others, who show tls(); another one after each start.
+	std::string address() const;
+	Tls tls() const;
 	// The log's verifier key, as an administrator hands it to auditors. It is read while the daemon is
 	// not there.
 	std::string vkey();
@@ -32,7 +37,7 @@ class Gateway
       private:
 	std::string data() const;
 
-	std::string place_;
+	std::string place_, port_;
 	std::unique_ptr<Process> daemon_;
 	std::thread listener_; // so that the daemon's log never stops it
 };

@@ -202,6 +202,26 @@ void another_log_starts_over()
 	require(store.reached->log_id() == fresh.reached->log_id(), "the cursor is of another log");
 }
 
+void the_network_wants_a_certificate()
+{
+	constexpr std::size_t size = 20;
+	Gateway gateway;
+	Tls tls = gateway.tls();
+	auto channel = connect(gateway.address(), tls);
+	submit(channel, 0, 5, size);
+	MemoryStore store;
+	follow(channel, store);
+	require(store.people.size() == 5 * size, "the snapshot is not whole");
+	MemoryStore nothing;
+	for (const Tls &wrong :
+	     {Tls{tls.authority, "", ""}, Tls{Gateway().tls().authority, tls.certificate, tls.key}}) {
+		Subscriber stranger(connect(gateway.address(), wrong), "test", nothing, patience(1));
+		grpc::Status status = stranger.run(live);
+		require(status.error_code() == grpc::StatusCode::UNAVAILABLE && nothing.people.empty(),
+		        "a stranger is let in, or lets a strange gateway in: " + status.error_message());
+	}
+}
+
 void stop_ends_a_feed()
 {
 	Gateway gateway;
@@ -287,6 +307,7 @@ const Test tests[] = {
         {"subscriber_converges", subscriber_converges},
         {"repeating_does_no_harm", repeating_does_no_harm},
         {"another_log_starts_over", another_log_starts_over},
+        {"the_network_wants_a_certificate", the_network_wants_a_certificate},
         {"stop_ends_a_feed", stop_ends_a_feed},
         {"a_proof_holds_and_a_forged_one_does_not", a_proof_holds_and_a_forged_one_does_not},
 };
