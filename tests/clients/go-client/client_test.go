@@ -161,6 +161,25 @@ func TestSubscriberConverges(t *testing.T) {
 	}
 }
 
+// After a restored backup versions come again, which would not be newer than those of the log that is gone.
+func TestAnotherLogStartsOver(t *testing.T) {
+	g := start(t)
+	ctx, conn := connect(t, g)
+	submit(t, ctx, &Submitter{Conn: conn, Dataset: "registration"}, batches(0, 2, 10))
+	fresh, store := &MemoryStore{}, &MemoryStore{}
+	follow(t, ctx, conn, fresh)
+	follow(t, ctx, conn, store)
+	for _, p := range store.People {
+		p.Version, p.Fields = 1000, nil
+	}
+	store.People["somebody of the log that is gone"] = &Person{Version: 1}
+	store.cursor.LogId = strings.Repeat("0", len(store.cursor.LogId))
+	follow(t, ctx, conn, store)
+	if !same(store, fresh) || store.cursor.LogId != fresh.cursor.LogId {
+		t.Errorf("%d people, not the %d of the log that is there", len(store.People), len(fresh.People))
+	}
+}
+
 func TestProof(t *testing.T) {
 	g := start(t)
 	ctx, conn := connect(t, g)

@@ -15,6 +15,7 @@ type Store interface {
 	Cursor() *pb.Cursor // nil: nothing was stored yet
 	Put(person string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string)
 	Save(next *pb.Cursor)
+	Forget() // everybody: the log is another one (restored from a backup), versions may come again, a snapshot follows
 }
 
 // Subscriber upserts on (person, version) into its store, and goes on from the store's cursor after a break.
@@ -91,6 +92,9 @@ func (s *Subscriber) apply(item *pb.FeedItem) {
 	if c := item.GetChange(); c != nil {
 		s.Store.Put(c.PersonRef, c.PersonVersion, c.LifeStatusAfter, c.Fields, c.MergedInto)
 	}
+	if item.GetLogChanged() != nil {
+		s.Store.Forget()
+	}
 }
 
 // Person is what a MemoryStore knows of one.
@@ -111,6 +115,8 @@ type MemoryStore struct {
 func (m *MemoryStore) Cursor() *pb.Cursor { return m.cursor }
 
 func (m *MemoryStore) Save(next *pb.Cursor) { m.cursor = proto.Clone(next).(*pb.Cursor) }
+
+func (m *MemoryStore) Forget() { m.People = nil }
 
 func (m *MemoryStore) Put(ref string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string) {
 	known := m.People[ref]

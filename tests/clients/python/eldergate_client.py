@@ -86,8 +86,9 @@ class Submitter:
 class Subscriber:
     """Keeps a copy of what it may see: upserts on (person, version), resumes from its cursor.
 
-    store: an object with cursor (or None), put(person_ref, version, life_status, fields, merged_into) and
-    save(cursor); one transaction for both makes it exact, and repeating a window does no harm either way.
+    store: an object with cursor (or None), put(person_ref, version, life_status, fields, merged_into),
+    save(cursor) and forget(), which drops everybody: the log is another one (restored from a backup), versions may come
+    again, and a snapshot follows. One transaction for all makes it exact; repeating a window does no harm either way.
     """
 
     def __init__(self, channel, purpose, store):
@@ -121,6 +122,8 @@ class Subscriber:
         elif kind == "change":
             c = item.change
             self.store.put(c.person_ref, c.person_version, c.life_status_after, c.fields, c.merged_into)
+        elif kind == "log_changed":
+            self.store.forget()
 
 
 class MemoryStore:
@@ -142,6 +145,9 @@ class MemoryStore:
                 values.pop(f.field, None)
         self.people[ref] = {"version": version, "life": life, "fields": values, "merged_into": merged_into}
         self.applied += 1
+
+    def forget(self):
+        self.people = {}
 
     def save(self, cursor):
         self.cursor = type(cursor).FromString(cursor.SerializeToString())

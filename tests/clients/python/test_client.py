@@ -1,4 +1,4 @@
-"""The example client against a real gateway: resume after a kill, converge after breaks, proofs of both."""
+"""The example client against a real gateway: resume after a kill, converge after breaks and in another log."""
 import os
 import sys
 import threading
@@ -53,6 +53,24 @@ class Client(unittest.TestCase):
             ec.Subscriber(channel, "test", fresh).run(until=self.caught_up)
             self.assertGreater(len(fresh.people), 100)
             self.assertEqual(live.people, fresh.people)
+
+    def test_another_log_starts_over(self):
+        dataset, records = "", []
+        world = World(5)
+        while dataset != "registration":
+            dataset, records = world.batch(25)
+        with harness.Gateway({"feed.progress": "200ms"}) as g, g.channel() as channel:
+            list(ec.Submitter(channel, "registration").run([("b", records)]))
+            fresh, store = ec.MemoryStore(), ec.MemoryStore()
+            ec.Subscriber(channel, "test", fresh).run(until=self.caught_up)
+            self.assertGreater(len(fresh.people), 10)
+            # After a restored backup versions come again, which would not be newer than those of the log that is gone.
+            store.people = {ref: {**p, "version": 1000, "fields": {}} for ref, p in fresh.people.items()}
+            store.people["somebody of the log that is gone"] = {"version": 1}
+            store.save(fresh.cursor)
+            store.cursor.log_id = "0" * len(fresh.cursor.log_id)
+            ec.Subscriber(channel, "test", store).run(until=self.caught_up)
+            self.assertEqual((store.people, store.cursor.log_id), (fresh.people, fresh.cursor.log_id))
 
     @staticmethod
     def caught_up(response):
