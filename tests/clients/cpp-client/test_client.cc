@@ -259,7 +259,7 @@ void a_proof_holds_and_a_forged_one_does_not()
 	auto channel = connect(gateway.target());
 	std::uint64_t seq = 0;
 	require_ok(Submitter(channel, "registration", patience())
-	                   .run(batches(0, 7, 1), [&](const v1::Receipt &r) { seq = r.results(0).seq(); }),
+	                   .run(batches(0, 41, 1), [&](const v1::Receipt &r) { seq = r.results(0).seq(); }),
 	           "submitting");
 	require(seq != 0, "the record has no entry");
 	std::string vkey = gateway.vkey();
@@ -287,6 +287,12 @@ void a_proof_holds_and_a_forged_one_does_not()
 		        "byte " + std::to_string(at) + " of the proof may be another");
 		require(!proves(file.substr(0, at), seq, verifier),
 		        "a part of it is a proof: " + std::to_string(at));
+	}
+	// Each place in the tree has a path of its own shape.
+	for (std::uint64_t entry = 1; entry <= seq; entry++) {
+		std::string its;
+		require_ok(auditor.prove(entry, &its, &proven),
+		           "the proof of entry " + std::to_string(entry));
 	}
 	Gateway other;
 	require(!proves(file, seq, parse_verifier(other.vkey())), "the proof holds with another log's key");

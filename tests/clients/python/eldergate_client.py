@@ -1,11 +1,12 @@
-"""A small client of Eldergate for agencies and platforms: submit with resume, subscribe with upsert.
+"""A small client of Eldergate for agencies and platforms: submit with resume, subscribe with upsert, verify a proof.
 
-It needs grpcio and the stubs that protoc makes of proto/. Use it as it is or as a pattern:
+It needs grpcio, cryptography and the stubs that protoc makes of proto/. Use it as it is or as a pattern:
 
     with connect("unix:/var/lib/eldergate/eldergate.sock") as channel:
         for result in Submitter(channel, "registration").run(batches):
             ...
         Subscriber(channel, "subsidy-check", store).run()
+        file, proven = Auditor(channel, vkey).prove(seq)
 """
 import collections
 import threading
@@ -13,7 +14,8 @@ import time
 
 import grpc
 
-from eldergate.v1 import exchange_pb2, exchange_pb2_grpc, feed_pb2, feed_pb2_grpc
+import eldergate_proof
+from eldergate.v1 import audit_pb2, audit_pb2_grpc, exchange_pb2, exchange_pb2_grpc, feed_pb2, feed_pb2_grpc
 
 RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED,
              grpc.StatusCode.UNKNOWN)
@@ -124,6 +126,28 @@ class Subscriber:
             self.store.put(c.person_ref, c.person_version, c.life_status_after, c.fields, c.merged_into)
         elif kind == "log_changed":
             self.store.forget()
+
+
+class Auditor:
+    """Asks for the proof that an entry is in the log, and trusts nothing for it but the log's key.
+
+    vkey: what `eldergate log key` prints.
+    """
+
+    def __init__(self, channel, vkey):
+        self.stub, self.verifier = audit_pb2_grpc.AuditServiceStub(channel), eldergate_proof.Verifier(vkey)
+
+    def prove(self, seq, timeout=10):
+        """(file, eldergate_proof.Inclusion). Keep the file, a C2SP tlog-proof: it stands by itself.
+
+        grpc.RpcError with FAILED_PRECONDITION: no checkpoint covers the entry yet, try again; NotProven: what the
+        gateway showed proves nothing.
+        """
+        file = self.stub.GetInclusionProof(audit_pb2.GetInclusionProofRequest(seq=seq), timeout=timeout).proof_file
+        proven = eldergate_proof.check_inclusion(file, self.verifier)
+        if proven.seq != seq:
+            raise eldergate_proof.NotProven(f"the proof is about entry {proven.seq}, not {seq}")
+        return file, proven
 
 
 class MemoryStore:

@@ -1,7 +1,8 @@
-"""The example client against a real gateway: resume after a kill, converge after breaks and in another log."""
+"""The example client against a real gateway: resume after a kill, converge after breaks and in another log, proofs."""
 import os
 import sys
 import threading
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -11,6 +12,9 @@ sys.path.insert(0, os.path.join(TESTS, "crash"))
 sys.path.insert(0, os.path.join(TESTS, "system"))
 import harness  # noqa: E402
 import eldergate_client as ec  # noqa: E402
+import eldergate_proof as ep  # noqa: E402
+import grpc  # noqa: E402
+from cli import run  # noqa: E402
 from people import World  # noqa: E402
 
 
@@ -71,6 +75,51 @@ class Client(unittest.TestCase):
             store.cursor.log_id = "0" * len(fresh.cursor.log_id)
             ec.Subscriber(channel, "test", store).run(until=self.caught_up)
             self.assertEqual((store.people, store.cursor.log_id), (fresh.people, fresh.cursor.log_id))
+
+    @staticmethod
+    def vkey(gateway):
+        """As an administrator hands it to auditors; it is read while the daemon is not there."""
+        gateway.kill()
+        key = run("log", "key", "--data", gateway.data).out.strip()
+        gateway.start()
+        return key
+
+    def proves(self, file, seq, verifier):
+        try:
+            return ep.check_inclusion(file, verifier).seq == seq
+        except ep.NotProven:
+            return False
+
+    def test_a_proof_holds_and_a_forged_one_does_not(self):
+        dataset, records = "", []
+        world = World(6)
+        while dataset != "registration":
+            dataset, records = world.batch(41)
+        with harness.Gateway({"writer.checkpoint": "20ms"}) as g:
+            vkey = self.vkey(g)
+            with g.channel() as channel, harness.Gateway() as other:
+                (_, receipt), = ec.Submitter(channel, "registration").run([("b", records)])
+                seq, auditor, until = receipt.last_seq, ec.Auditor(channel, vkey), time.monotonic() + 60
+                while True:  # the entry is in the next checkpoint
+                    try:
+                        file, proven = auditor.prove(seq)
+                        break
+                    except grpc.RpcError as error:
+                        if error.code() != grpc.StatusCode.FAILED_PRECONDITION or time.monotonic() > until:
+                            raise
+                        time.sleep(0.005)
+                self.assertEqual(proven.seq, seq)
+                self.assertGreaterEqual(proven.checkpoint.size, seq)
+                self.assertTrue(self.proves(file, seq, auditor.verifier))
+                for at, was in enumerate(file):  # whatever is changed, or cut off, it is no proof of this entry any more
+                    self.assertFalse(self.proves(file[:at] + chr(ord(was) ^ 1) + file[at + 1:], seq, auditor.verifier), at)
+                    self.assertFalse(self.proves(file[:at], seq, auditor.verifier), at)
+                for entry in range(1, seq + 1):  # each place in the tree has a path of its own shape
+                    self.assertEqual(auditor.prove(entry)[1].seq, entry)
+                self.assertFalse(self.proves(file, seq, ep.Verifier(self.vkey(other))))
+                with self.assertRaises(grpc.RpcError) as raised:
+                    auditor.prove(1 << 40)
+                self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
 
     @staticmethod
     def caught_up(response):
