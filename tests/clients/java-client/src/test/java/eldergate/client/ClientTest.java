@@ -1,0 +1,297 @@
+package eldergate.client;
+
+import eldergate.v1.Exchange.Outcome;
+import eldergate.v1.Exchange.Receipt;
+import eldergate.v1.Exchange.RecordResult;
+import eldergate.v1.Feed.SubscribeResponse;
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
+
+/** The example client against real gateways: resumes after kills, converges, upserts, begins anew, checks a proof. */
+final class ClientTest {
+	/** For a gateway that comes back as fast as a busy machine lets it. */
+	private static final Patience LONG = new Patience(50, Duration.ofMillis(200));
+
+	private interface Test {
+		void with(Gateway gateway, ManagedChannel channel) throws Exception;
+	}
+
+	private ClientTest() {
+	}
+
+	public static void main(String[] arguments) {
+		var tests = new LinkedHashMap<String, Test>();
+		tests.put("submit resumes after a kill", ClientTest::submitResumesAfterAKill);
+		tests.put("a mistake is not repeated", ClientTest::aMistakeIsNotRepeated);
+		tests.put("what the caller's own code throws goes through", ClientTest::theCallersFailuresGoThrough);
+		tests.put("only its own gateway is trusted", ClientTest::onlyItsOwnGatewayIsTrusted);
+		tests.put("a subscriber converges", ClientTest::aSubscriberConverges);
+		tests.put("another log is begun anew", ClientTest::anotherLogIsBegunAnew);
+		tests.put("a proof", ClientTest::aProof);
+		int failed = 0;
+		for (var test : tests.entrySet()) {
+			try (var gateway = new Gateway()) {
+				ManagedChannel channel = gateway.channel();
+				try {
+					test.getValue().with(gateway, channel);
+				} finally {
+					channel.shutdownNow().awaitTermination(Gateway.PATIENCE, TimeUnit.SECONDS);
+				}
+				System.out.println("PASS: " + test.getKey());
+			} catch (Exception | AssertionError failure) {
+				failed++;
+				System.out.println("FAIL: " + test.getKey());
+				failure.printStackTrace(System.out);
+			}
+		}
+		System.out.println("lane-result: " + (tests.size() - failed) + " passed, " + failed + " failed, 0 skipped");
+		System.exit(failed == 0 ? 0 : 1);
+	}
+
+	private static void check(boolean holds, String what) {
+		if (!holds) {
+			throw new AssertionError(what);
+		}
+	}
+
+	/** Sends batches; how many records had each outcome. */
+	private static Map<Outcome, Integer> submit(Channel channel, int first, int count, int size) throws Exception {
+		var outcomes = new EnumMap<Outcome, Integer>(Outcome.class);
+		new Submitter(channel, "registration").run(People.batches(first, count, size), receipt -> {
+			for (RecordResult result : receipt.getResultsList()) {
+				outcomes.merge(result.getOutcome(), 1, Integer::sum);
+			}
+		});
+		return outcomes;
+	}
+
+	private static void submitResumesAfterAKill(Gateway gateway, ManagedChannel channel) throws Exception {
+		int count = 60;
+		int size = 30;
+		var submitter = new Submitter(channel, "registration", 8, LONG);
+		var receipts = new HashMap<String, Receipt>();
+		var restarted = new ArrayList<CompletableFuture<Void>>();
+		submitter.run(People.batches(0, count, size), receipt -> {
+			check(!receipt.hasStatus(), "a batch was refused: " + receipt.getStatus());
+			check(receipt.getResultsCount() == size, receipt.getResultsCount() + " results");
+			check(receipts.put(receipt.getBatchId(), receipt) == null, "two receipts of " + receipt.getBatchId());
+			if (receipts.size() == 20) {
+				gateway.kill();
+				restarted.add(gateway.startLater());
+			}
+		});
+		restarted.get(0).join();
+		check(submitter.breaks() > 0, "the stream never broke");
+		check(receipts.size() == count, receipts.size() + " batches have a receipt");
+		var again = submit(channel, 0, count, size);
+		check(again.equals(Map.of(Outcome.OUTCOME_UNCHANGED, count * size)), "sent again, every record is unchanged: " + again);
+	}
+
+	private static void aMistakeIsNotRepeated(Gateway gateway, ManagedChannel channel) throws Exception {
+		var refused = new ArrayList<Receipt>();
+		new Submitter(channel, "none").run(People.batches(0, 1, 1), refused::add);
+		check(refused.size() == 1 && refused.get(0).hasStatus(), "a batch of an unknown dataset is refused by its receipt: " + refused);
+		var subscriber = new Subscriber(channel, "none", new MemoryStore());
+		try {
+			subscriber.run(response -> false);
+		} catch (StatusException denied) {
+			check(denied.getStatus().getCode() == Status.Code.PERMISSION_DENIED, denied.toString());
+			check(subscriber.breaks() == 1, "tried " + subscriber.breaks() + " times");
+			return;
+		}
+		throw new AssertionError("a purpose that is not granted ends it at once");
+	}
+
+	/** Nor are they taken for a break: even one that looks so. */
+	private static void theCallersFailuresGoThrough(Gateway gateway, ManagedChannel channel) throws Exception {
+		var failure = new StatusRuntimeException(Status.UNAVAILABLE);
+		var submitter = new Submitter(channel, "registration");
+		try {
+			submitter.run(People.batches(0, 20, 1), receipt -> {
+				throw failure;
+			});
+			throw new AssertionError("nothing was thrown");
+		} catch (StatusRuntimeException thrown) {
+			check(thrown == failure && submitter.breaks() == 0, "after " + submitter.breaks() + " breaks: " + thrown);
+		}
+		var batches = People.batches(0, 1, 1);
+		try {
+			new Submitter(channel, "registration").run(new Iterator<>() {
+				@Override
+				public boolean hasNext() {
+					return true;
+				}
+
+				@Override
+				public Submitter.Batch next() {
+					if (!batches.hasNext()) {
+						throw failure;
+					}
+					return batches.next();
+				}
+			}, receipt -> { });
+			throw new AssertionError("nothing was thrown");
+		} catch (IllegalStateException thrown) {
+			check(thrown.getCause() == failure, thrown.toString());
+		}
+	}
+
+	private static void onlyItsOwnGatewayIsTrusted(Gateway gateway, ManagedChannel channel) throws Exception {
+		try (var other = new Gateway()) {
+			ManagedChannel wrong = other.channel(gateway);
+			try {
+				new Submitter(wrong, "registration", 8, new Patience(1, Duration.ZERO)).run(People.batches(0, 1, 1), receipt -> { });
+				throw new AssertionError("a gateway with another authority's certificate got a batch");
+			} catch (StatusException failure) {
+				check(failure.getStatus().getCode() == Status.Code.UNAVAILABLE, failure.toString());
+				Throwable cause = failure.getStatus().getCause();
+				while (cause != null && !(cause instanceof SSLException)) {
+					cause = cause.getCause();
+				}
+				check(cause != null, "not for its certificate: " + failure.getStatus());
+			} finally {
+				wrong.shutdownNow();
+			}
+		}
+	}
+
+	private static boolean live(SubscribeResponse response) {
+		return response.getItemsList().stream().anyMatch(item -> item.getProgress().getLive());
+	}
+
+	private static void aSubscriberConverges(Gateway gateway, ManagedChannel channel) throws Exception {
+		int size = 25;
+		submit(channel, 0, 10, size);
+		var store = new MemoryStore();
+		new Subscriber(channel, "test", store).run(ClientTest::live);
+		check(store.cursor() != null && store.people().size() == 10 * size, store.people().size() + " people after the snapshot");
+		submit(channel, 10 * size, 10, size);
+		gateway.kill();
+		var restarted = gateway.startLater();
+		var subscriber = new Subscriber(channel, "test", store, LONG);
+		subscriber.run(ClientTest::live);
+		restarted.join();
+		check(subscriber.breaks() > 0, "the stream never broke");
+		var fresh = new MemoryStore();
+		new Subscriber(channel, "test", fresh).run(ClientTest::live);
+		check(fresh.people().size() == 20 * size, fresh.people().size() + " people in a snapshot");
+		check(store.people().equals(fresh.people()), store.people().size() + " people by resuming are not those of a snapshot");
+		check(store.applied() == 20 * size && store.repeated() == 0, store.applied() + " applied, " + store.repeated() + " repeated");
+		check(!fresh.people().containsKey(""), "a person without a reference");
+		var before = Map.copyOf(store.people());
+		store.save(null); // the copy was kept and its cursor lost: the snapshot says what is known
+		new Subscriber(channel, "test", store).run(ClientTest::live);
+		check(store.people().equals(before) && store.applied() == 20 * size && store.repeated() >= 20 * size,
+			store.applied() + " applied, " + store.repeated() + " repeated");
+	}
+
+	/** As after the restore of a backup: the cursor, and what is known, are of a log that is no more. */
+	private static void anotherLogIsBegunAnew(Gateway gateway, ManagedChannel channel) throws Exception {
+		submit(channel, 0, 2, 10);
+		var store = new MemoryStore();
+		new Subscriber(channel, "test", store).run(ClientTest::live);
+		check(store.people().size() == 20, store.people().size() + " people in the snapshot");
+		try (var other = new Gateway()) {
+			ManagedChannel elsewhere = other.channel();
+			try {
+				submit(elsewhere, 20, 1, 10);
+				new Subscriber(elsewhere, "test", store).run(ClientTest::live);
+				var fresh = new MemoryStore();
+				new Subscriber(elsewhere, "test", fresh).run(ClientTest::live);
+				check(fresh.people().size() == 10, fresh.people().size() + " people in the other log");
+				check(store.people().equals(fresh.people()), store.people().size() + " people are kept");
+				check(store.cursor().getLogId().equals(fresh.cursor().getLogId()), "the cursor is of the old log");
+			} finally {
+				elsewhere.shutdownNow();
+			}
+		}
+	}
+
+	/** Waits until the entry is in a checkpoint. */
+	private static Auditor.Proof proof(Auditor auditor, long seq) throws Exception {
+		for (long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(Gateway.PATIENCE);;) {
+			try {
+				return auditor.prove(seq);
+			} catch (StatusRuntimeException e) {
+				if (e.getStatus().getCode() != Status.Code.FAILED_PRECONDITION || System.nanoTime() > until) {
+					throw e;
+				}
+				Thread.sleep(5);
+			}
+		}
+	}
+
+	private static void refused(String file, VerifierKey key, String what) {
+		try {
+			Inclusion.check(file, key);
+		} catch (GeneralSecurityException e) {
+			return;
+		}
+		throw new AssertionError(what);
+	}
+
+	private static void aProof(Gateway gateway, ManagedChannel channel) throws Exception {
+		var entries = new ArrayList<Long>();
+		new Submitter(channel, "registration").run(People.batches(0, 8, 5), receipt ->
+			receipt.getResultsList().forEach(result -> entries.add(result.getSeq())));
+		VerifierKey key = gateway.key();
+		var auditor = new Auditor(channel, key);
+		for (long seq : entries) { // left and right, near the edge and far from it
+			var proof = proof(auditor, seq);
+			check(proof.inclusion().seq() == seq && proof.inclusion().checkpoint().size() >= seq, proof.toString());
+		}
+		long newest = proof(auditor, entries.get(0)).inclusion().checkpoint().size(); // at the tree's edge, where paths are short
+		for (long seq : List.of(entries.get(0), newest)) {
+			String file = proof(auditor, seq).file();
+			for (long index = 0; index < 4L * entries.size(); index++) { // nor of any other, inside of the log or beyond it
+				if (index != seq - 1) {
+					refused(file.replace("\nindex " + (seq - 1) + "\n", "\nindex " + index + "\n"), key,
+						"the proof of entry " + seq + " holds at index " + index);
+				}
+			}
+		}
+		long seq = entries.get(entries.size() / 2);
+		String file = proof(auditor, seq).file();
+		for (int at = 0; at < file.length(); at++) { // whatever is changed, it is no proof of this entry any more
+			for (int bit = 1; bit < 128; bit *= 2) {
+				var forged = new StringBuilder(file);
+				forged.setCharAt(at, (char) (file.charAt(at) ^ bit));
+				refused(forged.toString(), key, "character " + at + " of the proof may be another");
+			}
+			refused(file.substring(0, at), key, "the proof may end after " + at + " characters");
+		}
+		refused(file + "\n", key, "the proof may have a further line");
+		try (var other = new Gateway()) {
+			refused(file, other.key(), "the proof holds with another log's key");
+		}
+		try {
+			new Auditor(ClientInterceptors.intercept(channel, new Liar()), key).prove(seq);
+			throw new AssertionError("a proof of another entry is taken for this one's");
+		} catch (GeneralSecurityException e) {
+			check(e.getMessage().startsWith("the proof is about entry " + (seq - 1)), e.toString());
+		}
+		try {
+			auditor.prove(1L << 40);
+		} catch (StatusRuntimeException e) {
+			check(e.getStatus().getCode() == Status.Code.NOT_FOUND, e.toString());
+			return;
+		}
+		throw new AssertionError("there is a proof of an entry that is not there");
+	}
+}
