@@ -5,6 +5,9 @@
  * figure)
  *   --mode mark    the floor: transactions that hold nothing but one small message, through the relay's own
  * producers used in turn, each timed from its begin until it is read
+ *   --mode bare    --rate events a second as a relay would send them that has them in memory: all that are
+ * due in one transaction, each to --topic and, as a state, to a second topic, the mark beside them; each
+ * timed from when it was due until it is read. --states 0: without the second topic
  *   --mode traced  prints "SEQ MICROSECONDS" (of the clock) for each message of the topic that carries the
  * trace id --trace, as it comes, until its standard input ends
  *
@@ -15,19 +18,28 @@
 
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { QUIET_MS = 60000, PARTITIONS_MAX = 1000, MARK_BYTES = 48, WARM_UP = 4, LOOK_MS = 100 };
+enum {
+	QUIET_MS = 60000,
+	PARTITIONS_MAX = 1000,
+	MARK_BYTES = 48,
+	EVENT_BYTES = 560, /* of a message of the changes or of a state, headers and all, in the middle */
+	BARE_MOST = 2000,  /* events of a transaction: the relay's default */
+	WARM_UP = 4,
+	LOOK_MS = 100,
+	NAME_BYTES = 250,
+	FLOOR_TOPICS = 3
+};
 
 struct watch {
 	rd_kafka_t *rk;
 	const char *topic;
-	uint32_t count; /* messages to wait for */
+	uint32_t count;   /* messages to wait for */
+	uint32_t warm_up; /* messages before them */
 	int64_t *latencies;
-	atomic_uint seen;
 	int64_t first, last; /* when messages came */
 };
 
@@ -67,15 +79,25 @@ static int partitions_of(rd_kafka_t *rk, const char *topic)
 	return n;
 }
 
+/* The topic was just made: a partition's leader does not know of it yet. */
+static bool is_new(rd_kafka_resp_err_t e)
+{
+	return e == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+	       e == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /* Every partition, from where it ends now. */
 static void assign(struct watch *w)
 {
 	int n = partitions_of(w->rk, w->topic);
+	int64_t deadline = eg_mono_us() + QUIET_MS * (EG_SECOND / 1000);
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
 	for (int p = 0; p < n; p++) {
 		int64_t low, high;
-		rd_kafka_resp_err_t e =
-		        rd_kafka_query_watermark_offsets(w->rk, w->topic, p, &low, &high, QUIET_MS);
+		rd_kafka_resp_err_t e;
+		do
+			e = rd_kafka_query_watermark_offsets(w->rk, w->topic, p, &low, &high, QUIET_MS);
+		while (is_new(e) && eg_mono_us() < deadline);
 		if (e)
 			bench_die("%s: %s", w->topic, rd_kafka_err2str(e));
 		rd_kafka_topic_partition_list_add(list, w->topic, p)->offset = high;
@@ -177,7 +199,15 @@ static void traced(struct watch *w, const char *trace)
 	}
 }
 
-/* ---- the floor ---- */
+/* ---- the floors ---- */
+
+/* The relay's two producers with topics of their own: the one that is watched, and what else they fill. */
+struct floor {
+	struct eg_kafka *k[2];
+	unsigned turn;
+	char mark[NAME_BYTES];
+	char state[NAME_BYTES]; /* empty: there is none */
+};
 
 static void must(enum eg_rc rc, const struct eg_err *err)
 {
@@ -185,72 +215,175 @@ static void must(enum eg_rc rc, const struct eg_err *err)
 		bench_die("%s", err->text);
 }
 
-static void one_mark(struct eg_kafka *k, const char *topic)
+/* A broker that has just begun still loads what its coordinator knows, and a cluster's nodes hear of a new
+ * topic one after another. */
+static void make_ready(struct eg_kafka *k, const char *const *names, unsigned n)
 {
 	struct eg_err err = {0};
-	uint8_t value[MARK_BYTES] = {0};
-	struct eg_kafka_message m = {.topic = topic,
-	                             .partition = EG_KAFKA_BY_KEY,
-	                             .key = eg_bytes_of("relay"),
-	                             .value = {value, sizeof value},
-	                             .time_us = eg_now_us()};
-	must(eg_kafka_begin(k, &err), &err);
-	must(eg_kafka_produce(k, &m, &err), &err);
-	must(eg_kafka_flush(k, &err), &err);
-	must(eg_kafka_commit(k, &err), &err);
+	int64_t deadline = eg_mono_us() + QUIET_MS * (EG_SECOND / 1000);
+	enum eg_rc rc;
+	do
+		rc = eg_kafka_init(k, &err);
+	while (rc == EG_UNAVAILABLE && eg_mono_us() < deadline);
+	must(rc, &err);
+	do
+		rc = eg_kafka_know(k, names, n, &err);
+	while (rc == EG_NOT_FOUND && eg_mono_us() < deadline);
+	must(rc, &err);
 }
 
-/* A thread that waits for the marks, so that the commit's answer and its sight do not wait for each other. */
-static void see_marks(void *arg)
+static void open_floor(struct floor *f, const char *bootstrap, const struct eg_kafka_topic *topics,
+                       unsigned n)
 {
-	struct watch *w = arg;
-	for (uint32_t i = 0; i < w->count + WARM_UP; i++) {
-		int64_t now;
-		rd_kafka_message_t *m = next(w, &now);
-		if (i >= WARM_UP)
-			w->latencies[i - WARM_UP] = now - w->latencies[i - WARM_UP];
-		w->first = i == WARM_UP ? now : w->first;
-		w->last = now;
-		rd_kafka_message_destroy(m);
-		atomic_fetch_add(&w->seen, 1);
-	}
-}
-
-static void marks(struct watch *w, const char *bootstrap, long pause_ms)
-{
-	struct eg_kafka *k[2];
-	struct eg_thread *thread;
-	struct eg_err err = {0};
 	static const char *const ids[2] = {"eldergate-bench-a", "eldergate-bench-b"};
-	struct eg_kafka_topic topic = {
-	        .name = w->topic, .partitions = 1, .replication = 1, .compacted = true};
+	const char *names[FLOOR_TOPICS];
+	struct eg_err err = {0};
 	for (unsigned i = 0; i < 2; i++) {
 		struct eg_kafka_options o = {.bootstrap = bootstrap, .transactional_id = ids[i]};
-		must(eg_kafka_open(&k[i], &o, &err), &err);
+		must(eg_kafka_open(&f->k[i], &o, &err), &err);
 	}
-	must(eg_kafka_make_topics(k[0], &topic, 1, &err), &err);
-	for (unsigned i = 0; i < 2; i++) {
-		must(eg_kafka_init(k[i], &err), &err);
-		must(eg_kafka_know(k[i], &w->topic, 1, &err), &err);
+	must(eg_kafka_make_topics(f->k[0], topics, n, &err), &err);
+	for (unsigned i = 0; i < n; i++)
+		names[i] = topics[i].name;
+	for (unsigned i = 0; i < 2; i++)
+		make_ready(f->k[i], names, n);
+}
+
+static void close_floor(struct floor *f)
+{
+	for (unsigned i = 0; i < 2; i++)
+		eg_kafka_close(f->k[i]);
+}
+
+/* A message tells when it was due. */
+static void send_one(struct floor *f, const char *topic, const char *key, size_t bytes, int64_t due)
+{
+	struct eg_err err = {0};
+	uint8_t value[EVENT_BYTES] = {0};
+	struct eg_kafka_message m = {.topic = topic,
+	                             .partition = EG_KAFKA_BY_KEY,
+	                             .key = eg_bytes_of(key),
+	                             .value = {value, bytes},
+	                             .time_us = eg_now_us()};
+	uint64_t state = (uint64_t)due;
+	bench_fill(&state, value, bytes); /* or it would be compressed to nothing */
+	memcpy(value, &due, sizeof due);
+	must(eg_kafka_produce(f->k[f->turn], &m, &err), &err);
+}
+
+static void begin(struct floor *f)
+{
+	struct eg_err err = {0};
+	must(eg_kafka_begin(f->k[f->turn], &err), &err);
+}
+
+static void commit(struct floor *f)
+{
+	struct eg_err err = {0};
+	must(eg_kafka_flush(f->k[f->turn], &err), &err);
+	must(eg_kafka_commit(f->k[f->turn], &err), &err);
+	f->turn ^= 1;
+}
+
+/* A thread that waits for the messages, so that the commit's answer and their sight do not wait for each
+ * other. */
+static void see(void *arg)
+{
+	struct watch *w = arg;
+	for (uint32_t i = 0; i < w->count + w->warm_up; i++) {
+		int64_t now, due;
+		rd_kafka_message_t *m = next(w, &now);
+		if (m->len < sizeof due)
+			bench_die("%s: a message that is not ours", w->topic);
+		memcpy(&due, m->payload, sizeof due);
+		if (i >= w->warm_up)
+			w->latencies[i - w->warm_up] = now - due;
+		w->first = i == w->warm_up ? now : w->first;
+		w->last = now;
+		rd_kafka_message_destroy(m);
 	}
+}
+
+static struct eg_thread *start_seeing(struct watch *w)
+{
+	struct eg_thread *thread;
+	struct eg_err err = {0};
 	assign(w);
-	must(eg_thread_start(&thread, "marks", see_marks, w, &err), &err);
+	must(eg_thread_start(&thread, "floor", see, w, &err), &err);
 	puts("{\"ready\":true}");
 	fflush(stdout);
+	return thread;
+}
+
+static void marks(struct watch *w, const char *bootstrap, int replication, long pause_ms)
+{
+	struct floor f = {0};
+	struct eg_kafka_topic topic = {
+	        .name = w->topic, .partitions = 1, .replication = replication, .compacted = true};
+	open_floor(&f, bootstrap, &topic, 1);
+	w->warm_up = WARM_UP;
+	struct eg_thread *thread = start_seeing(w);
 	double cpu = bench_cpu_seconds();
-	int64_t due = eg_mono_us();
-	for (uint32_t i = 0; i < w->count + WARM_UP; i++) {
-		bench_wait_until(due);
-		if (i >= WARM_UP)
-			w->latencies[i - WARM_UP] = eg_now_us();
-		one_mark(k[i % 2], w->topic);
-		due = eg_mono_us() + pause_ms * 1000;
+	for (uint32_t i = 0; i < w->count + w->warm_up; i++) {
+		int64_t now = eg_now_us();
+		begin(&f);
+		send_one(&f, w->topic, "relay", MARK_BYTES, now);
+		commit(&f);
+		bench_wait_until(eg_mono_us() + pause_ms * 1000);
 	}
 	eg_thread_join(thread);
 	cpu = bench_cpu_seconds() - cpu;
-	for (unsigned i = 0; i < 2; i++)
-		eg_kafka_close(k[i]);
+	close_floor(&f);
 	report("mark", w, cpu);
+}
+
+/* Events first to first + n of those that are due one after another from since on. */
+static void one_bare(struct floor *f, const struct watch *w, uint32_t first, uint32_t n, int64_t since,
+                     int64_t rate)
+{
+	begin(f);
+	for (uint32_t i = first; i < first + n; i++) {
+		uint64_t state = i;
+		uint8_t person[16];
+		char key[2 * sizeof person + 1];
+		int64_t due = since + (int64_t)i * EG_SECOND / rate;
+		bench_fill(&state, person, sizeof person);
+		eg_hex(person, sizeof person, key);
+		send_one(f, w->topic, key, EVENT_BYTES, due);
+		if (*f->state)
+			send_one(f, f->state, key, EVENT_BYTES, due);
+	}
+	send_one(f, f->mark, "relay", MARK_BYTES, since);
+	commit(f);
+}
+
+static void bare(struct watch *w, const char *bootstrap, int replication, int partitions, bool states,
+                 int64_t rate)
+{
+	struct floor f = {0};
+	snprintf(f.mark, sizeof f.mark, "%.200s.mark", w->topic);
+	if (states)
+		snprintf(f.state, sizeof f.state, "%.200s.state", w->topic);
+	const struct eg_kafka_topic topics[FLOOR_TOPICS] = {
+	        {.name = w->topic, .partitions = partitions, .replication = replication},
+	        {.name = f.mark, .partitions = 1, .replication = replication, .compacted = true},
+	        {.name = f.state, .partitions = partitions, .replication = replication, .compacted = true}};
+	open_floor(&f, bootstrap, topics, states ? FLOOR_TOPICS : FLOOR_TOPICS - 1);
+	struct eg_thread *thread = start_seeing(w);
+	double cpu = bench_cpu_seconds();
+	int64_t since = eg_now_us(), began = eg_mono_us();
+	for (uint32_t sent = 0; sent < w->count;) {
+		bench_wait_until(began + (int64_t)sent * EG_SECOND / rate);
+		int64_t due = (eg_mono_us() - began) * rate / EG_SECOND + 1 - sent;
+		due = due < BARE_MOST ? due : BARE_MOST;
+		uint32_t n = (uint32_t)(due < w->count - sent ? due : w->count - sent);
+		one_bare(&f, w, sent, n, since, rate);
+		sent += n;
+	}
+	eg_thread_join(thread);
+	cpu = bench_cpu_seconds() - cpu;
+	close_floor(&f);
+	report("bare", w, cpu);
 }
 
 int main(int argc, char **argv)
@@ -259,15 +392,20 @@ int main(int argc, char **argv)
 	const char *mode = bench_text("--mode", "watch"), *bootstrap = bench_text("--bootstrap", NULL);
 	struct watch w = {.topic = bench_text("--topic", "elder.changes.v1")};
 	const char *trace = bench_text("--trace", "");
-	long pause_ms = bench_number("--pause-ms", 20);
+	long pause_ms = bench_number("--pause-ms", 20), rate = bench_number("--rate", 100);
+	int replication = (int)bench_number("--replication", 1),
+	    partitions = (int)bench_number("--partitions", 4);
+	bool states = bench_number("--states", 1) != 0;
 	w.count = (uint32_t)bench_number("--count", 100);
 	bench_args_end();
-	if (w.count < 1 || pause_ms < 0)
-		bench_die("count must be 1 or more");
+	if (w.count < 1 || pause_ms < 0 || rate < 1)
+		bench_die("count and rate must be 1 or more");
 	w.latencies = bench_alloc(w.count, sizeof *w.latencies);
 	w.rk = consumer(bootstrap);
 	if (strcmp(mode, "mark") == 0) {
-		marks(&w, bootstrap, pause_ms);
+		marks(&w, bootstrap, replication, pause_ms);
+	} else if (strcmp(mode, "bare") == 0) {
+		bare(&w, bootstrap, replication, partitions, states, rate);
 	} else {
 		assign(&w);
 		puts("{\"ready\":true}");
