@@ -71,16 +71,12 @@ static void run(void *arg)
 enum eg_rc eg_watchdog_start(struct eg_watchdog **out, int64_t stall_us, struct eg_err *err)
 {
 	struct eg_watchdog *w = calloc(1, sizeof *w);
-	pthread_condattr_t attr;
 	if (!w)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the watchdog");
 	w->asked_us = eg_notify_watchdog_us();
 	w->stall_us = stall_us;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&w->moved);
 	enum eg_rc rc = eg_thread_start(&w->thread, "watchdog", run, w, err);
 	if (rc) {
 		eg_watchdog_stop(w);

@@ -36,6 +36,15 @@ struct timespec eg_mono_deadline(int64_t mono_us)
 	return (struct timespec){.tv_sec = mono_us / EG_SECOND, .tv_nsec = mono_us % EG_SECOND * 1000};
 }
 
+void eg_mono_cond(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 static bool leap(int year)
 {
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);

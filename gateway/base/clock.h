@@ -2,6 +2,7 @@
 #ifndef EG_BASE_CLOCK_H
 #define EG_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -10,7 +11,8 @@
 
 int64_t eg_now_us(void);                           /* wall clock since 1970-01-01 UTC; may jump */
 int64_t eg_mono_us(void);                          /* monotonic; for durations and deadlines only */
-struct timespec eg_mono_deadline(int64_t mono_us); /* for pthread_cond_timedwait on CLOCK_MONOTONIC */
+struct timespec eg_mono_deadline(int64_t mono_us); /* for pthread_cond_timedwait on such a condition: */
+void eg_mono_cond(pthread_cond_t *c);              /* initializes it; with glibc nothing can fail */
 
 /* A proleptic Gregorian date. month 0: only the year is known; day 0: only year and month. year 0: no date at
  * all. */

@@ -38,15 +38,6 @@ struct eg_queue {
 	bool closed;
 };
 
-static void cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 struct eg_queue *eg_queue_new(struct eg_queue_limits limits)
 {
 	if (limits.items == 0)
@@ -61,7 +52,7 @@ struct eg_queue *eg_queue_new(struct eg_queue_limits limits)
 	}
 	q->limits = limits;
 	pthread_mutex_init(&q->lock, NULL);
-	cond_init(&q->some);
+	eg_mono_cond(&q->some);
 	return q;
 fail:
 	for (unsigned i = 0; i < EG_QUEUE_LANES; i++)
@@ -90,7 +81,7 @@ static enum eg_rc wait_in_line(struct eg_queue *q, struct lane *l, size_t bytes,
 	struct timespec deadline = eg_mono_deadline(mono_deadline_us);
 	struct waiter self = {0}, **at = &l->line;
 	enum eg_rc rc = EG_OK;
-	cond_init(&self.turn);
+	eg_mono_cond(&self.turn);
 	while (*at)
 		at = &(*at)->next;
 	*at = &self;

@@ -17,14 +17,10 @@ struct eg_wake {
 struct eg_wake *eg_wake_new(void)
 {
 	struct eg_wake *w = calloc(1, sizeof *w);
-	pthread_condattr_t attr;
 	if (!w)
 		return NULL;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&w->moved);
 	return w;
 }
 

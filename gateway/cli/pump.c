@@ -296,7 +296,6 @@ static enum eg_rc run(struct pump *p, struct eg_err *err)
 enum eg_rc pump_run(const struct pump_options *o, struct pump_result *result, struct eg_err *err)
 {
 	struct pump p = {.o = o, .result = result, .lock = PTHREAD_MUTEX_INITIALIZER};
-	pthread_condattr_t monotonic;
 	*result = (struct pump_result){0};
 	if (!o->batch || o->batch > PUMP_BATCH_MAX || !o->in_flight || o->in_flight > PUMP_IN_FLIGHT_MAX)
 		return eg_fail(err, EG_USAGE, "a batch has 1 to %d records, and 1 to %d may be in flight",
@@ -304,10 +303,7 @@ enum eg_rc pump_run(const struct pump_options *o, struct pump_result *result, st
 	p.slots = calloc(o->in_flight, sizeof *p.slots);
 	if (!p.slots)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for batches");
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&p.change, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	eg_mono_cond(&p.change);
 	enum eg_rc rc = run(&p, err);
 	for (unsigned i = 0; i < o->in_flight; i++)
 		eg_buf_free(&p.slots[i].bytes);

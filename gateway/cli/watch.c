@@ -157,7 +157,6 @@ static void run(void *arg)
 
 enum eg_rc watch_start(struct watch **out, struct rpc_client *client, const char *purpose, struct eg_err *err)
 {
-	pthread_condattr_t monotonic;
 	struct watch *w = calloc(1, sizeof *w);
 	if (!w)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a subscriber");
@@ -174,10 +173,7 @@ enum eg_rc watch_start(struct watch **out, struct rpc_client *client, const char
 	w->follow.arg = w;
 	w->follow.patient = true;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->news, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	eg_mono_cond(&w->news);
 	*out = w;
 	return eg_thread_start(&w->thread, "subscriber", run, w, err);
 }

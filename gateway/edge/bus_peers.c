@@ -42,17 +42,13 @@ enum eg_rc eg_bus_peers_new(struct eg_bus_peers **out, const struct eg_bus_peers
                             struct eg_err *err)
 {
 	struct eg_bus_peers *p = calloc(1, sizeof *p);
-	pthread_condattr_t attr;
 	if (!p)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the peers of the bus");
 	p->o = *o;
 	p->ends.next = p->ends.before = &p->ends;
 	eg_bus_work_init(&p->work, o->wake, o->wake_arg);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&p->moved);
 	*out = p;
 	return EG_OK;
 }

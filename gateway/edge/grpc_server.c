@@ -277,11 +277,7 @@ enum eg_rc eg_grpc_start(struct eg_grpc **out, const struct eg_grpc_options *o, 
 	grpc_init();
 	g->o = *o;
 	pthread_mutex_init(&g->lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&g->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&g->moved);
 	g->shutdown_tag = (struct eg_tag){EG_TAG_SHUTDOWN, g};
 	g->queue = grpc_completion_queue_create_for_next(NULL);
 	g->server = create(o);

@@ -134,16 +134,12 @@ static void run(void *arg)
 enum eg_rc eg_probe_start(struct eg_probe **out, const char *address, int port, struct eg_err *err)
 {
 	struct eg_probe *p = calloc(1, sizeof *p);
-	pthread_condattr_t attr;
 	if (!p)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the probe");
 	snprintf(p->address, sizeof p->address, "%s", address);
 	p->port = port;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->stop, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&p->stop);
 	enum eg_rc rc = eg_thread_start(&p->thread, "edge-probe", run, p, err);
 	if (rc) {
 		eg_probe_free(p);

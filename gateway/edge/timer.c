@@ -52,14 +52,10 @@ static void run(void *arg)
 enum eg_rc eg_timers_start(struct eg_timers **out, struct eg_err *err)
 {
 	struct eg_timers *s = calloc(1, sizeof *s);
-	pthread_condattr_t attr;
 	if (!s)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the timers");
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	eg_mono_cond(&s->moved);
 	s->ends.next = s->ends.before = &s->ends;
 	enum eg_rc rc = eg_thread_start(&s->thread, "edge-timer", run, s, err);
 	if (rc) {
