@@ -339,11 +339,8 @@ enum eg_rc eg_store_open(struct eg_store **out, const struct eg_store_options *o
 	struct eg_store *s = calloc(1, sizeof *s);
 	if (!s)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for the store");
-	enum eg_rc rc = eg_gate_open(&s->gate, err);
-	if (rc != EG_OK) {
-		free(s);
-		return rc;
-	}
+	enum eg_rc rc = EG_OK;
+	eg_gate_open(&s->gate);
 	s->writer.store = s;
 	s->writer.writer = true;
 	s->read_only = o->read_only;
@@ -361,10 +358,9 @@ enum eg_rc eg_store_open(struct eg_store **out, const struct eg_store_options *o
 		             o->read_only ? "unix-none"
 		             : o->vfs     ? o->vfs
 		                          : "unix");
-	else if (o->copier != EG_COPIER_NONE && !s->read_only &&
-	         (rc = eg_copier_new(s, o->copier == EG_COPIER_THREAD, err)))
-		;
-	else if (!(rc = eg_dir_lock(s->dir, s->read_only, &s->lock_fd, err)))
+	else if (o->copier != EG_COPIER_NONE && !s->read_only)
+		rc = eg_copier_new(s, o->copier == EG_COPIER_THREAD, err);
+	if (rc == EG_OK && !(rc = eg_dir_lock(s->dir, s->read_only, &s->lock_fd, err)))
 		rc = s->read_only ? open_frozen(s, o, err) : open_to_write(s, o, err);
 	if (rc != EG_OK) {
 		s->broken = true; /* leave what is there as it is */

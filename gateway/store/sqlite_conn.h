@@ -1,8 +1,8 @@
 /* sqlite_conn: what the SQLite files of this folder share: a connection, its statements, the gate.
  *
- * Only files that include this header see sqlite3.h. All writes go through the one writer connection, and a
- * checkpoint of another one (the copier's) runs only while the WAL cannot begin anew: SQLite before 3.51.3
- * may corrupt a WAL that is begun anew under a checkpoint. Readers pass the gate (eg_gate_enter,
+ * Only files that include this header see sqlite3.h. All writes go through the one writer connection, and
+ * beside it there are only the copier's checkpoints (sqlite_copier.c tells why SQLite before 3.51.3 bears
+ * them). Readers pass the gate (eg_gate_enter,
  * eg_gate_leave) around everything that reads. Thread: a connection belongs to one thread; the gate is any
  * thread's. */
 #ifndef EG_STORE_SQLITE_CONN_H
@@ -72,11 +72,15 @@ enum eg_rc eg_conn_run(struct eg_conn *c, enum eg_stmt id, struct eg_err *err);
 /* Turns SQLite's result code (extended) into ours; marks the store broken when it is fatal. */
 enum eg_rc eg_conn_fail(struct eg_conn *c, int code, const char *doing, struct eg_err *err);
 
+/* A checkpoint that waits for nobody: *blocked when a reader kept it from finishing, which is no error;
+ * *done: the pages of the WAL that are in the database now. SQLite's code. */
+int eg_conn_checkpoint(struct eg_conn *c, int mode, bool *blocked, int *done);
+
 /* Fills the reserve up again when it was spent and the disk has ample room. Writer's thread. */
 void eg_store_refill_reserve(struct eg_store *s);
 
 /* ---- the gate (sqlite_gate.c) ---- */
-enum eg_rc eg_gate_open(struct eg_gate *g, struct eg_err *err);
+void eg_gate_open(struct eg_gate *g);
 void eg_gate_close(struct eg_gate *g);
 enum eg_rc eg_gate_enter(struct eg_conn *c, struct eg_err *err); /* EG_BUSY after EG_GATE_WAIT_US */
 void eg_gate_leave(struct eg_conn *c);
@@ -84,19 +88,16 @@ void eg_gate_leave(struct eg_conn *c);
  * begin anew. Writer's thread, outside a transaction. An error is returned only when the process must stop.
  */
 enum eg_rc eg_gate_checkpoint(struct eg_store *s, bool copied, struct eg_err *err);
-/* What a step of a checkpoint left: without waiting for anybody; *blocked when a reader kept it from
- * finishing, *done the pages of the WAL that are in the database now. SQLite's code otherwise. */
-int eg_gate_copy(struct eg_conn *c, int mode, bool *blocked, int *done);
-
 /* ---- the copier (sqlite_copier.c) ---- */
 /* The WAL may grow to this many pages while the copier is at work; then the writer waits for it. */
 #define EG_WAL_HARD_LIMIT(s) (2 * (s)->wal_pages)
 enum eg_rc eg_copier_new(struct eg_store *s, bool thread, struct eg_err *err); /* sets s->copier */
 enum eg_rc eg_copier_start(struct eg_copier *k, struct eg_err *err);           /* once there are tables */
 void eg_copier_free(struct eg_copier *k); /* stops it; before the writer's connection is shut */
-/* After each commit (full: after one that the disk had no room for): the WAL is copied and begun anew when it
- * is time. Writer's thread, outside a transaction. An error is returned only when the process must stop. */
-enum eg_rc eg_copier_after_commit(struct eg_store *s, bool full, struct eg_err *err);
+/* After each commit (disk_full: after one that the disk had no room for): the WAL is copied and begun anew
+ * when it is time. Writer's thread, outside a transaction. An error is returned only when the process must
+ * stop. */
+enum eg_rc eg_wal_after_commit(struct eg_store *s, bool disk_full, struct eg_err *err);
 
 /* ---- a VFS that cannot write (sqlite_frozen.c) ---- */
 /* Registers it once per process; its name, or NULL when SQLite has no VFS to build on. */

@@ -16,21 +16,10 @@
 #define EG_GATE_WAIT_US (30 * EG_SECOND) /* far above any checkpoint; a disk this slow is an error */
 #define RETRY_PART      16
 
-enum eg_rc eg_gate_open(struct eg_gate *g, struct eg_err *err)
+void eg_gate_open(struct eg_gate *g)
 {
-	pthread_condattr_t attr;
-	if (pthread_condattr_init(&attr) != 0)
-		return eg_fail(err, EG_NO_MEMORY, "no memory for the store's gate");
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	int bad = pthread_cond_init(&g->moved, &attr);
-	pthread_condattr_destroy(&attr);
-	if (bad)
-		return eg_fail(err, EG_NO_MEMORY, "no memory for the store's gate");
-	if (pthread_mutex_init(&g->lock, NULL) != 0) {
-		pthread_cond_destroy(&g->moved);
-		return eg_fail(err, EG_NO_MEMORY, "no memory for the store's gate");
-	}
-	return EG_OK;
+	eg_mono_cond(&g->moved);
+	pthread_mutex_init(&g->lock, NULL);
 }
 
 void eg_gate_close(struct eg_gate *g)
@@ -92,7 +81,7 @@ static void reopen(struct eg_gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-int eg_gate_copy(struct eg_conn *c, int mode, bool *blocked, int *done)
+int eg_conn_checkpoint(struct eg_conn *c, int mode, bool *blocked, int *done)
 {
 	int in_wal = 0;
 	int code = eg_fault() ? SQLITE_FULL : sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &in_wal, done);
@@ -102,7 +91,7 @@ int eg_gate_copy(struct eg_conn *c, int mode, bool *blocked, int *done)
 
 static enum eg_rc copy(struct eg_store *s, int mode, bool *blocked, struct eg_err *err)
 {
-	int done = 0, code = eg_gate_copy(&s->writer, mode, blocked, &done);
+	int done = 0, code = eg_conn_checkpoint(&s->writer, mode, blocked, &done);
 	if (code == SQLITE_OK)
 		return EG_OK;
 	return eg_conn_fail(&s->writer, code, "checkpoint of the write-ahead log", err);

@@ -166,7 +166,7 @@ enum eg_rc eg_tx_end(struct eg_tx *tx, struct eg_err *err)
 	/* On a full disk a copied WAL is room for the next try. */
 	struct eg_err stop = {0};
 	if ((rc == EG_OK || rc == EG_NO_SPACE) && !s->broken &&
-	    eg_copier_after_commit(s, rc == EG_NO_SPACE, &stop) != EG_OK) {
+	    eg_wal_after_commit(s, rc == EG_NO_SPACE, &stop) != EG_OK) {
 		rc = stop.rc;
 		why = stop;
 	}

@@ -26,10 +26,10 @@ import topics  # noqa: E402
 from client import Client  # noqa: E402
 from people import World  # noqa: E402
 
-STORE = ["store.before_commit", "store.after_commit", "store.in_checkpoint", "store.in_copy"]
+STORE = ["store.before_commit", "store.after_commit", "store.in_checkpoint", "store.after_copy"]
 WRITER = ["writer.mid_batch", "writer.before_commit", "writer.after_commit_before_receipt"]
 RELAY = ["relay.begin", "relay.mid_produce", "relay.before_commit", "relay.between_producers"]
-RARE = {"store.in_checkpoint": 1, "store.in_copy": 1}  # a checkpoint comes once in many commits
+RARE = {"store.in_checkpoint": 1, "store.after_copy": 1}  # a checkpoint comes once in many commits
 BATCH, MOST_BATCHES, CHECK_EVERY = 40, 400, 5
 
 

@@ -267,7 +267,8 @@ STORE_CALL(sqlite3_bind_text, (sqlite3_stmt * st, int at, const char *p, int len
 
 struct undone {
 	struct undone *next;
-	int fd;
+	dev_t device; /* which file: another of its descriptors may sync it */
+	ino_t inode;
 	off_t at, size; /* size: of the file before */
 	size_t len;     /* of what stood there */
 	uint8_t old[];
@@ -287,7 +288,11 @@ static void note_write(int fd, size_t len, off_t at)
 	if (!u)
 		return;
 	ssize_t n = pread(fd, u->old, len, at);
-	*u = (struct undone){.fd = fd, .at = at, .size = st.st_size, .len = n > 0 ? (size_t)n : 0};
+	*u = (struct undone){.device = st.st_dev,
+	                     .inode = st.st_ino,
+	                     .at = at,
+	                     .size = st.st_size,
+	                     .len = n > 0 ? (size_t)n : 0};
 	pthread_mutex_lock(&unsynced_lock);
 	u->next = unsynced;
 	unsynced = u;
@@ -298,9 +303,12 @@ static void settle(int fd, bool lost)
 {
 	ssize_t (*put)(int, const void *, size_t, off_t) =
 	        (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		abort();
 	pthread_mutex_lock(&unsynced_lock);
 	for (struct undone **at = &unsynced, *u; (u = *at);) {
-		if (u->fd != fd) {
+		if (u->device != st.st_dev || u->inode != st.st_ino) {
 			at = &u->next;
 			continue;
 		}

@@ -25,7 +25,7 @@ EVENTS = """
     loop.stuck loop.turns manager.not_told
     policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.halted relay.off
     relay.unsettled
-    store.checkpoint_blocked store.checkpoint_failed store.close_failed store.no_reserve store.readers_left
+    store.checkpoint_blocked store.checkpoint_failed store.close_failed store.copy_failed store.copy_slow store.no_reserve store.readers_left
     store.reserve_spent store.rollback_failed tls.loaded tls.port_answers tls.port_dead tls.reload_refused
     writer.checkpoint_failed writer.commit_failed writer.fatal
 """.split()

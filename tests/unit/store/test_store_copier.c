@@ -1,6 +1,8 @@
 /* The copier: rounds beside commits, at any point of one, and what a round that failed means to the writer.
  */
+#include "base/fault.h"
 #include "fixture.h"
+#include "store/sqlite_conn.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -13,23 +15,31 @@ static sqlite3_vfs *real, watched;
 static const sqlite3_io_methods *real_database;
 static sqlite3_io_methods watched_database;
 static int write_answer, sync_answer; /* of the database; SQLITE_OK: do it */
-static void (*at_end)(void);          /* called once, when a checkpoint gives its lock back */
+static void (*at_lock)(void); /* called once, when a checkpoint takes its lock (lock_event: LOCK), or gives it
+                                 back (UNLOCK) */
+static int lock_event;
+
+static struct eg_store *store;
+static unsigned writes, writes_behind_the_gate, syncs; /* of the database */
 
 static int watched_write(sqlite3_file *f, const void *p, int len, sqlite3_int64 at)
 {
+	writes++;
+	writes_behind_the_gate += store && store->gate.shut;
 	return write_answer ? write_answer : real_database->xWrite(f, p, len, at);
 }
 
 static int watched_sync(sqlite3_file *f, int flags)
 {
+	syncs++;
 	return sync_answer ? sync_answer : real_database->xSync(f, flags);
 }
 
 static int watched_lock(sqlite3_file *f, int first, int n, int flags)
 {
-	void (*call)(void) = at_end;
-	if (call && first == CHECKPOINT_LOCK && flags == (SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)) {
-		at_end = NULL;
+	void (*call)(void) = at_lock;
+	if (call && first == CHECKPOINT_LOCK && flags == (lock_event | SQLITE_SHM_EXCLUSIVE)) {
+		at_lock = NULL;
 		call();
 	}
 	return real_database->xShmLock(f, first, n, flags);
@@ -50,8 +60,6 @@ static int watched_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int
 	return code;
 }
 
-static struct eg_store *store;
-
 static void open_watched(void)
 {
 	if (!real) {
@@ -63,7 +71,9 @@ static void open_watched(void)
 		assert_int_equal(sqlite3_vfs_register(&watched, 0), SQLITE_OK);
 	}
 	write_answer = sync_answer = SQLITE_OK;
-	at_end = NULL;
+	at_lock = NULL;
+	store = NULL;
+	writes_behind_the_gate = 0;
 	struct eg_store_options o = options();
 	o.vfs = watched.zName;
 	o.wal_pages = LIMIT;
@@ -113,9 +123,11 @@ static void come_to_a_round(void)
 static uint64_t begun;
 static bool met;
 
-static void commit_at_the_end(void)
+static void commit_beside(void)
 {
 	met = true;
+	assert_true(store->wal_now <
+	            EG_WAL_HARD_LIMIT(store) - LIMIT / 4); /* else it would wait for this round */
 	commit_some();
 	assert_true(generation() == begun);
 }
@@ -130,7 +142,8 @@ static void no_commit_begins_the_wal_anew_under_a_round(void **state)
 		commit_some();
 		begun = generation();
 		met = false;
-		at_end = commit_at_the_end;
+		lock_event = SQLITE_SHM_UNLOCK;
+		at_lock = commit_beside;
 		come_to_a_round();
 		assert_true(met);
 		for (int n = 0; generation() == begun; n++) { /* the writer does, with its next commits */
@@ -207,6 +220,65 @@ static void nobody_copies_and_the_wal_is_bounded_all_the_same(void **state)
 	close_whole();
 }
 
+/* What a reader keeps from a round, or what comes while nobody copies, is copied before the readers are shut
+ * out.
+ */
+static void little_is_copied_behind_the_gate(void **state)
+{
+	(void)state;
+	open_watched();
+	struct eg_conn *c = open_reader(store);
+	struct eg_err err = {0};
+	for (int i = 0; i < 10; i++) {
+		bool reads = i % 2;
+		commit_some();
+		if (reads)
+			assert_ok(eg_read_begin(c, &err), err);
+		uint64_t was = generation();
+		come_to_a_round();
+		if (reads) { /* it left all, so there is a second one, which does not get far either */
+			commit_some();
+			assert_true(eg_store_copy(store));
+		}
+		eg_read_end(c);
+		unsigned before = writes;
+		writes_behind_the_gate = 0;
+		for (int n = 0; generation() == was; n++) {
+			assert_true(n < 2 * LIMIT);
+			commit_some();
+		}
+		if (reads)
+			assert_true(writes - before > LIMIT / 4);
+		assert_true(writes_behind_the_gate <= LIMIT / 8);
+	}
+	eg_conn_close(c);
+	close_whole();
+}
+
+/* A checkpoint beside which a commit comes leaves the database without a sync. */
+static void a_round_syncs_whatever_comes_beside_it(void **state)
+{
+	(void)state;
+	open_watched();
+	for (int i = 0; i < 5; i++) {
+		unsigned before = 0;
+		do {
+			commit_some();
+			before = syncs;
+			begun = generation();
+			lock_event = SQLITE_SHM_LOCK;
+			at_lock = commit_beside;
+		} while (!eg_store_copy(store));
+		at_lock = NULL;
+		assert_true(syncs > before);
+		while (generation() == begun) {
+			commit_some();
+			eg_store_copy(store);
+		}
+	}
+	close_whole();
+}
+
 /* ---- failures ---- */
 
 static void a_round_without_room_costs_no_commit(void **state)
@@ -252,13 +324,68 @@ static void a_failed_sync_of_a_round_ends_at_the_next_commit(void **state)
 	eg_store_close(s);
 }
 
+static void a_failed_sync_of_a_round_is_known_at_the_close(void **state)
+{
+	(void)state;
+	open_watched();
+	sync_answer = SQLITE_IOERR_FSYNC;
+	come_to_a_round();
+	sync_answer = SQLITE_OK;
+	uint64_t head = head_of(eg_store_writer(store));
+	int64_t wal = eg_store_wal_bytes(store);
+	unsigned before = writes;
+	eg_store_close(store);
+	store = NULL;
+	assert_int_equal(writes, before); /* the WAL may be the only good copy */
+	char path[128];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/eldergate.db-wal", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, wal);
+	struct eg_store *s = open_store();
+	assert_int_equal(head_of(eg_store_writer(s)), head);
+	assert_whole(head);
+	eg_store_close(s);
+}
+
+#ifdef EG_FAULT
+static void every_step_may_fail(void **state)
+{
+	(void)state;
+	open_watched();
+	uint64_t head = 0;
+	for (long nth = 1, missed = 0; missed < 3; nth++) {
+		struct eg_err err = {0};
+		eg_fault_arm(nth % 40 + 1);
+		for (int i = 0; i < 12; i++) {
+			unsigned n = 1 + (unsigned)below(6);
+			if (append(store, n, PAGE, &err) == EG_OK)
+				head += n;
+			eg_store_copy(store);
+			assert_int_equal(head_of(eg_store_writer(store)), head);
+		}
+		missed += nth > 200 || !eg_fault_hit();
+		eg_fault_arm(0);
+	}
+	close_whole();
+}
+#endif
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 	const struct CMUnitTest tests[] = {
-	        T(no_commit_begins_the_wal_anew_under_a_round),       T(rounds_come_at_any_point_of_a_commit),
-	        T(nobody_copies_and_the_wal_is_bounded_all_the_same), T(a_round_without_room_costs_no_commit),
+	        T(no_commit_begins_the_wal_anew_under_a_round),
+	        T(rounds_come_at_any_point_of_a_commit),
+	        T(nobody_copies_and_the_wal_is_bounded_all_the_same),
+	        T(a_round_without_room_costs_no_commit),
+	        T(little_is_copied_behind_the_gate),
+	        T(a_round_syncs_whatever_comes_beside_it),
 	        T(a_failed_sync_of_a_round_ends_at_the_next_commit),
+	        T(a_failed_sync_of_a_round_is_known_at_the_close),
+#ifdef EG_FAULT
+	        T(every_step_may_fail),
+#endif
 	};
 	copier = EG_COPIER_CALLED;
 	return cmocka_run_group_tests_name("store_copier", tests, read_seed, NULL);
