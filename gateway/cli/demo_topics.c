@@ -57,7 +57,7 @@ enum eg_rc demo_topics(struct demo *d, struct eg_err *err)
 		t.n = different = both = 0;
 		rc = eg_kafka_read(reader, "elder.changes.v1", take_message, &t, err);
 		watch_counts(d->watch, &c);
-		if (!rc)
+		if (!rc && t.n)
 			qsort(t.seqs, t.n, sizeof *t.seqs, by_value);
 		for (size_t i = 0; i < t.n && !rc; i++) {
 			if (i && t.seqs[i] == t.seqs[i - 1])

@@ -15,17 +15,10 @@ struct eg_listed_move {
 	int64_t gone[];
 };
 
-static int cmp_text(const char *a, struct eg_bytes b)
-{
-	size_t len = strlen(a);
-	int c = memcmp(a, b.p, len < b.len ? len : b.len);
-	return c ? c : (len > b.len) - (len < b.len);
-}
-
 static int cmp_dataset(const struct eg_list_info *l, struct eg_bytes agency, struct eg_bytes dataset)
 {
-	int c = cmp_text(l->agency, agency);
-	return c ? c : cmp_text(l->dataset, dataset);
+	int c = eg_bytes_cmp(eg_bytes_of(l->agency), agency);
+	return c ? c : eg_bytes_cmp(eg_bytes_of(l->dataset), dataset);
 }
 
 static int cmp(const struct eg_list_info *a, const struct eg_list_info *b)
