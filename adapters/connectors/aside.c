@@ -136,13 +136,14 @@ int64_t eg_aside_silent_us(struct eg_aside *a)
 	return silent;
 }
 
-void eg_aside_close(struct eg_aside *a, int64_t mono_deadline_us)
+bool eg_aside_close(struct eg_aside *a, int64_t mono_deadline_us)
 {
 	if (!a)
-		return;
+		return true;
 	struct timespec until = eg_mono_deadline(mono_deadline_us);
 	atomic_store(&a->unwanted, true);
 	pthread_mutex_lock(&a->lock);
+	bool idle = !a->job;
 	a->closing = true;
 	pthread_cond_broadcast(&a->moved);
 	while (!a->ended && pthread_cond_timedwait(&a->moved, &a->lock, &until) == 0)
@@ -151,12 +152,13 @@ void eg_aside_close(struct eg_aside *a, int64_t mono_deadline_us)
 	pthread_mutex_unlock(&a->lock);
 	if (ended) {
 		free_aside(a);
-		return;
+		return idle;
 	}
 	pthread_mutex_lock(&lost_lock);
 	a->next = lost;
 	lost = a;
 	pthread_mutex_unlock(&lost_lock);
+	return idle;
 }
 
 bool eg_aside_alive(struct eg_aside *a)

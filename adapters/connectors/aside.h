@@ -35,8 +35,9 @@ void eg_aside_put(struct eg_aside *a, struct eg_aside_job *job); /* it must be i
 bool eg_aside_wait(struct eg_aside *a, int64_t mono_deadline_us);
 int64_t eg_aside_silent_us(struct eg_aside *a); /* since the job's last sign of life; 0: idle */
 /* Ends it, waiting for the job and for end until the deadline. A job still lent is freed by it, then or
- * later. NULL is fine. */
-void eg_aside_close(struct eg_aside *a, int64_t mono_deadline_us);
+ * later. Returns whether none was: one put before, and not yet waited for, is the caller's again. NULL: none
+ * was. */
+bool eg_aside_close(struct eg_aside *a, int64_t mono_deadline_us);
 unsigned eg_aside_lost(void); /* how many hang now; thread: any */
 
 /* From within a job: it lives; false: nobody waits any more, end without changing anything further. */

@@ -101,11 +101,20 @@ out:
 	return rc;
 }
 
+/* The job that nobody has waited for goes with it, whether it has ended or not. */
+static void close_aside(struct eg_table_link *l, int64_t mono_deadline_us)
+{
+	if (eg_aside_close(l->aside, mono_deadline_us) && l->lent)
+		l->lent->job.free(&l->lent->job);
+	l->aside = NULL;
+	l->lent = NULL;
+}
+
 void eg_table_link_close(struct eg_table_link *l)
 {
 	if (!l)
 		return;
-	eg_aside_close(l->aside, eg_mono_us() + CLOSE_US);
+	close_aside(l, eg_mono_us() + CLOSE_US);
 	free(l);
 }
 
@@ -138,12 +147,7 @@ bool eg_table_link_busy(const struct eg_table_link *l)
 
 static enum eg_rc give_up(struct eg_table_link *l, struct eg_err *err)
 {
-	if (l->aside)
-		eg_aside_close(l->aside, 0);
-	else if (l->lent)
-		l->lent->job.free(&l->lent->job);
-	l->aside = NULL;
-	l->lent = NULL;
+	close_aside(l, 0);
 	return eg_fail(err, EG_UNAVAILABLE,
 	               "the database did not answer within its timeout; the connection was given up");
 }

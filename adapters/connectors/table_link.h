@@ -43,7 +43,8 @@ struct eg_table_link;
 /* EG_CONFIG: what is wrong with these without a database. */
 enum eg_rc eg_table_link_check(const struct eg_settings *s, struct eg_err *err);
 enum eg_rc eg_table_link_open(struct eg_table_link **out, const struct eg_settings *s, struct eg_err *err);
-void eg_table_link_close(struct eg_table_link *l); /* NULL is fine */
+/* Frees the work that it was lent, if nobody has waited for its end. NULL is fine. */
+void eg_table_link_close(struct eg_table_link *l);
 
 /* What a job does on the connection. */
 struct eg_table_work {

@@ -1,7 +1,10 @@
 /* The table connector against a real engine: claims, marks, late commits, texts, changed schemas, hangs. */
 #include "common/when.h"
+#include "connectors/table_link.h"
 #include "table_world.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #define FLAGS                                                                                                \
@@ -701,6 +704,47 @@ static bool server(const char *what)
 	return true;
 }
 
+struct counted {
+	struct eg_table_work w;
+	atomic_int *ran, *freed;
+};
+
+static enum eg_rc count_run(struct eg_table_work *w, struct eg_odbc *o, struct eg_aside *a,
+                            struct eg_err *err)
+{
+	(void)o, (void)a, (void)err;
+	atomic_fetch_add(((struct counted *)w)->ran, 1);
+	return EG_OK;
+}
+
+static void free_counted(struct eg_aside_job *job)
+{
+	atomic_fetch_add(((struct counted *)job)->freed, 1);
+	free(job);
+}
+
+/* Whether its end or the close comes first. */
+static void work_not_waited_for_is_freed(void **state)
+{
+	struct world *w = *state;
+	struct eg_err err;
+	make_elders(w, 1);
+	open_table(w, (struct how){.yaml = FLAGS});
+	for (int i = 1; i <= 20; i++) {
+		atomic_int ran = 0, freed = 0;
+		struct eg_table_link *l;
+		struct counted *c = calloc(1, sizeof *c);
+		assert_non_null(c);
+		*c = (struct counted){{.work = count_run, .job.free = free_counted}, &ran, &freed};
+		assert_int_equal(eg_table_link_open(&l, w->settings, &err), EG_OK);
+		eg_table_link_begin(l, &c->w);
+		for (int64_t late = LATE; i % 2 && !atomic_load(&ran); sched_yield())
+			assert_true(eg_mono_us() < late);
+		eg_table_link_close(l);
+		assert_int_equal(atomic_load(&freed), 1);
+	}
+}
+
 static void hanging_driver(void **state)
 {
 	struct world *w = *state;
@@ -1045,6 +1089,7 @@ int main(void)
 	        CASE(keys_of_null),
 	        CASE(list_without_verdict_comes_again),
 	        CASE(dry_changes_nothing),
+	        CASE(work_not_waited_for_is_freed),
 	        CASE(hanging_driver),
 	        CASE(killed_claiming_by_flag),
 	        CASE(killed_claiming_by_key),

@@ -226,7 +226,7 @@ static void what_hangs_is_given_up_and_bounded(void **state)
 	assert_true(eg_aside_wait(a, LATE));
 	assert_true(h->wanted);
 	free(h);
-	eg_aside_close(a, LATE);
+	assert_true(eg_aside_close(a, LATE));
 	assert_int_equal(atomic_load(&ended), 1);
 
 	atomic_store(&gate, 0);
@@ -235,7 +235,7 @@ static void what_hangs_is_given_up_and_bounded(void **state)
 		eg_aside_put(a, &hang_new(&gate, &freed)->job);
 		assert_false(eg_aside_wait(a, eg_mono_us() + 1000));
 		assert_true(eg_aside_silent_us(a) > 0);
-		eg_aside_close(a, 0);
+		assert_false(eg_aside_close(a, 0));
 	}
 	assert_int_equal(eg_aside_open(&a, "test", NULL, end_context, &err), EG_UNAVAILABLE);
 	assert_int_equal(eg_aside_lost(), EG_ASIDE_LOST_MAX);
