@@ -479,10 +479,10 @@ class Told(unittest.TestCase):
         with bus.Gateway() as g:
             police, unknown = g.adapter("police"), bus.Key(g.place, "unknown")
             g.start()
-            stranger = g.raw(unknown, greet=False)
+            stranger = g.raw(unknown, greet=False, reconnect_ivl=-1)
+            self.addCleanup(stranger.close)  # not now: its handshake is under way, and to leave it is told as well
             stranger.hello()
             self.assertEqual(self.why(g, "unknown_key", unknown), "127.0.0.1")
-            stranger.close()
             event = {"address": "unknown"}  # who has left before the gateway looks has no address any more
             for _ in range(50):
                 if event["address"] != "unknown":
