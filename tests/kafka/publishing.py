@@ -69,7 +69,7 @@ class Publishing(unittest.TestCase):
         self.assertEqual(ages, sorted(ages))
         self.assertGreater(ages[-1], OUTAGE_S / 2)
         self.assertGreater(self.metric("eldergate_unpublished_entries"), 1000)
-        self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
+        observe.assert_grown_less(self, watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
         up()
         self.published()
         self.submit(5)

@@ -2,6 +2,8 @@
 
 B names the build folder (default build/gcc). Nothing waits blindly: a daemon is ready when its log says so.
 """
+import contextlib
+import functools
 import json
 import os
 import queue
@@ -14,12 +16,22 @@ import threading
 import time
 import unittest
 
+import sanitized
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("B", "build/gcc"))
 sys.path.insert(0, os.path.join(BUILD, "gen", "py"))
 PATIENCE = 60  # seconds for anything that must happen; only a broken gateway takes them all
 
 SECTIONS = ("registration", "assistance", "funeral", "care")
+
+
+@functools.cache
+def is_sanitized():
+    """Is the build under test one with the address sanitizer?"""
+    return sanitized.is_built(os.path.join(BUILD, "eldergated"))
+
+
 def identity(name, uid=None, pin=None, roles=("agency",), submit=(), fields=("registration.name",), purpose="test"):
     """The text of an identity file."""
     lines = [f"name: {name}", f"roles: [{', '.join(roles)}]"]
@@ -132,6 +144,9 @@ class Gateway:
             self.__exit__(None, None, None)
 
     def __exit__(self, *_):
+        if self.process and self.process.poll() is None and is_sanitized():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop()  # its leaks are known only if it ends by itself
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -179,7 +194,8 @@ def until(condition, what, seconds=PATIENCE):
 
 def main(module="__main__"):
     """Runs a module's unittest cases and tells the lane's result."""
-    program = unittest.main(module=module, exit=False, verbosity=int(os.environ.get("VERBOSE", "1")))
+    runner = sanitized.runner(sanitized.Reports()) if is_sanitized() else None
+    program = unittest.main(module=module, exit=False, verbosity=int(os.environ.get("VERBOSE", "1")), testRunner=runner)
     r = program.result
     failed = len(r.failures) + len(r.errors) + len(r.unexpectedSuccesses)
     skipped = len(r.skipped)

@@ -200,7 +200,7 @@ class Hostile(unittest.TestCase):
                     raw.socket.recv_multipart()
             raw.close()
             harness.until(lambda: self.gateway.metric("eldergate_bus_peers") == 1, "the peer to go")
-        self.assertLess(self.grown(), 48)
+        observe.assert_grown_less(self, self.grown(), 48)
 
     def test_a_message_that_is_too_large(self):
         """Its connection is cut before it is in memory."""
@@ -214,7 +214,7 @@ class Hostile(unittest.TestCase):
                 raw.socket.disable_monitor()
                 watched.close()
                 raw.close()
-        self.assertLess(self.grown(), 24)
+        observe.assert_grown_less(self, self.grown(), 24)
 
     def test_a_message_above_the_limit_by_a_little(self):
         raw = self.gateway.raw(self.police)
@@ -233,7 +233,7 @@ class Hostile(unittest.TestCase):
             self.assertTrue(watched.poll(harness.PATIENCE * 1000), "it was not cut")
         self.assertGreater(self.refused("malformed"), before)
         print(f"a message of 2 GiB in parts: memory +{self.grown():.0f} MiB", flush=True)
-        self.assertLess(self.grown(), 128)
+        observe.assert_grown_less(self, self.grown(), 128)
         raw.socket.disable_monitor()
         watched.close()
         raw.close()
@@ -257,7 +257,7 @@ class Hostile(unittest.TestCase):
                           "the descriptors to be free again", 10)
             for s in flood:
                 s.close()
-        self.assertLess(self.grown(), 24)
+        observe.assert_grown_less(self, self.grown(), 24)
 
     def test_strangers_that_send_much(self):
         """Whoever has not greeted is cut long before a whole message's worth of it is in memory for its time."""
@@ -273,7 +273,7 @@ class Hostile(unittest.TestCase):
                 s.sendall(greeting + command + bytes(65 << 10))
             harness.until(lambda: self.refused("malformed") - before >= 100, "all of them to be counted")
         self.assertEqual(self.refused("malformed") - before, 100)
-        self.assertLess(self.grown(), 24)  # as long as a message may be, of each at once: 25 MiB
+        observe.assert_grown_less(self, self.grown(), 24)  # as long as a message may be, of each at once: 25 MiB
         for s in strangers:
             s.settimeout(harness.PATIENCE)
             with self.assertRaises((ConnectionError, EOFError)):  # a reset, or the end behind the greeting
@@ -321,7 +321,7 @@ class Hostile(unittest.TestCase):
         bound = STREAMS * (WINDOW + 1) * MAX / MIB
         print(f"{STREAMS} streams that wait: memory +{self.grown():.0f} MiB of {bound:.0f}", flush=True)
         self.assertGreater(self.grown(), STREAMS * WINDOW * MAX / MIB / 2)
-        self.assertLess(self.grown(), bound + 24)
+        observe.assert_grown_less(self, self.grown(), bound + 24)
         raws[0].message(1, b"x")  # without credit
         self.assertEqual(bus.code_of(raws[0].wait(bus.GOODBYE)), INVALID)
         for raw in raws:
@@ -348,7 +348,7 @@ class Hostile(unittest.TestCase):
         self.watch = observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid))
         with self.watch:
             some(2000)
-        self.assertLess(self.grown(), 8)
+        observe.assert_grown_less(self, self.grown(), 8)
         self.assertEqual(submit(self.gateway.link(self.police), [batch(10)])[1]["code"], OK)
 
     def test_a_handshake_that_is_not_finished(self):
@@ -419,7 +419,7 @@ class Hostile(unittest.TestCase):
         with self.watch:
             made = self.load(40)
         print(f"{made} changes to a subscriber without credit: memory +{self.grown():.0f} MiB", flush=True)
-        self.assertLess(self.grown(), 64)
+        observe.assert_grown_less(self, self.grown(), 64)
         self.assertIsNone(raw.next(0.2))
         self.follow(raw, made, before - 1000)
         raw.close()
@@ -434,7 +434,7 @@ class Hostile(unittest.TestCase):
             self.load(40)
             harness.until(lambda: self.gateway.metric("eldergate_subscribers") == 0, "the end of the subscription")
         print(f"a subscriber that does not read: memory +{self.grown():.0f} MiB", flush=True)
-        self.assertLess(self.grown(), 64)
+        observe.assert_grown_less(self, self.grown(), 64)
         raw.close()
 
 

@@ -225,7 +225,7 @@ class Slow(unittest.TestCase):
         self.assertGreaterEqual(ended - loaded, LOAD_S)
         self.assertLess(taken, (time.monotonic() - loaded) * SLOW_RATE * 1.2 + 2 * WINDOW, "the slow one was not slow")
         self.assertLess(watch.most["wal"], WAL_MOST)
-        self.assertLess(grown, MEMORY_SLACK)
+        observe.assert_grown_less(self, grown, MEMORY_SLACK)
         # Who waited for a slow reader would stand still, or go at its pace. The lane feed-slow has the machine for itself; beside
         # other lanes the speed of a moment says little.
         least, wait = (0.4, 5) if ALONE else (0.1, 20)

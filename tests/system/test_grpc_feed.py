@@ -5,6 +5,7 @@ import time
 import unittest
 
 import harness
+import observe
 import secure
 import grpc
 from eldergate.v1 import (audit_pb2 as au, audit_pb2_grpc, elder_pb2 as e, event_pb2 as ev, exchange_pb2 as x,
@@ -236,7 +237,7 @@ class Feed(unittest.TestCase):
             self.people(1000)
         state = self.follow(start, lambda s: len(s.persons) == 9000, seconds=60)
         self.assertEqual(len(state.persons), 9000)
-        self.assertLess(memory_of(self.gateway.process.pid) - before, 400 << 20)
+        observe.assert_grown_less(self, memory_of(self.gateway.process.pid) - before, 400 << 20)
         for call in deaf:
             call.cancel()
 

@@ -101,7 +101,7 @@ class Readers(publishing.Publishing):
         self.assertEqual(ages, sorted(ages))
         self.assertGreater(ages[-1], OUTAGE_S / 2)
         self.assertGreater(self.metric("eldergate_unpublished_entries"), 0)
-        self.assertLess(watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
+        observe.assert_grown_less(self, watch.most["memory"] - watch.first["memory"], MEMORY_SLACK)
         self.published()
         self.judge(repeats=True)
 

@@ -105,7 +105,7 @@ class Rude(unittest.TestCase):
         print(f"{self.id().split('.')[-1]}: memory +{grown / MIB:.0f} MiB; good calls {told['calls']}, "
               f"p50 {told['p50_ms']} ms, p99 {told['p99_ms']} ms, most {told['most_ms']} ms", flush=True)
         self.assertEqual(told["errors"], [])
-        self.assertLess(grown, GROWTH)
+        observe.assert_grown_less(self, grown, GROWTH)
         self.assertTrue(self.gateway.alive(), self.gateway.log_tail())
         harness.until(lambda: self.metric("eldergate_subscribers") == 0, "the rude subscribers to go")
         harness.until(lambda: not self.left_open(), "the gateway to close what its peers closed")
