@@ -2,9 +2,8 @@
  *
  * Only files that include this header see sqlite3.h. All writes go through the one writer connection, and
  * beside it there are only the copier's checkpoints (sqlite_copier.c tells why SQLite before 3.51.3 bears
- * them). Readers pass the gate (eg_gate_enter,
- * eg_gate_leave) around everything that reads. Thread: a connection belongs to one thread; the gate is any
- * thread's. */
+ * them). Readers pass the gate (eg_gate_enter, eg_gate_leave) around everything that reads. Thread: a
+ * connection belongs to one thread at a time; the gate is any thread's. */
 #ifndef EG_STORE_SQLITE_CONN_H
 #define EG_STORE_SQLITE_CONN_H
 
@@ -88,6 +87,7 @@ void eg_gate_leave(struct eg_conn *c);
  * begin anew. Writer's thread, outside a transaction. An error is returned only when the process must stop.
  */
 enum eg_rc eg_gate_checkpoint(struct eg_store *s, bool copied, struct eg_err *err);
+
 /* ---- the copier (sqlite_copier.c) ---- */
 /* The WAL may grow to this many pages while the copier is at work; then the writer waits for it. */
 #define EG_WAL_HARD_LIMIT(s) (2 * (s)->wal_pages)

@@ -3,8 +3,9 @@
  * Copying a full WAL takes a tenth of a second or more, most of it the disk's. Only what must be the writer's
  * stays with it: the rest that was committed meanwhile, and the WAL's new beginning behind the gate.
  *
- *   idle --(writer: WAL over its limit)--> asked --> copying --> copied --(writer, at its next commit)-->
- * idle asks once more if much came meanwhile; else it copies the rest, and the WAL begins anew
+ *   idle --(WAL over its limit)--> asked --> copying --> copied --(the writer's next commit)--> idle
+ *
+ * Then the writer asks once more if much came meanwhile; else it copies the rest, and the WAL begins anew.
  *
  * SQLite before 3.51.3 corrupts a WAL that a commit begins anew under another connection's checkpoint. Here
  * none can: a reader's snapshot, the pin, is held around each round. As a rule it needs the WAL, and SQLite

@@ -375,7 +375,7 @@ static void bare(struct watch *w, const char *bootstrap, int replication, int pa
 	for (uint32_t sent = 0; sent < w->count;) {
 		bench_wait_until(began + (int64_t)sent * EG_SECOND / rate);
 		int64_t due = (eg_mono_us() - began) * rate / EG_SECOND + 1 - sent;
-		due = due < BARE_MOST ? due : BARE_MOST;
+		due = due < 1 ? 1 : due < BARE_MOST ? due : BARE_MOST;
 		uint32_t n = (uint32_t)(due < w->count - sent ? due : w->count - sent);
 		one_bare(&f, w, sent, n, since, rate);
 		sent += n;
