@@ -54,7 +54,10 @@ class Store:
         row = self.db.execute("select cursor from place").fetchone()
         self.cursor = feed_pb2.Cursor.FromString(row[0]) if row else None
 
-    def put(self, ref, version, life, fields, merged_into):
+    def replace(self, ref, version, life, fields, merged_into):
+        self.put(ref, version, life, fields, merged_into, whole=True)
+
+    def put(self, ref, version, life, fields, merged_into, whole=False):
         self.passing("put")
         if not self.db.in_transaction:
             self.db.execute("begin")
@@ -62,6 +65,8 @@ class Store:
         if known and known[0] >= version:
             return
         self.db.execute("insert or replace into person values (?, ?, ?, ?)", (ref, version, life, merged_into))
+        if whole:
+            self.db.execute("delete from field where ref = ?", (ref,))
         for f in fields:
             if f.HasField("value"):
                 self.db.execute("insert or replace into field values (?, ?, ?)",
@@ -126,7 +131,7 @@ def follow(target, store):
         heard[0] = time.monotonic()
         threading.Thread(target=watch, daemon=True).start()
         try:
-            ec.Subscriber(channel, PURPOSE, store).run(until=note)
+            ec.Subscriber(channel, PURPOSE, store, attempts=1).run(until=note)
         finally:
             over.set()
 

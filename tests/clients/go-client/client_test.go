@@ -47,7 +47,8 @@ func TestSubmitResumesAfterAKill(t *testing.T) {
 	g := start(t)
 	ctx, conn := connect(t, g)
 	s := &Submitter{Conn: conn, Dataset: "registration", Attempts: 50}
-	receipts, records, restarted := map[string]int{}, 0, make(chan bool)
+	receipts, records := map[string]int{}, 0
+	var restarted chan bool
 	err := s.Run(ctx, batches(0, n, size), func(r *pb.Receipt) {
 		if r.Status != nil {
 			t.Errorf("batch %s was refused: %v", r.BatchId, r.Status)
@@ -56,10 +57,7 @@ func TestSubmitResumesAfterAKill(t *testing.T) {
 		records += len(r.Results)
 		if len(receipts) == 20 {
 			g.kill()
-			go func() {
-				g.start()
-				close(restarted)
-			}()
+			restarted = g.startLater()
 		}
 	})
 	<-restarted
@@ -129,7 +127,7 @@ func same(a, b *MemoryStore) bool {
 }
 
 func TestSubscriberConverges(t *testing.T) {
-	const size = 25
+	const size = 150
 	g := start(t)
 	ctx, conn := connect(t, g)
 	s := &Submitter{Conn: conn, Dataset: "registration"}
@@ -140,15 +138,20 @@ func TestSubscriberConverges(t *testing.T) {
 		t.Fatalf("%d people after the snapshot", len(store.People))
 	}
 	submit(t, ctx, s, batches(10*size, 10, size))
-	g.kill()
-	restarted := make(chan bool)
-	go func() {
-		g.start()
-		close(restarted)
-	}()
+	var restarted chan bool
 	f := &Subscriber{Conn: conn, Purpose: "test", Store: store, Attempts: 50}
-	if err := f.Run(ctx, live); err != nil || f.Breaks == 0 {
-		t.Fatalf("%v, after %d breaks", err, f.Breaks)
+	err := f.Run(ctx, func(r *pb.SubscribeResponse) bool {
+		if restarted == nil {
+			if live(r) {
+				t.Error("the first window held all that there is to tell")
+			}
+			g.kill()
+			restarted = g.startLater()
+		}
+		return f.Breaks > 0 && live(r)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	<-restarted
 	fresh := &MemoryStore{}
@@ -158,6 +161,55 @@ func TestSubscriberConverges(t *testing.T) {
 	}
 	if fresh.People[""] != nil || store.Applied != 20*size {
 		t.Errorf("%d applied", store.Applied)
+	}
+}
+
+// A snapshot is all that there is: what was withdrawn before it came does not stay.
+func TestASnapshotReplaces(t *testing.T) {
+	g := start(t)
+	ctx, conn := connect(t, g)
+	submit(t, ctx, &Submitter{Conn: conn, Dataset: "registration"}, batches(0, 2, 10))
+	fresh, store := &MemoryStore{}, &MemoryStore{}
+	follow(t, ctx, conn, fresh)
+	follow(t, ctx, conn, store)
+	for _, p := range store.People {
+		p.Version--
+		p.Fields["registration.death_date"] = &pb.FieldValue{}
+	}
+	store.cursor = nil
+	follow(t, ctx, conn, store)
+	if len(fresh.People) != 20 || !same(store, fresh) {
+		t.Errorf("of %d people the snapshot left something that it does not hold", len(fresh.People))
+	}
+}
+
+func TestWhoLeavesTheFilterIsForgotten(t *testing.T) {
+	g := start(t)
+	ctx, conn := connect(t, g)
+	s := &Submitter{Conn: conn, Dataset: "registration"}
+	submit(t, ctx, s, batches(0, 1, 2))
+	store := &MemoryStore{}
+	f := &Subscriber{Conn: conn, Purpose: "test", Filter: &pb.FeedFilter{RegionPrefixes: []string{"3303"}}, Store: store}
+	if err := f.Run(ctx, live); err != nil || len(store.People) != 2 {
+		t.Fatal(err, len(store.People))
+	}
+	moved := registration(0)
+	moved.Version = 2
+	moved.GetRegistration().AddressRegion = "530102"
+	sent := false
+	submit(t, ctx, s, func() (Batch, bool) {
+		more := !sent
+		sent = true
+		return Batch{ID: "moved", Records: []*pb.Record{moved}}, more
+	})
+	if err := f.Run(ctx, live); err != nil || len(store.People) != 1 {
+		t.Fatal(err, len(store.People))
+	}
+	for ref, p := range store.People {
+		store.Forget(ref, p.Version)
+		if store.People[ref] == nil {
+			t.Error("old news made somebody be forgotten")
+		}
 	}
 }
 

@@ -75,6 +75,16 @@ func (g *gateway) start() {
 	}
 }
 
+// startLater starts it beside the test, and closes the channel when it is ready.
+func (g *gateway) startLater() chan bool {
+	ready := make(chan bool)
+	go func() {
+		g.start()
+		close(ready)
+	}()
+	return ready
+}
+
 func (g *gateway) kill() {
 	g.run.Process.Signal(syscall.SIGKILL)
 	g.run.Wait()

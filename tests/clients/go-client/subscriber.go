@@ -9,19 +9,24 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Store keeps a copy of what a subscriber may see. One transaction for the puts of a window and its cursor makes it exact;
-// repeating a window does no harm either way.
+// Store keeps a copy of what a subscriber may see. One transaction for what a window brings and its cursor makes it exact;
+// repeating a window does no harm either way. A version that is not greater than the one held is old news.
 type Store interface {
-	Cursor() *pb.Cursor // nil: nothing was stored yet
+	Cursor() *pb.Cursor // nil: begin with a snapshot
+	// Replace takes a person's whole state: of what was held nothing stays.
+	Replace(person string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string)
+	// Put takes a change: a field without a value goes, one that is not named stays.
 	Put(person string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string)
+	Forget(person string, version int64) // left the filter
+	ForgetAll()                          // the log is another one (restored from a backup), versions may come again, a snapshot follows
 	Save(next *pb.Cursor)
-	Forget() // everybody: the log is another one (restored from a backup), versions may come again, a snapshot follows
 }
 
 // Subscriber upserts on (person, version) into its store, and goes on from the store's cursor after a break.
 type Subscriber struct {
 	Conn     grpc.ClientConnInterface
 	Purpose  string
+	Filter   *pb.FeedFilter // nil: everybody
 	Store    Store
 	Attempts int           // failures in a row before it gives up; 0: 10
 	Wait     time.Duration // after the first failure; 0: 200 ms
@@ -62,7 +67,7 @@ func (s *Subscriber) stream(ctx context.Context, until func(*pb.SubscribeRespons
 	}
 	call, err := s.Conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/eldergate.v1.FeedService/Subscribe")
 	if err == nil {
-		err = call.SendMsg(&pb.SubscribeRequest{Start: start, Purpose: s.Purpose})
+		err = call.SendMsg(&pb.SubscribeRequest{Start: start, Filter: s.Filter, Purpose: s.Purpose})
 	}
 	if err == nil {
 		err = call.CloseSend()
@@ -87,13 +92,15 @@ func (s *Subscriber) stream(ctx context.Context, until func(*pb.SubscribeRespons
 
 func (s *Subscriber) apply(item *pb.FeedItem) {
 	if p := item.GetSnapshot(); p != nil {
-		s.Store.Put(p.PersonRef, p.PersonVersion, p.LifeStatus, p.Fields, p.MergedInto)
+		s.Store.Replace(p.PersonRef, p.PersonVersion, p.LifeStatus, p.Fields, p.MergedInto)
 	}
-	if c := item.GetChange(); c != nil {
+	if c := item.GetChange(); c.GetKind() == pb.ChangeKind_CHANGE_KIND_LEFT_SCOPE {
+		s.Store.Forget(c.PersonRef, c.PersonVersion)
+	} else if c != nil {
 		s.Store.Put(c.PersonRef, c.PersonVersion, c.LifeStatusAfter, c.Fields, c.MergedInto)
 	}
 	if item.GetLogChanged() != nil {
-		s.Store.Forget()
+		s.Store.ForgetAll()
 	}
 }
 
@@ -105,7 +112,7 @@ type Person struct {
 	MergedInto string
 }
 
-// MemoryStore is the simplest store: the newest version of a person wins, fields are merged.
+// MemoryStore is the simplest store: the newest version of a person wins.
 type MemoryStore struct {
 	People            map[string]*Person
 	Applied, Repeated int
@@ -116,28 +123,52 @@ func (m *MemoryStore) Cursor() *pb.Cursor { return m.cursor }
 
 func (m *MemoryStore) Save(next *pb.Cursor) { m.cursor = proto.Clone(next).(*pb.Cursor) }
 
-func (m *MemoryStore) Forget() { m.People = nil }
+func (m *MemoryStore) ForgetAll() { m.People = nil }
+
+func (m *MemoryStore) Forget(ref string, version int64) {
+	if m.isNews(ref, version) {
+		delete(m.People, ref)
+	}
+}
+
+func (m *MemoryStore) Replace(ref string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string) {
+	if m.isNews(ref, version) {
+		m.set(ref, &Person{Version: version, Life: life, MergedInto: mergedInto}, fields)
+	}
+}
 
 func (m *MemoryStore) Put(ref string, version int64, life pb.LifeStatus, fields []*pb.FieldEntry, mergedInto string) {
-	known := m.People[ref]
-	if known != nil && known.Version >= version {
+	if m.isNews(ref, version) {
+		p := &Person{Version: version, Life: life, MergedInto: mergedInto}
+		if known := m.People[ref]; known != nil {
+			p.Fields = known.Fields
+		}
+		m.set(ref, p, fields)
+	}
+}
+
+func (m *MemoryStore) isNews(ref string, version int64) bool {
+	if known := m.People[ref]; known != nil && known.Version >= version {
 		m.Repeated++
-		return
+		return false
+	}
+	m.Applied++
+	return true
+}
+
+func (m *MemoryStore) set(ref string, p *Person, fields []*pb.FieldEntry) {
+	if p.Fields == nil {
+		p.Fields = map[string]*pb.FieldValue{}
+	}
+	for _, f := range fields {
+		if f.Value == nil {
+			delete(p.Fields, f.Field)
+		} else {
+			p.Fields[f.Field] = f.Value
+		}
 	}
 	if m.People == nil {
 		m.People = map[string]*Person{}
 	}
-	if known == nil {
-		known = &Person{Fields: map[string]*pb.FieldValue{}}
-		m.People[ref] = known
-	}
-	known.Version, known.Life, known.MergedInto = version, life, mergedInto
-	for _, f := range fields {
-		if f.Value == nil {
-			delete(known.Fields, f.Field)
-		} else {
-			known.Fields[f.Field] = f.Value
-		}
-	}
-	m.Applied++
+	m.People[ref] = p
 }

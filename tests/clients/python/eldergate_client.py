@@ -15,10 +15,20 @@ import time
 import grpc
 
 import eldergate_proof
-from eldergate.v1 import audit_pb2, audit_pb2_grpc, exchange_pb2, exchange_pb2_grpc, feed_pb2, feed_pb2_grpc
+from eldergate.v1 import audit_pb2, audit_pb2_grpc, event_pb2, exchange_pb2, exchange_pb2_grpc, feed_pb2, feed_pb2_grpc
 
 RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED,
              grpc.StatusCode.UNKNOWN)
+
+
+class Ended(grpc.RpcError):
+    """A stream ended well, and too early."""
+
+    def code(self):
+        return grpc.StatusCode.UNAVAILABLE
+
+    def trailing_metadata(self):
+        return ()
 
 
 def connect(target, ca=None, certificate=None, key=None):
@@ -86,46 +96,67 @@ class Submitter:
 
 
 class Subscriber:
-    """Keeps a copy of what it may see: upserts on (person, version), resumes from its cursor.
+    """Keeps a copy of what it may see: upserts on (person, version), goes on from its cursor after a break.
 
-    store: an object with cursor (or None), put(person_ref, version, life_status, fields, merged_into),
-    save(cursor) and forget(), which drops everybody: the log is another one (restored from a backup), versions may come
-    again, and a snapshot follows. One transaction for all makes it exact; repeating a window does no harm either way.
+    store: an object with cursor (None: begin with a snapshot), which save(cursor) sets, and
+    replace(person_ref, version, life_status, fields, merged_into): the whole state, of what was held nothing stays;
+    put(the same): a change, a field without a value goes, one that is not named stays;
+    forget(person_ref, version): left the filter;
+    forget_all(): the log is another one (restored from a backup), versions may come again, and a snapshot follows.
+    A version that is not greater than the one held is old news. One transaction for what a response brings makes it exact;
+    repeating a window does no harm either way.
     """
 
-    def __init__(self, channel, purpose, store):
+    def __init__(self, channel, purpose, store, filter=None, attempts=10, wait=0.2):
         self.stub = feed_pb2_grpc.FeedServiceStub(channel)
-        self.purpose, self.store = purpose, store
+        self.purpose, self.store, self.filter, self.attempts, self.wait = purpose, store, filter, attempts, wait
+        self.breaks = 0
 
     def run(self, until=None):
         """Follows the feed; ends when until(response) is true."""
+        self.failures = 0
+        while True:
+            try:
+                return self._stream(until)
+            except grpc.RpcError as error:
+                self.failures += 1
+                self.breaks += 1
+                if error.code() not in RETRYABLE or self.failures == self.attempts:
+                    raise
+                time.sleep(self.wait * self.failures)  # the server is away: nothing announces its return
+
+    def _stream(self, until):
         start = feed_pb2.FeedStart()
         if self.store.cursor is None:
             start.snapshot.SetInParent()
         else:
             start.cursor.CopyFrom(self.store.cursor)
-        call = self.stub.Subscribe(feed_pb2.SubscribeRequest(start=start, purpose=self.purpose))
+        call = self.stub.Subscribe(feed_pb2.SubscribeRequest(start=start, filter=self.filter, purpose=self.purpose))
         try:
             for response in call:
                 for item in response.items:
                     self._apply(item)
                 if response.HasField("next"):
                     self.store.save(response.next)
+                self.failures = 0
                 if until and until(response):
                     return
         finally:
             call.cancel()
+        raise Ended("the gateway ended the feed")  # which has no end of its own
 
     def _apply(self, item):
         kind = item.WhichOneof("item")
         if kind == "snapshot":
             s = item.snapshot
-            self.store.put(s.person_ref, s.person_version, s.life_status, s.fields, s.merged_into)
+            self.store.replace(s.person_ref, s.person_version, s.life_status, s.fields, s.merged_into)
         elif kind == "change":
             c = item.change
+            if c.kind == event_pb2.CHANGE_KIND_LEFT_SCOPE:
+                return self.store.forget(c.person_ref, c.person_version)
             self.store.put(c.person_ref, c.person_version, c.life_status_after, c.fields, c.merged_into)
         elif kind == "log_changed":
-            self.store.forget()
+            self.store.forget_all()
 
 
 class Auditor:
@@ -151,27 +182,42 @@ class Auditor:
 
 
 class MemoryStore:
-    """The simplest store: newest version per person wins, fields are merged."""
+    """The simplest store: the newest version of a person wins."""
 
     def __init__(self):
         self.cursor, self.people, self.applied, self.repeated = None, {}, 0, 0
 
+    def replace(self, ref, version, life, fields, merged_into):
+        if self._is_news(ref, version):
+            self._set(ref, version, life, {}, fields, merged_into)
+
     def put(self, ref, version, life, fields, merged_into):
-        known = self.people.get(ref)
-        if known and known["version"] >= version:
+        if self._is_news(ref, version):
+            held = self.people[ref]["fields"] if ref in self.people else {}
+            self._set(ref, version, life, held, fields, merged_into)
+
+    def forget(self, ref, version):
+        if self._is_news(ref, version):
+            self.people.pop(ref, None)
+
+    def forget_all(self):
+        self.people = {}
+
+    def _is_news(self, ref, version):
+        if ref in self.people and self.people[ref]["version"] >= version:
             self.repeated += 1
-            return
-        values = dict(known["fields"]) if known else {}
+            return False
+        self.applied += 1
+        return True
+
+    def _set(self, ref, version, life, held, fields, merged_into):
+        values = dict(held)
         for f in fields:
             if f.HasField("value"):
                 values[f.field] = f.value.SerializeToString()
             else:
                 values.pop(f.field, None)
         self.people[ref] = {"version": version, "life": life, "fields": values, "merged_into": merged_into}
-        self.applied += 1
-
-    def forget(self):
-        self.people = {}
 
     def save(self, cursor):
         self.cursor = type(cursor).FromString(cursor.SerializeToString())

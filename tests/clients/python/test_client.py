@@ -15,6 +15,7 @@ import eldergate_client as ec  # noqa: E402
 import eldergate_proof as ep  # noqa: E402
 import grpc  # noqa: E402
 from cli import run  # noqa: E402
+from eldergate.v1 import feed_pb2  # noqa: E402
 from people import World  # noqa: E402
 
 
@@ -43,7 +44,7 @@ class Client(unittest.TestCase):
     def test_subscriber_converges(self):
         world, sent = World(4), []
         while len(sent) < 20:
-            dataset, records = world.batch(25)
+            dataset, records = world.batch(150)
             if dataset == "registration":
                 sent.append((f"b{len(sent)}", records))
         with harness.Gateway({"feed.progress": "200ms"}) as g, g.channel() as channel:
@@ -52,11 +53,50 @@ class Client(unittest.TestCase):
             ec.Subscriber(channel, "test", live).run(until=self.caught_up)
             self.assertIsNotNone(live.cursor)
             list(ec.Submitter(channel, "registration").run(sent[10:]))
-            ec.Subscriber(channel, "test", live).run(until=self.caught_up)
+            subscriber, starts = ec.Subscriber(channel, "test", live, attempts=50), []
+
+            def broken(response):
+                if not starts:
+                    self.assertFalse(self.caught_up(response), "the first window held all that there is to tell")
+                    g.kill()
+                    starts.append(threading.Thread(target=g.start))
+                    starts[0].start()
+                return subscriber.breaks and self.caught_up(response)
+
+            subscriber.run(until=broken)
+            starts[0].join()
             fresh = ec.MemoryStore()
             ec.Subscriber(channel, "test", fresh).run(until=self.caught_up)
             self.assertGreater(len(fresh.people), 100)
             self.assertEqual(live.people, fresh.people)
+            # A snapshot is all that there is: what was withdrawn before it came does not stay.
+            live.cursor = None
+            for p in live.people.values():
+                p["version"] -= 1
+                p["fields"] = {**p["fields"], "registration.death_date": b""}
+            ec.Subscriber(channel, "test", live).run(until=self.caught_up)
+            self.assertEqual(live.people, fresh.people)
+
+    def test_who_leaves_the_filter_is_forgotten(self):
+        people = World(7)
+        people.batch(40)
+        records = [p.record("registration") for p in people.people[:2]]
+        for r in records:
+            r.registration.address_region = "330302"
+        with harness.Gateway({"feed.progress": "200ms"}) as g, g.channel() as channel:
+            submitter, store = ec.Submitter(channel, "registration"), ec.MemoryStore()
+            subscriber = ec.Subscriber(channel, "test", store, filter=feed_pb2.FeedFilter(region_prefixes=["3303"]))
+            list(submitter.run([("b", records)]))
+            subscriber.run(until=self.caught_up)
+            self.assertEqual(len(store.people), 2)
+            records[0].version += 1
+            records[0].registration.address_region = "530102"
+            list(submitter.run([("moved", records[:1])]))
+            subscriber.run(until=self.caught_up)
+            self.assertEqual(len(store.people), 1)
+            (ref, person), = store.people.items()
+            store.forget(ref, person["version"])
+            self.assertIn(ref, store.people, "old news makes nobody be forgotten")
 
     def test_another_log_starts_over(self):
         dataset, records = "", []
