@@ -150,7 +150,7 @@ def main():
             follow("unix:" + a.socket, store)
         except (grpc.RpcError, grpc.FutureTimeoutError, ValueError) as error:  # ValueError: closed before it was used
             code = error.code() if isinstance(error, grpc.RpcError) else None
-            if code and code not in (*ec.RETRYABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            if code and code != grpc.StatusCode.DEADLINE_EXCEEDED and ec.retry_after(error) is None:
                 raise
             print(f"lost: {code or type(error).__name__}", file=sys.stderr, flush=True)
         store.rollback()

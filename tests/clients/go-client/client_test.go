@@ -3,20 +3,25 @@ package client
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	pb "eldergate.example/client/eldergatev1"
 	"eldergate.example/verify/proof"
 	"golang.org/x/mod/sumdb/note"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-func connect(t *testing.T, g *gateway) (context.Context, *grpc.ClientConn) {
+func connect(t *testing.T, g *gateway, options ...grpc.DialOption) (context.Context, *grpc.ClientConn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second) // so that a broken run ends
-	conn, err := Connect(g.target(), nil)
+	conn, err := Connect(g.target(), nil, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +94,76 @@ func TestAMistakeIsNotRepeated(t *testing.T) {
 	f := &Subscriber{Conn: conn, Purpose: "none", Store: &MemoryStore{}}
 	if err := f.Run(ctx, nil); err == nil || f.Breaks != 1 {
 		t.Errorf("a purpose that is not granted ends it at once: %v after %d", err, f.Breaks)
+	}
+}
+
+func TestTheGatewaySaysWhetherToTryAgain(t *testing.T) {
+	info, retry := &errdetails.ErrorInfo{Reason: "R"}, &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)}
+	for _, c := range []struct {
+		turn  func(grpc.ServerStream) error
+		helps bool
+	}{
+		{failing(codes.ResourceExhausted, info, retry), true},
+		{failing(codes.DeadlineExceeded, info, retry), true},
+		{failing(codes.Internal, info), false},
+		{failing(codes.Internal), true},
+		{failing(codes.Unavailable), true},
+		{failing(codes.PermissionDenied), false},
+	} {
+		ctx, conn := liar(t, c.turn, honest)
+		s, receipts := &Submitter{Conn: conn, Wait: time.Millisecond}, 0
+		err := s.Run(ctx, batches(0, 1, 1), func(*pb.Receipt) { receipts++ })
+		if (err == nil) != c.helps || (receipts == 1) != c.helps || s.Breaks != 1 {
+			t.Errorf("%v: %v, %d receipts, %d breaks", c.turn(nil), err, receipts, s.Breaks)
+		}
+	}
+}
+
+func TestPlaintextStaysOnThisMachine(t *testing.T) {
+	if _, err := Connect("gateway.example:7443", nil); err == nil {
+		t.Error("a channel without TLS leaves the machine")
+	}
+}
+
+// watched tells when a stream begins that is not the first.
+type watched struct {
+	MemoryStore
+	begun int
+	again chan bool
+}
+
+func (w *watched) Cursor() *pb.Cursor {
+	if w.begun++; w.begun == 2 {
+		close(w.again)
+	}
+	return w.MemoryStore.Cursor()
+}
+
+func TestADeadConnectionIsNoticed(t *testing.T) {
+	g := start(t)
+	// Go asks no more often than this.
+	ctx, conn := connect(t, g, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: time.Second}))
+	store := &watched{again: make(chan bool)}
+	f := &Subscriber{Conn: conn, Purpose: "test", Store: store, Attempts: 50}
+	var awake chan bool
+	err := f.Run(ctx, func(r *pb.SubscribeResponse) bool {
+		if awake == nil {
+			g.run.Process.Signal(syscall.SIGSTOP) // the connection stays
+			awake = make(chan bool)
+			go func() {
+				select {
+				case <-store.again:
+				case <-ctx.Done():
+				}
+				g.run.Process.Signal(syscall.SIGCONT)
+				close(awake)
+			}()
+		}
+		return f.Breaks > 0 && live(r)
+	})
+	<-awake
+	if err != nil || f.Breaks == 0 {
+		t.Errorf("%v, after %d breaks", err, f.Breaks)
 	}
 }
 

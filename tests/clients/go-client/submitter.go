@@ -16,33 +16,51 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
 	pb "eldergate.example/client/eldergatev1"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 )
 
 // Connect makes a channel over a Unix socket ("unix:PATH", tls nil) or with mutual TLS ("HOST:PORT"): tls is what
-// credentials.NewTLS makes of the client certificate and the gateway's authority.
-func Connect(target string, tls credentials.TransportCredentials) (*grpc.ClientConn, error) {
+// credentials.NewTLS makes of the client certificate and the gateway's authority. The options go before its own.
+func Connect(target string, tls credentials.TransportCredentials, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if tls == nil {
+		if !strings.HasPrefix(target, "unix:") {
+			return nil, fmt.Errorf("%s is not on this machine: it wants TLS", target)
+		}
 		tls = insecure.NewCredentials()
 	}
-	return grpc.Dial(target, grpc.WithTransportCredentials(tls))
+	// Without it a connection that died unseen would be waited on for ever.
+	asking := keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}
+	own := []grpc.DialOption{grpc.WithTransportCredentials(tls), grpc.WithKeepaliveParams(asking)}
+	return grpc.Dial(target, append(own, options...)...)
 }
 
-// Is the same worth trying again? The gateway answers other codes of a call that would fail again.
-func retryable(err error) bool {
-	switch status.Code(err) {
-	case codes.Unavailable, codes.Aborted, codes.Internal, codes.Canceled, codes.Unknown:
-		return true
+// retryAfter says after which time the same may be tried again, at the earliest; false: it would fail again.
+//
+// Details are the gateway's own word, which has RetryInfo if repeating helps (proto/README.md, "Errors"). Without any it was
+// not the gateway that answered, and these are the codes of a connection that broke.
+func retryAfter(err error) (time.Duration, bool) {
+	s := status.Convert(err)
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.RetryDelay.AsDuration(), true
+		}
 	}
-	return false
+	switch s.Code() {
+	case codes.Unavailable, codes.Internal, codes.Canceled, codes.Unknown:
+		return 0, len(s.Details()) == 0
+	}
+	return 0, false
 }
 
 // again waits longer after each failure in a row; an error ends the trying.
@@ -50,13 +68,17 @@ func again(ctx context.Context, err error, failures, attempts int, wait time.Dur
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !retryable(err) || failures >= attempts {
+	least, helps := retryAfter(err)
+	if !helps || failures >= attempts {
 		return err
+	}
+	if wait *= time.Duration(failures); wait < least {
+		wait = least
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(wait * time.Duration(failures)): // the gateway is away: nothing announces its return
+	case <-time.After(wait): // nothing announces the gateway's return
 		return nil
 	}
 }

@@ -15,10 +15,10 @@ import time
 import grpc
 
 import eldergate_proof
+from google.rpc import error_details_pb2, status_pb2
 from eldergate.v1 import audit_pb2, audit_pb2_grpc, event_pb2, exchange_pb2, exchange_pb2_grpc, feed_pb2, feed_pb2_grpc
 
-RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED,
-             grpc.StatusCode.UNKNOWN)
+TORN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
 
 
 class Ended(grpc.RpcError):
@@ -31,11 +31,41 @@ class Ended(grpc.RpcError):
         return ()
 
 
-def connect(target, ca=None, certificate=None, key=None):
-    """A channel over a Unix socket, or with mutual TLS (PEM bytes)."""
+def connect(target, ca=None, certificate=None, key=None, silence=20, patience=10):
+    """A channel over a Unix socket, or with mutual TLS (PEM bytes).
+
+    After so many seconds of silence the gateway is asked whether it is there, and given so many to answer; the gateway
+    cuts off who asks more often than every 5. Without it a connection that died unseen would be waited on for ever.
+    """
+    options = (("grpc.keepalive_time_ms", silence * 1000), ("grpc.keepalive_timeout_ms", patience * 1000),
+               ("grpc.http2.max_pings_without_data", 0))
     if target.startswith("unix:"):
-        return grpc.insecure_channel(target)
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate))
+        return grpc.insecure_channel(target, options)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate), options)
+
+
+def retry_after(error):
+    """Seconds after which the same may be tried again, at the earliest; None: it would fail again.
+
+    Details are the gateway's own word, which has RetryInfo if repeating helps (proto/README.md, "Errors"). Without any it
+    was not the gateway that answered: TORN are the codes of a connection that broke.
+    """
+    found = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
+    if not found:
+        return 0 if error.code() in TORN else None
+    for detail in status_pb2.Status.FromString(found[0]).details:
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return info.retry_delay.ToTimedelta().total_seconds()
+    return None
+
+
+def again(error, failures, attempts, wait):
+    """Waits, longer after each failure in a row; raises the error if there is no sense in it."""
+    least = retry_after(error)
+    if least is None or failures >= attempts:
+        raise error
+    time.sleep(max(least, wait * failures))  # nothing announces the gateway's return
 
 
 class Submitter:
@@ -62,9 +92,7 @@ class Submitter:
             except grpc.RpcError as error:
                 failures += 1
                 self.breaks += 1
-                if error.code() not in RETRYABLE or failures == self.attempts:
-                    raise
-                time.sleep(self.wait * failures)  # the server is away: nothing announces its return
+                again(error, failures, self.attempts, self.wait)
 
     def _stream(self, batches, waiting):
         credit = threading.Semaphore(self.in_flight)
@@ -121,9 +149,7 @@ class Subscriber:
             except grpc.RpcError as error:
                 self.failures += 1
                 self.breaks += 1
-                if error.code() not in RETRYABLE or self.failures == self.attempts:
-                    raise
-                time.sleep(self.wait * self.failures)  # the server is away: nothing announces its return
+                again(error, self.failures, self.attempts, self.wait)
 
     def _stream(self, until):
         start = feed_pb2.FeedStart()

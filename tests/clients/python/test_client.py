@@ -1,9 +1,13 @@
 """The example client against a real gateway: resume after a kill, converge after breaks and in another log, proofs."""
+import contextlib
 import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 import unittest
+from concurrent import futures
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(os.path.dirname(HERE))
@@ -15,11 +19,90 @@ import eldergate_client as ec  # noqa: E402
 import eldergate_proof as ep  # noqa: E402
 import grpc  # noqa: E402
 from cli import run  # noqa: E402
-from eldergate.v1 import feed_pb2  # noqa: E402
+from eldergate.v1 import exchange_pb2, exchange_pb2_grpc, feed_pb2  # noqa: E402
+from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from people import World  # noqa: E402
 
 
+class Liar(exchange_pb2_grpc.ExchangeServiceServicer):
+    """Answers each call of Submit as the next of its turns does: a generator of (requests, context)."""
+
+    def __init__(self, *turns):
+        self.turns = list(turns)
+
+    def Submit(self, requests, context):
+        return self.turns.pop(0)(requests, context)
+
+    @contextlib.contextmanager
+    def channel(self):
+        with tempfile.TemporaryDirectory(prefix="eldergate-test-") as place:
+            server = grpc.server(futures.ThreadPoolExecutor(4))
+            exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(self, server)
+            server.add_insecure_port(f"unix:{place}/socket")
+            server.start()
+            try:
+                with ec.connect(f"unix:{place}/socket") as channel:
+                    yield channel
+            finally:
+                server.stop(0).wait()
+
+    @staticmethod
+    def honest(requests, _):
+        for r in requests:
+            yield exchange_pb2.SubmitResponse(receipt=exchange_pb2.Receipt(batch_id=r.batch_id))
+
+    @staticmethod
+    def failing(code, *details):
+        def turn(_, context):
+            if details:
+                status = status_pb2.Status(code=code.value[0])
+                for d in details:
+                    status.details.add().Pack(d)
+                context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+            context.abort(code, "no")
+            yield
+        return turn
+
+
 class Client(unittest.TestCase):
+    def test_the_gateway_says_whether_to_try_again(self):
+        code, info, retry = grpc.StatusCode, error_details_pb2.ErrorInfo(reason="R"), error_details_pb2.RetryInfo()
+        retry.retry_delay.nanos = 1_000_000
+        for turn, helps in ((Liar.failing(code.RESOURCE_EXHAUSTED, info, retry), True),
+                            (Liar.failing(code.DEADLINE_EXCEEDED, info, retry), True),
+                            (Liar.failing(code.INTERNAL, info), False),
+                            (Liar.failing(code.INTERNAL), True),
+                            (Liar.failing(code.UNAVAILABLE), True),
+                            (Liar.failing(code.PERMISSION_DENIED), False)):
+            with Liar(turn, Liar.honest).channel() as channel:
+                submitter = ec.Submitter(channel, "registration", wait=0.01)
+                if helps:
+                    self.assertEqual([b for b, _ in submitter.run([("b", [])])], ["b"])
+                else:
+                    with self.assertRaises(grpc.RpcError):
+                        list(submitter.run([("b", [])]))
+                self.assertEqual(submitter.breaks, 1)
+
+    def test_a_dead_connection_is_noticed(self):
+        with harness.Gateway({"feed.progress": "200ms"}) as g, ec.connect("unix:" + g.socket, silence=1, patience=1) as c:
+            subscriber, wakers = ec.Subscriber(c, "test", ec.MemoryStore(), attempts=50), []
+
+            def wake():
+                try:
+                    harness.until(lambda: subscriber.breaks, "the gateway's silence was noticed", 20)
+                finally:
+                    g.process.send_signal(signal.SIGCONT)
+
+            def until(response):
+                if not wakers:
+                    g.process.send_signal(signal.SIGSTOP)  # the connection stays
+                    wakers.append(threading.Thread(target=wake))
+                    wakers[0].start()
+                return not wakers[0].is_alive() and self.caught_up(response)
+
+            subscriber.run(until=until)
+            self.assertGreater(subscriber.breaks, 0)
+
     def test_submit_resumes_after_a_kill(self):
         world = World(3)
         batches = []
