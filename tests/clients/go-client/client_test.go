@@ -119,6 +119,16 @@ func TestTheGatewaySaysWhetherToTryAgain(t *testing.T) {
 	}
 }
 
+func TestAStreamThatEndsTooEarlyIsABreak(t *testing.T) {
+	silent := func(call grpc.ServerStream) error { return call.RecvMsg(&pb.SubmitRequest{}) }
+	ctx, conn := liar(t, short, silent, honest)
+	s, receipts := &Submitter{Conn: conn, InFlight: 1, Wait: time.Millisecond}, 0
+	err := s.Run(ctx, batches(0, 3, 1), func(*pb.Receipt) { receipts++ })
+	if err != nil || receipts != 3 || s.Breaks != 2 {
+		t.Errorf("%v: %d receipts, %d breaks", err, receipts, s.Breaks)
+	}
+}
+
 func TestPlaintextStaysOnThisMachine(t *testing.T) {
 	if _, err := Connect("gateway.example:7443", nil); err == nil {
 		t.Error("a channel without TLS leaves the machine")

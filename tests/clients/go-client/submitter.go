@@ -145,9 +145,10 @@ func (s *Submitter) stream(ctx context.Context, next func() (Batch, bool), recei
 		inFlight = 8
 	}
 	credit := make(chan struct{}, inFlight)
+	all := false
 	go func() {
 		defer close(sent)
-		s.send(ctx, call, credit, next)
+		all = s.send(ctx, call, credit, next)
 	}()
 	// The sender must be gone before the next stream asks for batches.
 	defer func() {
@@ -168,15 +169,16 @@ func (s *Submitter) stream(ctx context.Context, next func() (Batch, bool), recei
 		}
 		<-credit
 	}
+	cancel() // the gateway may end before all is sent
 	<-sent
-	if len(s.waiting) > 0 {
-		return fmt.Errorf("the stream ended without %d receipts", len(s.waiting))
+	if !all || len(s.waiting) > 0 {
+		return status.Error(codes.Unavailable, "the stream ended before every batch had its receipt")
 	}
 	return nil
 }
 
-// send puts what has no receipt yet on the stream, then new batches, as fast as receipts come.
-func (s *Submitter) send(ctx context.Context, call grpc.ClientStream, credit chan struct{}, next func() (Batch, bool)) {
+// send puts what has no receipt yet on the stream, then new batches, as fast as receipts come; true: that was all.
+func (s *Submitter) send(ctx context.Context, call grpc.ClientStream, credit chan struct{}, next func() (Batch, bool)) bool {
 	s.lock.Lock()
 	again := append([]*pb.SubmitRequest(nil), s.waiting...)
 	s.lock.Unlock()
@@ -184,7 +186,7 @@ func (s *Submitter) send(ctx context.Context, call grpc.ClientStream, credit cha
 		select {
 		case credit <- struct{}{}:
 		case <-ctx.Done():
-			return
+			return false
 		}
 		var request *pb.SubmitRequest
 		if len(again) > 0 {
@@ -193,7 +195,7 @@ func (s *Submitter) send(ctx context.Context, call grpc.ClientStream, credit cha
 			batch, more := next()
 			if !more {
 				call.CloseSend()
-				return
+				return true
 			}
 			request = &pb.SubmitRequest{BatchId: batch.ID, Dataset: s.Dataset, Records: batch.Records}
 			s.lock.Lock()
@@ -201,7 +203,7 @@ func (s *Submitter) send(ctx context.Context, call grpc.ClientStream, credit cha
 			s.lock.Unlock()
 		}
 		if call.SendMsg(request) != nil {
-			return // RecvMsg tells why
+			return false // RecvMsg tells why
 		}
 	}
 }

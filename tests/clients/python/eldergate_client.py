@@ -8,7 +8,6 @@ It needs grpcio, cryptography and the stubs that protoc makes of proto/. Use it 
         Subscriber(channel, "subsidy-check", store).run()
         file, proven = Auditor(channel, vkey).prove(seq)
 """
-import collections
 import threading
 import time
 
@@ -71,56 +70,71 @@ def again(error, failures, attempts, wait):
 class Submitter:
     """Submits batches of one dataset until each has its receipt, however often the stream breaks.
 
-    What was sent without a receipt is sent again: the gateway answers UNCHANGED for what it already has.
+    What was sent without a receipt is sent again, by the next run too: the gateway answers UNCHANGED for what it already has.
     """
 
     def __init__(self, channel, dataset, in_flight=8, attempts=10, wait=0.2):
         self.stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
         self.dataset, self.in_flight, self.attempts, self.wait = dataset, in_flight, attempts, wait
+        self.waiting = {}  # by batch_id: sent, or about to be, without a receipt
         self.breaks = 0
 
     def run(self, batches):
-        """Yields (batch_id, receipt). batches: iterable of (batch_id, records)."""
-        batches, waiting = iter(batches), collections.OrderedDict()
-        failures = 0
+        """Yields (batch_id, receipt). batches: iterable of (batch_id, records); gRPC's own thread takes from it."""
+        batches, self.failures = iter(batches), 0
         while True:
             try:
-                for batch_id, receipt in self._stream(batches, waiting):
-                    failures = 0
-                    yield batch_id, receipt
-                return
+                return (yield from self._stream(batches))
             except grpc.RpcError as error:
-                failures += 1
+                self.failures += 1
                 self.breaks += 1
-                again(error, failures, self.attempts, self.wait)
+                again(error, self.failures, self.attempts, self.wait)
 
-    def _stream(self, batches, waiting):
-        credit = threading.Semaphore(self.in_flight)
-        over = []
+    def _stream(self, batches):
+        credit, repeated = threading.Semaphore(self.in_flight), list(self.waiting.values())
+        taking, all_sent, over, broken = threading.Lock(), threading.Event(), threading.Event(), []
 
         def requests():
-            for request in list(waiting.values()):
+            while True:
                 credit.acquire()
-                yield request
-            for batch_id, records in batches:
-                request = exchange_pb2.SubmitRequest(batch_id=batch_id, dataset=self.dataset, records=records)
-                waiting[batch_id] = request
-                credit.acquire()
-                if over:
-                    return
+                with taking:
+                    if over.is_set():
+                        return
+                    try:
+                        request = repeated.pop(0) if repeated else self._next(batches)
+                    except Exception as error:  # the caller's; what was sent gets its receipts first
+                        broken.append(error)
+                        return
+                    if request is None:
+                        all_sent.set()
+                        return
                 yield request
 
+        call = self.stub.Submit(requests())
         try:
-            for response in self.stub.Submit(requests()):
+            for response in call:
+                self.failures = 0
                 receipt = response.receipt
-                if waiting.pop(receipt.batch_id, None) is not None:
+                if receipt.batch_id in self.waiting:
                     yield receipt.batch_id, receipt
+                    del self.waiting[receipt.batch_id]  # not before the caller has it
                 credit.release()
         finally:
-            over.append(True)
+            call.cancel()
+            with taking:  # two streams must not take from batches at once
+                over.set()
             credit.release()
-        if waiting:
-            raise AssertionError("the stream ended without every receipt")
+            if broken:
+                raise broken[0]
+        if self.waiting or not all_sent.is_set():
+            raise Ended("the stream ended before every batch had its receipt")
+
+    def _next(self, batches):
+        for batch_id, records in batches:
+            request = exchange_pb2.SubmitRequest(batch_id=batch_id, dataset=self.dataset, records=records)
+            self.waiting[batch_id] = request
+            return request
+        return None
 
 
 class Subscriber:

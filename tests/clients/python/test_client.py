@@ -52,6 +52,15 @@ class Liar(exchange_pb2_grpc.ExchangeServiceServicer):
             yield exchange_pb2.SubmitResponse(receipt=exchange_pb2.Receipt(batch_id=r.batch_id))
 
     @staticmethod
+    def short(requests, _):
+        yield exchange_pb2.SubmitResponse(receipt=exchange_pb2.Receipt(batch_id=next(requests).batch_id))
+
+    @staticmethod
+    def silent(requests, _):
+        next(requests)
+        yield from ()
+
+    @staticmethod
     def failing(code, *details):
         def turn(_, context):
             if details:
@@ -82,6 +91,63 @@ class Client(unittest.TestCase):
                     with self.assertRaises(grpc.RpcError):
                         list(submitter.run([("b", [])]))
                 self.assertEqual(submitter.breaks, 1)
+
+    def test_a_stream_that_ends_too_early_is_a_break(self):
+        with Liar(Liar.short, Liar.silent, Liar.honest).channel() as channel:
+            submitter = ec.Submitter(channel, "registration", in_flight=1, wait=0.01)
+            self.assertEqual([b for b, _ in submitter.run((b, []) for b in "abc")], ["a", "b", "c"])
+            self.assertEqual(submitter.breaks, 2)
+
+    def test_two_streams_never_take_batches_at_once(self):
+        inside, together, received = threading.Lock(), threading.Event(), threading.Event()
+
+        class Batches:
+            given = 0
+
+            def __iter__(self):
+                return self
+
+            def __next__(self):
+                if not inside.acquire(blocking=False):
+                    together.set()
+                    raise StopIteration
+                with contextlib.ExitStack() as stack:
+                    stack.callback(inside.release)
+                    self.given += 1
+                    if self.given == 2:  # here the stream breaks, and the next one would have nothing to repeat
+                        received.wait(harness.PATIENCE)
+                        g.kill()
+                        together.wait(1)
+                        g.start()
+                    if self.given > 3:
+                        raise StopIteration
+                    return f"b{self.given}", []
+
+        with harness.Gateway() as g, g.channel() as channel:
+            submitter = ec.Submitter(channel, "registration", attempts=50, wait=0.01)
+            taken = []
+            for batch_id, _ in submitter.run(Batches()):
+                taken.append(batch_id)
+                received.set()
+            self.assertEqual((taken, together.is_set()), (["b1", "b2", "b3"], False))
+            self.assertGreater(submitter.breaks, 0)
+
+    def test_the_callers_failures_go_through_and_lose_nothing(self):
+        def batches():
+            yield "a", []
+            raise KeyError("the caller's")
+
+        with Liar(Liar.honest, Liar.honest, Liar.honest).channel() as channel:
+            submitter = ec.Submitter(channel, "registration", wait=0.01)
+            kept = []
+            with self.assertRaises(KeyError):
+                for batch_id, _ in submitter.run(batches()):
+                    kept.append(batch_id)
+            with self.assertRaises(OSError):
+                for _ in submitter.run([("b", [])]):
+                    raise OSError("the receipt could not be kept")
+            kept += [b for b, _ in submitter.run([("c", [])])]
+            self.assertEqual((kept, submitter.breaks), (["a", "b", "c"], 0))
 
     def test_a_dead_connection_is_noticed(self):
         with harness.Gateway({"feed.progress": "200ms"}) as g, ec.connect("unix:" + g.socket, silence=1, patience=1) as c:
