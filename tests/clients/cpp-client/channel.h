@@ -2,6 +2,7 @@
 #ifndef ELDERGATE_CLIENT_CHANNEL_H
 #define ELDERGATE_CLIENT_CHANNEL_H
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -10,8 +11,15 @@
 namespace eldergate::client
 {
 
-// Over the gateway's Unix socket, "unix:PATH": who calls is known by the user's number.
-std::shared_ptr<grpc::Channel> connect(const std::string &target);
+// When a connection is dead: a feed is never silent for more than a few seconds.
+struct Keepalive {
+	std::chrono::milliseconds silence{20000}; // then the gateway is asked whether it is there,
+	std::chrono::milliseconds answer{10000};  // and has this long to say so
+};
+
+// Over the gateway's Unix socket, "unix:PATH": who calls is known by the user's number. Throws
+// std::invalid_argument for any other target: over the network nothing goes in plain text.
+std::shared_ptr<grpc::Channel> connect(const std::string &target, const Keepalive &keepalive = {});
 
 // A client's side of mutual TLS, each PEM.
 struct Tls {
@@ -21,7 +29,8 @@ struct Tls {
 };
 
 // Over the network, "HOST:PORT".
-std::shared_ptr<grpc::Channel> connect(const std::string &target, const Tls &tls);
+std::shared_ptr<grpc::Channel> connect(const std::string &target, const Tls &tls,
+                                       const Keepalive &keepalive = {});
 
 } // namespace eldergate::client
 

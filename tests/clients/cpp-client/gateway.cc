@@ -127,6 +127,11 @@ void Gateway::kill()
 	daemon_.reset();
 }
 
+void Gateway::halt()
+{
+	daemon_->halt();
+}
+
 std::string Gateway::data() const
 {
 	return place_ + "/data";

@@ -25,6 +25,8 @@ class Gateway
 	void start();
 	// As a power cut would.
 	void kill();
+	// Its connections stay, and nothing answers on them, until it is killed.
+	void halt();
 	// For a user of this machine.
 	std::string target() const;
 	// For others, who show tls(); another one after each start.

@@ -43,7 +43,23 @@ void MemoryStore::put(const std::string &person, std::int64_t version, v1::LifeS
 	applied++;
 }
 
-void MemoryStore::forget()
+void MemoryStore::replace(const std::string &person, std::int64_t version, v1::LifeStatus life,
+                          const Fields &fields, const std::string &merged_into)
+{
+	Person &known = people[person];
+	if (known.version < version)
+		known.fields.clear();
+	put(person, version, life, fields, merged_into);
+}
+
+void MemoryStore::forget(const std::string &person, std::int64_t version)
+{
+	auto known = people.find(person);
+	if (known != people.end() && known->second.version < version)
+		people.erase(known);
+}
+
+void MemoryStore::forget_all()
 {
 	people.clear();
 }

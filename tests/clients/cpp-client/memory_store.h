@@ -1,4 +1,4 @@
-// memory_store: the simplest store: the newest version of a person wins, fields are merged.
+// memory_store: the simplest store: the newest version of a person wins.
 #ifndef ELDERGATE_CLIENT_MEMORY_STORE_H
 #define ELDERGATE_CLIENT_MEMORY_STORE_H
 
@@ -25,7 +25,10 @@ class MemoryStore : public Store
 	std::optional<v1::Cursor> cursor() const override;
 	void put(const std::string &person, std::int64_t version, v1::LifeStatus life, const Fields &fields,
 	         const std::string &merged_into) override;
-	void forget() override;
+	void replace(const std::string &person, std::int64_t version, v1::LifeStatus life,
+	             const Fields &fields, const std::string &merged_into) override;
+	void forget(const std::string &person, std::int64_t version) override;
+	void forget_all() override;
 	void save(const v1::Cursor &next) override;
 
 	std::map<std::string, Person> people; // by person_ref

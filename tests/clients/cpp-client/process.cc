@@ -56,6 +56,12 @@ bool Process::read_line(std::string *line)
 	return c != EOF;
 }
 
+void Process::halt()
+{
+	if (pid_ > 0)
+		::kill(pid_, SIGSTOP);
+}
+
 void Process::kill()
 {
 	if (pid_ > 0) {

@@ -24,6 +24,8 @@ class Process
 	// Without its line end; false: the output has ended. Thread: one at a time.
 	bool read_line(std::string *line);
 	void kill();
+	// It stands still, and does not know.
+	void halt();
 
       private:
 	pid_t pid_ = 0; // 0: it is gone

@@ -2,22 +2,31 @@
 
 #include <algorithm>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
 namespace eldergate::client
 {
 
 namespace
 {
 
-// Is the same worth trying again? The gateway answers other codes of a call that would fail again.
-bool retryable(grpc::StatusCode code)
+// Is the same worth trying again? The gateway says so by a RetryInfo among its details (proto/README.md,
+// Errors). What has no details is not its answer: these codes are then of a stream that was torn.
+bool retryable(const grpc::Status &status)
 {
-	switch (code) {
+	google::rpc::Status told;
+	bool answered = told.ParseFromString(status.error_details()) && told.details_size() > 0;
+	for (const auto &detail : told.details())
+		if (detail.Is<google::rpc::RetryInfo>())
+			return true;
+	switch (status.error_code()) {
 	case grpc::StatusCode::UNAVAILABLE:
-	case grpc::StatusCode::ABORTED:
+		return true;
 	case grpc::StatusCode::INTERNAL:
 	case grpc::StatusCode::CANCELLED:
 	case grpc::StatusCode::UNKNOWN:
-		return true;
+		return !answered;
 	default:
 		return false;
 	}
@@ -54,7 +63,7 @@ grpc::Status Retry::run(const Call &call)
 			return status;
 		failures_++;
 		breaks_++;
-		if (!retryable(status.error_code()) || failures_ >= patience_.attempts || !pause())
+		if (!retryable(status) || failures_ >= patience_.attempts || !pause())
 			return status;
 	}
 }
@@ -77,9 +86,10 @@ void Retry::leave()
 bool Retry::pause()
 {
 	std::unique_lock<std::mutex> hold(lock_);
-	auto until =
-	        std::min(std::chrono::system_clock::now() + patience_.wait * failures_, patience_.deadline);
-	return !told_.wait_until(hold, until, [this] { return stopped_; });
+	// For a time, not until one: somebody may set the clock.
+	auto rest = std::min<std::chrono::nanoseconds>(patience_.wait * failures_,
+	                                               patience_.deadline - std::chrono::system_clock::now());
+	return !told_.wait_for(hold, rest, [this] { return stopped_; });
 }
 
 void Retry::progress()

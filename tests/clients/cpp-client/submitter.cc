@@ -68,7 +68,7 @@ grpc::Status Submitter::run(const Next &next, const Taken &taken)
 grpc::Status Submitter::stream(grpc::ClientContext &context, const Next &next, const Taken &taken)
 {
 	sent_ = 0;
-	over_ = false;
+	over_ = all_sent_ = false;
 	auto call = stub_->Submit(&context);
 	Sender sender(*this, context, *call, next);
 	v1::SubmitResponse answer;
@@ -82,8 +82,9 @@ grpc::Status Submitter::stream(grpc::ClientContext &context, const Next &next, c
 	}
 	sender.join();
 	grpc::Status status = call->Finish();
-	if (status.ok() && !waiting_.empty())
-		return {grpc::StatusCode::INTERNAL, "the stream ended without every receipt"};
+	// Not the gateway has ended it then, but something on the way.
+	if (status.ok() && !(all_sent_ && waiting_.empty()))
+		return {grpc::StatusCode::UNAVAILABLE, "the stream ended before every receipt"};
 	return status;
 }
 
@@ -119,8 +120,10 @@ Submitter::Request Submitter::due(const Next &next)
 		return waiting_[sent_++];
 	hold.unlock();
 	std::optional<Batch> batch = next();
-	if (!batch)
+	if (!batch) {
+		all_sent_ = true;
 		return nullptr;
+	}
 	auto request = std::make_shared<v1::SubmitRequest>();
 	request->set_batch_id(batch->id);
 	request->set_dataset(dataset_);

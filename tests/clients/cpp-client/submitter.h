@@ -71,6 +71,7 @@ class Submitter
 	std::deque<Request> waiting_; // without a receipt, in the order of their coming
 	std::size_t sent_ = 0;        // the first of them, which are on this stream
 	bool over_ = false;           // the stream has ended: nothing more is sent on it
+	bool all_sent_ = false; // there are no more batches; the sender says so, and is asked when it is gone
 };
 
 } // namespace eldergate::client

@@ -6,8 +6,9 @@ namespace eldergate::client
 {
 
 Subscriber::Subscriber(const std::shared_ptr<grpc::ChannelInterface> &channel, std::string purpose,
-                       Store &store, const Patience &patience)
-    : stub_(v1::FeedService::NewStub(channel)), purpose_(std::move(purpose)), store_(store), retry_(patience)
+                       Store &store, const Patience &patience, v1::FeedFilter filter)
+    : stub_(v1::FeedService::NewStub(channel)), purpose_(std::move(purpose)), filter_(std::move(filter)),
+      store_(store), retry_(patience)
 {
 }
 
@@ -31,6 +32,7 @@ grpc::Status Subscriber::stream(grpc::ClientContext &context, const Until &until
 {
 	v1::SubscribeRequest request;
 	request.set_purpose(purpose_);
+	*request.mutable_filter() = filter_;
 	if (std::optional<v1::Cursor> cursor = store_.cursor())
 		*request.mutable_start()->mutable_cursor() = *cursor;
 	else
@@ -59,17 +61,21 @@ void Subscriber::apply(const v1::FeedItem &item)
 	switch (item.item_case()) {
 	case v1::FeedItem::kSnapshot: {
 		const v1::PersonState &p = item.snapshot();
-		store_.put(p.person_ref(), p.person_version(), p.life_status(), p.fields(), p.merged_into());
+		store_.replace(p.person_ref(), p.person_version(), p.life_status(), p.fields(),
+		               p.merged_into());
 		break;
 	}
 	case v1::FeedItem::kChange: {
 		const v1::ChangeEvent &c = item.change();
-		store_.put(c.person_ref(), c.person_version(), c.life_status_after(), c.fields(),
-		           c.merged_into());
+		if (c.kind() == v1::CHANGE_KIND_LEFT_SCOPE)
+			store_.forget(c.person_ref(), c.person_version());
+		else
+			store_.put(c.person_ref(), c.person_version(), c.life_status_after(), c.fields(),
+			           c.merged_into());
 		break;
 	}
 	case v1::FeedItem::kLogChanged:
-		store_.forget();
+		store_.forget_all();
 		break;
 	default: // how far it is, or what a later gateway tells: nothing to store
 		break;

@@ -1,14 +1,20 @@
 // test_client: the example client against real gateways.
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <iostream>
 #include <map>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+
+#include <grpcpp/server_builder.h>
 
 #include "auditor.h"
 #include "channel.h"
 #include "gateway.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "memory_store.h"
 #include "people.h"
 #include "submitter.h"
@@ -137,6 +143,85 @@ void an_exception_loses_nothing()
 	require(receipts.size() == n, "only " + std::to_string(receipts.size()) + " batches have a receipt");
 }
 
+// How often a call is made that fails so: with these details, if the gateway has told any.
+int tries(grpc::StatusCode code, const std::vector<const google::protobuf::Message *> &details)
+{
+	google::rpc::Status told;
+	for (const auto *detail : details)
+		told.add_details()->PackFrom(*detail);
+	Patience limit = patience(3);
+	limit.wait = std::chrono::milliseconds(0);
+	Retry retry(limit);
+	retry.run([&](grpc::ClientContext &) {
+		return grpc::Status(code, "", details.empty() ? "" : told.SerializeAsString());
+	});
+	return retry.breaks();
+}
+
+void the_gateway_says_what_is_worth_a_retry()
+{
+	using grpc::StatusCode;
+	google::rpc::ErrorInfo reason;
+	google::rpc::RetryInfo later;
+	for (StatusCode code : {StatusCode::UNAVAILABLE, StatusCode::ABORTED, StatusCode::RESOURCE_EXHAUSTED,
+	                        StatusCode::DEADLINE_EXCEEDED})
+		require(tries(code, {&reason, &later}) == 3, "a RetryInfo is not heeded");
+	for (StatusCode code : {StatusCode::INTERNAL, StatusCode::UNKNOWN, StatusCode::CANCELLED}) {
+		require(tries(code, {}) == 3, "a torn stream is the end");
+		require(tries(code, {&reason}) == 1, "what the gateway calls lasting is tried again");
+	}
+	require(tries(StatusCode::UNAVAILABLE, {}) == 3, "an absent gateway is the end");
+	for (StatusCode code : {StatusCode::RESOURCE_EXHAUSTED, StatusCode::DEADLINE_EXCEEDED})
+		require(tries(code, {}) == 1, "a limit is tried again");
+}
+
+// Ends each stream well, after one batch, whatever its sender has still to say.
+class Hasty final : public v1::ExchangeService::Service
+{
+      public:
+	grpc::Status Submit(grpc::ServerContext *,
+	                    grpc::ServerReaderWriter<v1::SubmitResponse, v1::SubmitRequest> *stream) override
+	{
+		v1::SubmitRequest request;
+		v1::SubmitResponse answer;
+		if (stream->Read(&request)) {
+			answer.mutable_receipt()->set_batch_id(request.batch_id());
+			stream->Write(answer);
+		}
+		return grpc::Status::OK;
+	}
+};
+
+void an_early_end_is_no_success()
+{
+	constexpr std::size_t n = 100; // each time the sender may be about to send, or not
+	Hasty hasty;
+	auto server = grpc::ServerBuilder().RegisterService(&hasty).BuildAndStart();
+	Patience limit = patience();
+	limit.wait = std::chrono::milliseconds(0);
+	Submitter submitter(server->InProcessChannel({}), "registration", limit, 1);
+	std::map<std::string, int> receipts;
+	require_ok(submitter.run(batches(0, n, 1),
+	                         [&](const v1::Receipt &receipt) { receipts[receipt.batch_id()]++; }),
+	           "submitting");
+	require(receipts.size() == n, "only " + std::to_string(receipts.size()) + " batches have a receipt");
+}
+
+void a_hanging_gateway_is_noticed()
+{
+	constexpr std::chrono::seconds quick{1};
+	Gateway gateway;
+	MemoryStore store;
+	Subscriber subscriber(connect(gateway.target(), Keepalive{quick, quick}), "test", store, patience(1));
+	grpc::Status status = subscriber.run([&](const v1::SubscribeResponse &) {
+		gateway.halt();
+		return false;
+	});
+	require(status.error_code() == grpc::StatusCode::UNAVAILABLE,
+	        "a dead connection ends with " + std::to_string(status.error_code()) + " " +
+	                status.error_message());
+}
+
 void subscriber_converges()
 {
 	constexpr std::size_t size = 25;
@@ -147,12 +232,17 @@ void subscriber_converges()
 	follow(channel, store);
 	require(store.reached && store.people.size() == 10 * size, "the snapshot is not whole");
 	submit(channel, 10 * size, 10, size);
-	gateway.kill();
-	auto restarted = std::async(std::launch::async, [&] { gateway.start(); });
 	Subscriber subscriber(channel, "test", store, patience(50));
-	require_ok(subscriber.run(live), "resuming");
+	std::future<void> restarted;
+	require_ok(subscriber.run([&](const v1::SubscribeResponse &answer) {
+		if (!restarted.valid()) {
+			gateway.kill();
+			restarted = std::async(std::launch::async, [&] { gateway.start(); });
+		}
+		return subscriber.breaks() > 0 && live(answer);
+	}),
+	           "resuming");
 	restarted.get();
-	require(subscriber.breaks() > 0, "the feed did not break");
 	MemoryStore fresh;
 	follow(channel, fresh);
 	require(fresh.people.size() == 20 * size && store.people == fresh.people,
@@ -176,6 +266,51 @@ void repeating_does_no_harm()
 	follow(channel, store);
 	require(store.applied == 5 * size && store.repeated == 5 * size && store.people == people,
 	        "the second snapshot changed something, or did not come");
+}
+
+// A store that lost its cursor may hold what was withdrawn meanwhile: no change tells it any more.
+void a_snapshot_is_whole()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	submit(channel, 0, 1, 5);
+	MemoryStore fresh, store;
+	follow(channel, fresh);
+	store.people = fresh.people;
+	for (auto &[person, known] : store.people) {
+		known.version--;
+		known.fields["registration.withdrawn"].set_text("meanwhile");
+	}
+	follow(channel, store);
+	require(store.people == fresh.people, "what is not in the snapshot stays");
+}
+
+void who_leaves_is_forgotten()
+{
+	Gateway gateway;
+	auto channel = connect(gateway.target());
+	submit(channel, 0, 1, 2);
+	v1::FeedFilter filter;
+	filter.add_region_prefixes("3303");
+	MemoryStore store;
+	require_ok(Subscriber(channel, "test", store, patience(), filter).run(live), "following");
+	require(store.people.size() == 2, "the snapshot is not whole");
+	v1::Record moved = registration(0);
+	moved.set_version(2);
+	moved.mutable_registration()->set_address_region("530102");
+	require_ok(Submitter(channel, "registration", patience())
+	                   .run(
+	                           [once = std::optional<Batch>(Batch{"moved", {moved}})]() mutable {
+		                           return std::exchange(once, std::nullopt);
+	                           },
+	                           [](const v1::Receipt &) {}),
+	           "moving");
+	require_ok(Subscriber(channel, "test", store, patience(), filter).run(live), "following");
+	require(store.people.size() == 1, "who moved away is still known");
+	MemoryStore later = store;
+	for (const auto &[person, known] : store.people)
+		later.forget(person, known.version);
+	require(later.people == store.people, "who came back is forgotten by what was before");
 }
 
 // After a restored backup versions come again, which would not be newer than those of the log that is gone.
@@ -212,6 +347,14 @@ void the_network_wants_a_certificate()
 	MemoryStore store;
 	follow(channel, store);
 	require(store.people.size() == 5 * size, "the snapshot is not whole");
+	for (const std::string target : {"127.0.0.1:1", "localhost:1", "dns:///localhost:1"}) {
+		try {
+			connect(target);
+		} catch (const std::invalid_argument &) {
+			continue;
+		}
+		throw std::runtime_error(target + " is reached without TLS");
+	}
 	MemoryStore nothing;
 	for (const Tls &wrong :
 	     {Tls{tls.authority, "", ""}, Tls{Gateway().tls().authority, tls.certificate, tls.key}}) {
@@ -219,6 +362,7 @@ void the_network_wants_a_certificate()
 		grpc::Status status = stranger.run(live);
 		require(status.error_code() == grpc::StatusCode::UNAVAILABLE && nothing.people.empty(),
 		        "a stranger is let in, or lets a strange gateway in: " + status.error_message());
+		follow(channel, store); // the gateway is there: it was the certificate
 	}
 }
 
@@ -238,8 +382,9 @@ void stop_ends_a_feed()
 			return false;
 		});
 	});
-	heard.get_future().wait();
+	bool began = heard.get_future().wait_for(std::chrono::seconds(30)) == std::future_status::ready;
 	subscriber.stop();
+	require(began, "nothing came");
 	require(status.get().error_code() == grpc::StatusCode::CANCELLED, "it was not stopped");
 	require(subscriber.run().error_code() == grpc::StatusCode::CANCELLED, "it began again");
 }
@@ -310,8 +455,13 @@ const Test tests[] = {
         {"submit_resumes_after_a_kill", submit_resumes_after_a_kill},
         {"a_mistake_is_not_repeated", a_mistake_is_not_repeated},
         {"an_exception_loses_nothing", an_exception_loses_nothing},
+        {"the_gateway_says_what_is_worth_a_retry", the_gateway_says_what_is_worth_a_retry},
+        {"an_early_end_is_no_success", an_early_end_is_no_success},
+        {"a_hanging_gateway_is_noticed", a_hanging_gateway_is_noticed},
         {"subscriber_converges", subscriber_converges},
         {"repeating_does_no_harm", repeating_does_no_harm},
+        {"a_snapshot_is_whole", a_snapshot_is_whole},
+        {"who_leaves_is_forgotten", who_leaves_is_forgotten},
         {"another_log_starts_over", another_log_starts_over},
         {"the_network_wants_a_certificate", the_network_wants_a_certificate},
         {"stop_ends_a_feed", stop_ends_a_feed},
