@@ -5,6 +5,8 @@ import eldergate.v1.AuditServiceGrpc;
 import io.grpc.Channel;
 import io.grpc.StatusRuntimeException;
 import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /** Fetches proofs that entries are in the log, and checks them: nothing of what the gateway says is taken on trust. */
 public final class Auditor {
@@ -19,10 +21,18 @@ public final class Auditor {
 
 	private final Channel channel;
 	private final VerifierKey key;
+	private final Duration limit;
 
+	/** Asks for 10 seconds at most. */
 	public Auditor(Channel channel, VerifierKey key) {
+		this(channel, key, Duration.ofSeconds(10));
+	}
+
+	/** limit: how long the gateway has to answer. */
+	public Auditor(Channel channel, VerifierKey key, Duration limit) {
 		this.channel = channel;
 		this.key = key;
+		this.limit = limit;
 	}
 
 	/**
@@ -33,7 +43,8 @@ public final class Auditor {
 	 */
 	public Proof prove(long seq) throws GeneralSecurityException {
 		var request = GetInclusionProofRequest.newBuilder().setSeq(seq).build();
-		String file = AuditServiceGrpc.newBlockingStub(channel).getInclusionProof(request).getProofFile();
+		var stub = AuditServiceGrpc.newBlockingStub(channel).withDeadlineAfter(limit.toMillis(), TimeUnit.MILLISECONDS);
+		String file = stub.getInclusionProof(request).getProofFile();
 		var inclusion = Inclusion.check(file, key);
 		if (inclusion.seq() != seq) {
 			throw new GeneralSecurityException("the proof is about entry " + inclusion.seq() + ", not " + seq);

@@ -18,6 +18,9 @@ public record Checkpoint(String origin, long size, String root) {
 			throw new GeneralSecurityException("not a signed note");
 		}
 		String text = note.substring(0, split + 1);
+		if (text.chars().anyMatch(c -> c < ' ' && c != '\n')) { // what is signed is what a terminal shows
+			throw new GeneralSecurityException("a note has a control character");
+		}
 		boolean signed = false;
 		for (String line : note.substring(split + 2).split("\n")) {
 			int space = line.indexOf(' ', SIGNED.length());
@@ -36,7 +39,7 @@ public record Checkpoint(String origin, long size, String root) {
 			throw new GeneralSecurityException("the checkpoint is not signed by " + key.name());
 		}
 		String[] lines = text.split("\n"); // further ones are for others
-		if (lines.length < 3 || !lines[0].equals(key.name())) {
+		if (lines.length < 3 || text.contains("\n\n") || !lines[0].equals(key.name())) {
 			throw new GeneralSecurityException("not a checkpoint of " + key.name());
 		}
 		Base64Text.hash(lines[2]);

@@ -8,7 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The simplest store: the newest version of a person wins, fields are merged. */
+/** The simplest store: the newest version of a person wins. */
 public final class MemoryStore implements Store {
 	/** What is known of a person. */
 	public record Person(long version, LifeStatus life, Map<String, FieldValue> fields, String mergedInto) {
@@ -41,11 +41,22 @@ public final class MemoryStore implements Store {
 	@Override
 	public void put(String person, long version, LifeStatus life, List<FieldEntry> fields, String mergedInto) {
 		Person known = people.get(person);
-		if (known != null && known.version() >= version) {
+		upsert(person, version, life, known == null ? Map.of() : known.fields(), fields, mergedInto);
+	}
+
+	@Override
+	public void replace(String person, long version, LifeStatus life, List<FieldEntry> fields, String mergedInto) {
+		upsert(person, version, life, Map.of(), fields, mergedInto);
+	}
+
+	/** held: what stays of the person's fields unless it is told otherwise. */
+	private void upsert(String person, long version, LifeStatus life, Map<String, FieldValue> held, List<FieldEntry> fields,
+			String mergedInto) {
+		if (!news(person, version)) {
 			repeated++;
 			return;
 		}
-		var values = new HashMap<String, FieldValue>(known == null ? Map.of() : known.fields());
+		var values = new HashMap<String, FieldValue>(held);
 		for (FieldEntry field : fields) {
 			if (field.hasValue()) {
 				values.put(field.getField(), field.getValue());
@@ -58,7 +69,19 @@ public final class MemoryStore implements Store {
 	}
 
 	@Override
-	public void forget() {
+	public void forget(String person, long version) {
+		if (news(person, version)) {
+			people.remove(person);
+		}
+	}
+
+	private boolean news(String person, long version) {
+		Person known = people.get(person);
+		return known == null || known.version() < version;
+	}
+
+	@Override
+	public void forgetAll() {
 		people.clear();
 	}
 

@@ -1,6 +1,8 @@
 package eldergate.client;
 
+import com.google.rpc.RetryInfo;
 import io.grpc.StatusException;
+import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 
 /**
@@ -21,10 +23,15 @@ public record Patience(int attempts, Duration pause) {
 		Thread.sleep(pause.toMillis() * failures); // the gateway is away: nothing announces its return
 	}
 
-	/** The gateway answers other codes of a call that would fail again. */
+	/**
+	 * The gateway says so by a RetryInfo among its details (proto/README.md, Errors). What has no details is not its answer: these
+	 * codes are then of a stream that was torn.
+	 */
 	private static boolean retryable(StatusException failure) {
-		return switch (failure.getStatus().getCode()) {
-			case UNAVAILABLE, ABORTED, INTERNAL, CANCELLED, UNKNOWN -> true;
+		var details = StatusProto.fromThrowable(failure).getDetailsList();
+		return details.stream().anyMatch(detail -> detail.is(RetryInfo.class)) || switch (failure.getStatus().getCode()) {
+			case UNAVAILABLE -> true;
+			case INTERNAL, CANCELLED, UNKNOWN -> details.isEmpty();
 			default -> false;
 		};
 	}

@@ -30,6 +30,7 @@ final class SubmitStream implements AutoCloseable, StreamObserver<SubmitResponse
 	private final Semaphore credit;
 	private final Thread sender;
 	private volatile boolean over;
+	private volatile boolean allSent;
 
 	/** again: what is sent first; fresh: asked for more until it returns null. */
 	SubmitStream(Channel channel, int inFlight, List<SubmitRequest> again, Supplier<SubmitRequest> fresh) {
@@ -49,6 +50,7 @@ final class SubmitStream implements AutoCloseable, StreamObserver<SubmitResponse
 				}
 				SubmitRequest request = again.hasNext() ? again.next() : fresh.get();
 				if (request == null) {
+					allSent = true;
 					requests.onCompleted();
 					return;
 				}
@@ -71,6 +73,9 @@ final class SubmitStream implements AutoCloseable, StreamObserver<SubmitResponse
 		}
 		if (answer instanceof Throwable failure) {
 			throw new IllegalStateException("the next batch could not be had", failure);
+		}
+		if (!allSent) { // not the gateway has ended it, but something on the way
+			throw Status.UNAVAILABLE.withDescription("the stream ended before all was sent").asException();
 		}
 		return null;
 	}

@@ -4,6 +4,7 @@ import eldergate.v1.Elder.Record;
 import eldergate.v1.Exchange.Receipt;
 import eldergate.v1.Exchange.SubmitRequest;
 import io.grpc.Channel;
+import io.grpc.Status;
 import io.grpc.StatusException;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -49,7 +50,8 @@ public final class Submitter {
 
 	/**
 	 * Takes batches until there are no more, and gives each receipt to the caller. A receipt with a status is of a batch that
-	 * was refused as a whole: if its details have RetryInfo, send it again later.
+	 * was refused as a whole: if its details have RetryInfo, send it again later. What the caller's own code throws goes
+	 * through, and the next run sends first what has no receipt then.
 	 *
 	 * @param batches asked by a thread of its own, so that receipts come while it waits for the next batch
 	 * @param receipts called by the caller's thread
@@ -60,18 +62,19 @@ public final class Submitter {
 			try (var stream = new SubmitStream(channel, inFlight, waiting(), () -> next(batches))) {
 				for (Receipt receipt; (receipt = stream.next()) != null;) {
 					failures = 0;
-					if (strike(receipt.getBatchId())) {
-						receipts.accept(receipt);
+					if (waits(receipt.getBatchId())) {
+						receipts.accept(receipt); // if it throws, the next run gets the receipt again
+						strike(receipt.getBatchId());
 					}
 				}
-				break;
+				if (waiting().isEmpty()) {
+					return;
+				}
+				throw Status.UNAVAILABLE.withDescription("the stream ended without every receipt").asException();
 			} catch (StatusException failure) {
 				breaks++;
 				patience.after(failure, ++failures);
 			}
-		}
-		if (!waiting().isEmpty()) {
-			throw new IllegalStateException("the stream ended without " + waiting().size() + " receipts");
 		}
 	}
 
@@ -94,16 +97,14 @@ public final class Submitter {
 		return request;
 	}
 
-	/** Strikes a batch off; false: it had its receipt already. */
-	private boolean strike(String id) {
+	/** Has the batch no receipt yet? */
+	private boolean waits(String id) {
+		return waiting().stream().anyMatch(request -> request.getBatchId().equals(id));
+	}
+
+	private void strike(String id) {
 		synchronized (waiting) {
-			for (var each = waiting.iterator(); each.hasNext();) {
-				if (each.next().getBatchId().equals(id)) {
-					each.remove();
-					return true;
-				}
-			}
-			return false;
+			waiting.removeIf(request -> request.getBatchId().equals(id));
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package eldergate.client;
 
+import eldergate.v1.Event.ChangeKind;
+import eldergate.v1.Feed.FeedFilter;
 import eldergate.v1.Feed.FeedItem;
 import eldergate.v1.Feed.FeedStart;
 import eldergate.v1.Feed.SnapshotStart;
@@ -20,6 +22,7 @@ public final class Subscriber {
 	private final String purpose;
 	private final Store store;
 	private final Patience patience;
+	private final FeedFilter filter;
 	private int breaks;
 	private int failures;
 
@@ -28,12 +31,18 @@ public final class Subscriber {
 		this(channel, purpose, store, Patience.USUAL);
 	}
 
-	/** purpose: one of the subscriber's grant. */
+	/** Of everybody. */
 	public Subscriber(Channel channel, String purpose, Store store, Patience patience) {
+		this(channel, purpose, store, patience, FeedFilter.getDefaultInstance());
+	}
+
+	/** purpose: one of the subscriber's grant; filter: whom to follow, always the same for one store. */
+	public Subscriber(Channel channel, String purpose, Store store, Patience patience, FeedFilter filter) {
 		this.channel = channel;
 		this.purpose = purpose;
 		this.store = store;
 		this.patience = patience;
+		this.filter = filter;
 	}
 
 	/** How often the stream broke. */
@@ -90,7 +99,7 @@ public final class Subscriber {
 		} else {
 			start.setCursor(store.cursor());
 		}
-		return SubscribeRequest.newBuilder().setStart(start).setPurpose(purpose).build();
+		return SubscribeRequest.newBuilder().setStart(start).setFilter(filter).setPurpose(purpose).build();
 	}
 
 	/** Waits for a response. A failure here is the call's; one of the store is the caller's, and goes through. */
@@ -105,12 +114,16 @@ public final class Subscriber {
 	private void apply(FeedItem item) {
 		if (item.hasSnapshot()) {
 			var p = item.getSnapshot();
-			store.put(p.getPersonRef(), p.getPersonVersion(), p.getLifeStatus(), p.getFieldsList(), p.getMergedInto());
+			store.replace(p.getPersonRef(), p.getPersonVersion(), p.getLifeStatus(), p.getFieldsList(), p.getMergedInto());
 		} else if (item.hasChange()) {
 			var c = item.getChange();
-			store.put(c.getPersonRef(), c.getPersonVersion(), c.getLifeStatusAfter(), c.getFieldsList(), c.getMergedInto());
+			if (c.getKind() == ChangeKind.CHANGE_KIND_LEFT_SCOPE) {
+				store.forget(c.getPersonRef(), c.getPersonVersion());
+			} else {
+				store.put(c.getPersonRef(), c.getPersonVersion(), c.getLifeStatusAfter(), c.getFieldsList(), c.getMergedInto());
+			}
 		} else if (item.hasLogChanged()) {
-			store.forget();
+			store.forgetAll();
 		}
 	}
 }

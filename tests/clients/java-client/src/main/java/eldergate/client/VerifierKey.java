@@ -36,7 +36,7 @@ public final class VerifierKey {
 	/** text: NAME+ID+KEY, the ID eight digits in hex, the key in base64. */
 	public static VerifierKey parse(String text) throws GeneralSecurityException {
 		String[] parts = text.split("\\+", 3); // base64 may have a plus of its own
-		if (parts.length != 3 || parts[0].isEmpty() || !parts[1].matches("[0-9a-f]{8}")) {
+		if (parts.length != 3 || !isName(parts[0]) || !parts[1].matches("[0-9a-f]{8}")) {
 			throw new GeneralSecurityException("not a verifier key");
 		}
 		byte[] id = HexFormat.of().parseHex(parts[1]);
@@ -54,6 +54,10 @@ public final class VerifierKey {
 		x509.write(typed, 1, KEY_LENGTH);
 		PublicKey key = KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(x509.toByteArray()));
 		return new VerifierKey(parts[0], id, key);
+	}
+
+	private static boolean isName(String text) {
+		return !text.isEmpty() && text.chars().noneMatch(c -> Character.isWhitespace(c) || Character.isSpaceChar(c));
 	}
 
 	String name() {

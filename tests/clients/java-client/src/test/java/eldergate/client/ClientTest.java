@@ -1,25 +1,36 @@
 package eldergate.client;
 
+import com.google.protobuf.Any;
+import com.google.protobuf.Message;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import eldergate.v1.Elder.FieldValue;
 import eldergate.v1.Exchange.Outcome;
 import eldergate.v1.Exchange.Receipt;
 import eldergate.v1.Exchange.RecordResult;
+import eldergate.v1.Feed.FeedFilter;
 import eldergate.v1.Feed.SubscribeResponse;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
@@ -39,11 +50,17 @@ final class ClientTest {
 		var tests = new LinkedHashMap<String, Test>();
 		tests.put("submit resumes after a kill", ClientTest::submitResumesAfterAKill);
 		tests.put("a mistake is not repeated", ClientTest::aMistakeIsNotRepeated);
+		tests.put("the gateway says what is worth a retry", ClientTest::theGatewaySaysWhatIsWorthARetry);
+		tests.put("an early end is no success", ClientTest::anEarlyEndIsNoSuccess);
+		tests.put("a hanging gateway is noticed", ClientTest::aHangingGatewayIsNoticed);
 		tests.put("what the caller's own code throws goes through", ClientTest::theCallersFailuresGoThrough);
 		tests.put("only its own gateway is trusted", ClientTest::onlyItsOwnGatewayIsTrusted);
 		tests.put("a subscriber converges", ClientTest::aSubscriberConverges);
+		tests.put("a snapshot is whole", ClientTest::aSnapshotIsWhole);
+		tests.put("who leaves is forgotten", ClientTest::whoLeavesIsForgotten);
 		tests.put("another log is begun anew", ClientTest::anotherLogIsBegunAnew);
 		tests.put("a proof", ClientTest::aProof);
+		tests.put("a malformed checkpoint", ClientTest::aMalformedCheckpoint);
 		int failed = 0;
 		for (var test : tests.entrySet()) {
 			try (var gateway = new Gateway()) {
@@ -118,18 +135,87 @@ final class ClientTest {
 		throw new AssertionError("a purpose that is not granted ends it at once");
 	}
 
+	/** Is a call made again that failed so? details: what the gateway has told, if it was the gateway. */
+	private static boolean retried(Status.Code code, Message... details) throws InterruptedException {
+		var told = com.google.rpc.Status.newBuilder().setCode(code.value());
+		for (Message detail : details) {
+			told.addDetails(Any.pack(detail));
+		}
+		var failure = details.length == 0 ? code.toStatus().asException() : StatusProto.toStatusException(told.build());
+		try {
+			new Patience(2, Duration.ZERO).after(failure, 1);
+			return true;
+		} catch (StatusException thrown) {
+			return false;
+		}
+	}
+
+	private static void theGatewaySaysWhatIsWorthARetry(Gateway gateway, ManagedChannel channel) throws Exception {
+		Message reason = ErrorInfo.getDefaultInstance();
+		Message later = RetryInfo.getDefaultInstance();
+		for (var code : List.of(Status.Code.UNAVAILABLE, Status.Code.ABORTED, Status.Code.RESOURCE_EXHAUSTED,
+			Status.Code.DEADLINE_EXCEEDED)) {
+			check(retried(code, reason, later), code + " with a RetryInfo");
+		}
+		for (var code : List.of(Status.Code.INTERNAL, Status.Code.UNKNOWN, Status.Code.CANCELLED)) {
+			check(retried(code), code + " of a torn stream");
+			check(!retried(code, reason), code + " of the gateway, without a RetryInfo");
+		}
+		check(retried(Status.Code.UNAVAILABLE), "a gateway that is away");
+		for (var code : List.of(Status.Code.RESOURCE_EXHAUSTED, Status.Code.DEADLINE_EXCEEDED)) {
+			check(!retried(code), code + " of one's own");
+		}
+	}
+
+	private static void anEarlyEndIsNoSuccess(Gateway gateway, ManagedChannel channel) throws Exception {
+		int count = 100; // each time the sender may be about to send, or not
+		var receipts = new HashSet<String>();
+		new Submitter(ClientInterceptors.intercept(channel, new Hasty()), "registration", 1, new Patience(10, Duration.ZERO))
+			.run(People.batches(0, count, 1), receipt -> receipts.add(receipt.getBatchId()));
+		check(receipts.size() == count, receipts.size() + " batches have a receipt");
+	}
+
+	private static void aHangingGatewayIsNoticed(Gateway gateway, ManagedChannel channel) throws Exception {
+		ManagedChannel quick = gateway.channel(Duration.ofSeconds(10), Duration.ofSeconds(1));
+		var clock = Executors.newSingleThreadScheduledExecutor();
+		try (var limit = Context.current().withDeadlineAfter(Gateway.PATIENCE, TimeUnit.SECONDS, clock)) {
+			limit.call(() -> {
+				new Subscriber(quick, "test", new MemoryStore(), new Patience(1, Duration.ZERO)).run(response -> {
+					gateway.halt();
+					return false;
+				});
+				return null;
+			});
+		} catch (StatusException failure) {
+			check(failure.getStatus().getCode() == Status.Code.UNAVAILABLE, failure.toString());
+		} finally {
+			quick.shutdownNow();
+			clock.shutdownNow();
+		}
+		try {
+			new Auditor(channel, VerifierKey.parse(new Signer("log").key()), Duration.ofSeconds(1)).prove(1);
+			throw new AssertionError("a gateway that hangs has an answer");
+		} catch (StatusRuntimeException failure) {
+			check(failure.getStatus().getCode() == Status.Code.DEADLINE_EXCEEDED, failure.toString());
+		}
+	}
+
 	/** Nor are they taken for a break: even one that looks so. */
 	private static void theCallersFailuresGoThrough(Gateway gateway, ManagedChannel channel) throws Exception {
 		var failure = new StatusRuntimeException(Status.UNAVAILABLE);
 		var submitter = new Submitter(channel, "registration");
+		var all = People.batches(0, 20, 1);
 		try {
-			submitter.run(People.batches(0, 20, 1), receipt -> {
+			submitter.run(all, receipt -> {
 				throw failure;
 			});
 			throw new AssertionError("nothing was thrown");
 		} catch (StatusRuntimeException thrown) {
 			check(thrown == failure && submitter.breaks() == 0, "after " + submitter.breaks() + " breaks: " + thrown);
 		}
+		var receipts = new HashSet<String>();
+		submitter.run(all, receipt -> receipts.add(receipt.getBatchId()));
+		check(receipts.size() == 20, "then " + receipts.size() + " batches have a receipt");
 		var batches = People.batches(0, 1, 1);
 		try {
 			new Submitter(channel, "registration").run(new Iterator<>() {
@@ -153,6 +239,16 @@ final class ClientTest {
 	}
 
 	private static void onlyItsOwnGatewayIsTrusted(Gateway gateway, ManagedChannel channel) throws Exception {
+		ManagedChannel strange = gateway.strange();
+		try {
+			new Submitter(strange, "registration", 8, new Patience(1, Duration.ZERO)).run(People.batches(0, 1, 1), receipt -> { });
+			throw new AssertionError("somebody without a certificate is let in");
+		} catch (StatusException failure) {
+			check(failure.getStatus().getCode() == Status.Code.UNAVAILABLE, failure.toString());
+		} finally {
+			strange.shutdownNow();
+		}
+		submit(channel, 0, 1, 1); // the gateway is there: it was the certificate
 		try (var other = new Gateway()) {
 			ManagedChannel wrong = other.channel(gateway);
 			try {
@@ -205,6 +301,37 @@ final class ClientTest {
 			store.applied() + " applied, " + store.repeated() + " repeated");
 	}
 
+	/** Who lost the cursor may hold what was withdrawn meanwhile: no change tells it any more. */
+	private static void aSnapshotIsWhole(Gateway gateway, ManagedChannel channel) throws Exception {
+		submit(channel, 0, 1, 5);
+		var store = new MemoryStore();
+		new Subscriber(channel, "test", store).run(ClientTest::live);
+		var fresh = Map.copyOf(store.people());
+		store.people().replaceAll((person, known) -> {
+			var fields = new HashMap<>(known.fields());
+			fields.put("registration.withdrawn", FieldValue.newBuilder().setText("meanwhile").build());
+			return new MemoryStore.Person(known.version() - 1, known.life(), fields, known.mergedInto());
+		});
+		store.save(null);
+		new Subscriber(channel, "test", store).run(ClientTest::live);
+		check(store.people().equals(fresh), "what is not in the snapshot stays: " + store.people());
+	}
+
+	private static void whoLeavesIsForgotten(Gateway gateway, ManagedChannel channel) throws Exception {
+		submit(channel, 0, 1, 2);
+		var store = new MemoryStore();
+		var subscriber = new Subscriber(channel, "test", store, Patience.USUAL,
+			FeedFilter.newBuilder().addRegionPrefixes("3303").build());
+		subscriber.run(ClientTest::live);
+		check(store.people().size() == 2, store.people().size() + " people in the snapshot");
+		new Submitter(channel, "registration").run(People.moved(), receipt -> { });
+		subscriber.run(ClientTest::live);
+		check(store.people().size() == 1, "who moved away is still known: " + store.people());
+		var before = Map.copyOf(store.people());
+		before.forEach((person, known) -> store.forget(person, known.version()));
+		check(store.people().equals(before), "who came back is forgotten by what was before");
+	}
+
 	/** As after the restore of a backup: the cursor, and what is known, are of a log that is no more. */
 	private static void anotherLogIsBegunAnew(Gateway gateway, ManagedChannel channel) throws Exception {
 		submit(channel, 0, 2, 10);
@@ -248,6 +375,32 @@ final class ClientTest {
 			return;
 		}
 		throw new AssertionError(what);
+	}
+
+	/** However well it is signed. */
+	private static void aMalformedCheckpoint(Gateway gateway, ManagedChannel channel) throws Exception {
+		var signer = new Signer("log");
+		VerifierKey key = VerifierKey.parse(signer.key());
+		String text = "log\n5\n" + Base64.getEncoder().encodeToString(new byte[32]) + "\n";
+		for (String good : List.of(text, text + "of another\n")) {
+			check(Checkpoint.open(signer.note(good), key).size() == 5, "a good one");
+		}
+		for (String bad : List.of(text + "\nof another\n", text + "\u001b[2K\n", text + "of\tanother\n", "\n" + text)) {
+			try {
+				Checkpoint.open(signer.note(bad), key);
+			} catch (GeneralSecurityException e) {
+				continue;
+			}
+			throw new AssertionError("a checkpoint may be " + bad);
+		}
+		for (String name : List.of("a log", "log\t", "log\u2003")) {
+			try {
+				VerifierKey.parse(new Signer(name).key());
+			} catch (GeneralSecurityException e) {
+				continue;
+			}
+			throw new AssertionError("a log may be named " + name);
+		}
 	}
 
 	private static void aProof(Gateway gateway, ManagedChannel channel) throws Exception {

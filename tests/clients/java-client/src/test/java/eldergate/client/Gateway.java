@@ -1,6 +1,8 @@
 package eldergate.client;
 
+import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
+import io.grpc.TlsChannelCredentials;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -8,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -83,6 +86,15 @@ final class Gateway implements AutoCloseable {
 		}
 	}
 
+	/** Its connections stay, and nothing answers on them, until it is killed. */
+	void halt() {
+		try {
+			new ProcessBuilder("sh", "-c", "kill -STOP " + process.pid()).start().onExit().join();
+		} catch (IOException e) {
+			throw new UncheckedIOException(e);
+		}
+	}
+
 	/** Starts it beside the caller, who asks a gateway that is away meanwhile. */
 	CompletableFuture<Void> startLater() {
 		return CompletableFuture.runAsync(() -> {
@@ -99,10 +111,19 @@ final class Gateway implements AutoCloseable {
 		return channel(this);
 	}
 
+	/** By which a connection is dead after these times. */
+	ManagedChannel channel(Duration silence, Duration answer) throws IOException {
+		return Connection.open(target(), authority(), agency("pem"), agency("key"), silence, answer);
+	}
+
+	/** As somebody who has no certificate. */
+	ManagedChannel strange() throws IOException {
+		return Grpc.newChannelBuilder(target(), TlsChannelCredentials.newBuilder().trustManager(authority()).build()).build();
+	}
+
 	/** To where it listens, by what another gateway has handed out. */
 	ManagedChannel channel(Gateway other) throws IOException {
-		return Connection.open("127.0.0.1:" + port, other.authority(), other.data().resolve("agencies/tester.pem").toFile(),
-			other.data().resolve("agencies/tester.key").toFile());
+		return Connection.open(target(), other.authority(), other.agency("pem"), other.agency("key"));
 	}
 
 	/** The log's verifier key, as an administrator hands it to auditors. It is read while the daemon is not there. */
@@ -111,6 +132,14 @@ final class Gateway implements AutoCloseable {
 		String text = program("log", "key", "--data", data().toString()).strip();
 		start();
 		return VerifierKey.parse(text);
+	}
+
+	private String target() {
+		return "127.0.0.1:" + port;
+	}
+
+	private File agency(String kind) {
+		return data().resolve("agencies/tester." + kind).toFile();
 	}
 
 	private Path data() {

@@ -7,6 +7,7 @@ import eldergate.v1.Elder.Record;
 import eldergate.v1.Elder.Registration;
 import eldergate.v1.Elder.RegistrationStatus;
 import java.util.Iterator;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /** Made-up people: each has a number that is valid in form, and of nobody. */
@@ -21,6 +22,13 @@ final class People {
 	static Iterator<Batch> batches(int first, int count, int size) {
 		return IntStream.range(0, count).mapToObj(at -> new Batch("b" + at,
 			IntStream.range(0, size).mapToObj(i -> registration(first + at * size + i)).toList())).iterator();
+	}
+
+	/** One batch: the first of them has moved far away. */
+	static Iterator<Batch> moved() {
+		Record.Builder record = registration(0).toBuilder().setVersion(2);
+		record.getRegistrationBuilder().setAddressRegion("530102");
+		return List.of(new Batch("moved", List.of(record.build()))).iterator();
 	}
 
 	private static Record registration(int n) {
