@@ -13,8 +13,9 @@ namespace eldergate::client
 
 // When a connection is dead: a feed is never silent for more than a few seconds.
 struct Keepalive {
-	std::chrono::milliseconds silence{20000}; // then the gateway is asked whether it is there,
-	std::chrono::milliseconds answer{10000};  // and has this long to say so
+	std::chrono::milliseconds silence{20000}; // then the gateway is asked if it is there,
+	// and has this long to say so. gRPC looks for it every 5 s only while no call is under way.
+	std::chrono::milliseconds answer{10000};
 };
 
 // Over the gateway's Unix socket, "unix:PATH": who calls is known by the user's number. Throws
