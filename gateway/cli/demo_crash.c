@@ -12,13 +12,13 @@ enum { END_US = 5000000 };
 #define NEW_VERSION "20250801080000"
 #define OF_THEM     " FROM T_RK_ELDER WHERE BBH = '" NEW_VERSION "' AND EXCH_FLAG "
 
-/* A new version of each person's registration: the streets were given new names. */
-static enum eg_rc write_moves(struct demo *d, uint64_t *n, struct eg_err *err)
+/* A new version of the registrations of a third of the persons: the streets were given new names. *n grows by
+ * the rows. */
+static enum eg_rc write_moves(struct demo *d, unsigned third, uint64_t *n, struct eg_err *err)
 {
 	struct made_row *rows = calloc(MADE_ROWS, sizeof *rows);
 	enum eg_rc rc = rows ? EG_OK : eg_fail(err, EG_NO_MEMORY, "no memory for rows");
-	*n = 0;
-	for (uint64_t i = 0; i < d->elders && !rc; i++) {
+	for (uint64_t i = d->elders * third / 3; i < d->elders * (third + 1) / 3 && !rc; i++) {
 		struct made m;
 		made_person(&d->options, i, &m);
 		unsigned k = made_rows(&d->options, &m, EG_REGISTRATION, rows);
@@ -32,7 +32,7 @@ static enum eg_rc write_moves(struct demo *d, uint64_t *n, struct eg_err *err)
 		++*n;
 	}
 	free(rows);
-	return rc;
+	return rc ? rc : demo_show(d, POLICE, NULL, 0, err);
 }
 
 static bool are_taken(struct demo *d, const void *arg)
@@ -42,12 +42,15 @@ static bool are_taken(struct demo *d, const void *arg)
 	       n >= *(const uint64_t *)arg;
 }
 
-/* kill -9 once so many rows are taken. *left: rows that were without a verdict when it was dead. */
-static enum eg_rc kill_at(struct demo *d, uint64_t taken, struct process *p, uint64_t *left,
-                          struct eg_err *err)
+/* kill -9 once so many rows are taken, and a further third has come: so it is in the middle of them, however
+ * fast they are taken. *left: rows that were without a verdict when it was dead. */
+static enum eg_rc kill_at(struct demo *d, uint64_t taken, unsigned third, uint64_t *n, struct process *p,
+                          uint64_t *left, struct eg_err *err)
 {
 	int status = 0;
 	enum eg_rc rc = demo_wait(d, are_taken, &taken, "a part of the rows is taken", err);
+	if (!rc)
+		rc = write_moves(d, third, n, err);
 	if (!rc)
 		rc = process_end(p, SIGKILL, END_US, &status, err);
 	if (!rc)
@@ -121,17 +124,15 @@ enum eg_rc demo_crash(struct demo *d, struct eg_err *err)
 	int64_t ready;
 	enum eg_rc rc = demo_status(d, &since, NULL, err);
 	if (!rc)
-		rc = write_moves(d, &n, err);
+		rc = write_moves(d, 0, &n, err);
 	if (!rc)
-		rc = demo_show(d, POLICE, NULL, 0, err);
-	if (!rc)
-		rc = kill_at(d, n / 4, &d->daemon, &one, err);
+		rc = kill_at(d, n / 2, 1, &n, &d->daemon, &one, err);
 	if (!rc)
 		rc = demo_start_daemon(d, err);
 	if (!rc)
 		rc = demo_ready(d, &ready, err);
 	if (!rc)
-		rc = kill_at(d, n - one + one / 8, &police->adapter, &two, err);
+		rc = kill_at(d, n - one + one / 8, 2, &n, &police->adapter, &two, err);
 	if (!rc)
 		rc = demo_start_adapter(d, POLICE, err);
 	if (!rc)
@@ -145,8 +146,8 @@ enum eg_rc demo_crash(struct demo *d, struct eg_err *err)
 	if (rc)
 		return rc;
 	demo_counts(d, POLICE, &c);
-	demo_say("The police's table has %" PRIu64 " new rows. %" PRIu64
-	         " are still without a mark when the daemon is killed (kill -9) and started again,",
+	demo_say("%" PRIu64 " new rows come into the police's table. %" PRIu64
+	         " are without a mark when the daemon is killed (kill -9) and started again,",
 	         n, one);
 	demo_say("%" PRIu64 " when the adapter is killed, too. Its successor takes them: %" PRIu64
 	         " applied, %" PRIu64 " were in the log already, only not marked.",
