@@ -5,6 +5,7 @@ The reader of the Prometheus text format is strict: it takes what the format's p
 import contextlib
 import math
 import os
+import random
 import re
 import socket
 import subprocess
@@ -20,10 +21,14 @@ TYPES = ("counter", "gauge", "histogram", "summary", "untyped")
 
 
 def free_port():
-    """A port of the loopback address that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of the loopback address that was free a moment ago, and that the kernel gives to nobody who does not ask for it.
+
+    Of those that it gives away, one can be another program's by the time that a daemon comes, or comes back, to it."""
+    for port in random.sample(range(10000, 28000), 100):
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def fetch(port, path="/metrics"):
