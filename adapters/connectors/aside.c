@@ -93,11 +93,7 @@ enum eg_rc eg_aside_open(struct eg_aside **out, const char *name, void *context,
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a thread");
 	a->context = context;
 	a->end = end;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&a->moved, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	eg_mono_cond(&a->moved);
 	pthread_mutex_init(&a->lock, NULL);
 	enum eg_rc rc = eg_thread_start(&a->thread, name, run, a, err);
 	if (rc != EG_OK) {

@@ -41,12 +41,8 @@ enum eg_rc sftp_guard_start(struct sftp_guard **out, int socket, struct eg_err *
 	struct sftp_guard *g = calloc(1, sizeof *g);
 	if (!g)
 		return eg_fail(err, EG_NO_MEMORY, "no memory for a connection");
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&g->lock, NULL);
-	pthread_cond_init(&g->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	eg_mono_cond(&g->changed);
 	g->socket = socket;
 	g->deadline_us = INT64_MAX;
 	enum eg_rc rc = eg_thread_start(&g->thread, "sftp-guard", run, g, err);

@@ -425,12 +425,8 @@ enum eg_rc sftp_pull_start(struct sftp_pull **out, const struct sftp_pull_option
 	p->o = *o;
 	p->rules = o->rules;
 	p->rc = EG_EMPTY;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	eg_mono_cond(&p->changed);
 	enum eg_rc rc = eg_thread_start(&p->thread, "sftp-pull", run, p, err);
 	if (rc) {
 		sftp_pull_stop(p);
