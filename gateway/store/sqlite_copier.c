@@ -29,7 +29,7 @@
 #define COPIER_CACHE_KIB 64 /* a checkpoint reads no page through the cache */
 #define LITTLE_PART      16 /* of the limit: as much may be left to the writer */
 #define ROUNDS           2  /* a second one copies what came during the first, in a fraction of its time */
-#define SLOW_US          (10 * EG_SECOND)
+#define SLOW_US          (10 * EG_SECOND) /* a writer that waits as long for a round says so, again and again */
 
 enum state { IDLE, ASKED, COPYING, COPIED };
 

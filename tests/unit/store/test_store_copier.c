@@ -1,5 +1,4 @@
-/* The copier: rounds beside commits, at any point of one, and what a round that failed means to the writer.
- */
+/* The copier's rounds: beside commits, at any point of one, failing. */
 #include "base/fault.h"
 #include "fixture.h"
 #include "store/sqlite_conn.h"
