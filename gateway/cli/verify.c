@@ -78,7 +78,8 @@ static enum eg_rc find_key(struct verify *v, struct eg_err *err)
 	return EG_OK;
 }
 
-/* Source records are walked by their rows, so nothing but the log tells of the newest ones. */
+/* Source records are walked by their rows, rejects too, so nothing but the log tells of those that are
+ * missing. */
 static enum eg_rc check_named(struct verify *v, struct eg_err *err)
 {
 	for (uint64_t seq = 1; seq <= v->head; seq++) {
@@ -86,6 +87,9 @@ static enum eg_rc check_named(struct verify *v, struct eg_err *err)
 		if (f->places && !f->named)
 			return verify_fail(v, seq, err,
 			                   "no source record has its claim: a record is missing");
+		if (f->fell)
+			return verify_fail(v, seq, err,
+			                   "a decision took its content down, and no reject says so");
 	}
 	return EG_OK;
 }

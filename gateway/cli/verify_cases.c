@@ -235,6 +235,7 @@ static enum eg_rc check_reject(struct verify *v, const struct eg_reject_row *r, 
 	if (rc)
 		return verify_blame(v, r->seq, rc, err);
 	v->result->rejects++;
+	verify_fact_of(v, r->seq)->fell = false;
 	*quarantined += e.header.kind == EG_ENTRY_QUARANTINE;
 	if (e.header.kind != EG_ENTRY_QUARANTINE && r->state != EG_REJECT_DECIDED)
 		return wrong_reject(v, r, "waits for its sender, and it set nothing aside", err);
@@ -279,8 +280,6 @@ static enum eg_rc check_rejects(struct verify *v, struct eg_err *err)
 
 /* ---- links ---- */
 
-enum { DECISION_KIND = 2 }; /* item of a DECISION's claim part */
-
 static enum eg_rc check_link(struct verify *v, const struct eg_link_row *l, int64_t row, struct eg_err *err)
 {
 	struct eg_entry e;
@@ -296,7 +295,7 @@ static enum eg_rc check_link(struct verify *v, const struct eg_link_row *l, int6
 		                   "the link of row %" PRId64 " names it, and it is no decision", row);
 	struct eg_canon_reader r = eg_canon_read(e.claim_part);
 	while (!verify_erased(e.row->claim) && eg_canon_next(&r))
-		if (r.tag == DECISION_KIND)
+		if (r.tag == EG_DECISION_KIND)
 			decision = eg_canon_as_int(&r);
 	if (!verify_erased(e.row->claim) && (r.bad || decision != l->kind))
 		return verify_fail(v, l->seq, err,

@@ -336,6 +336,26 @@ static enum eg_rc note_case(struct verify *v, const struct eg_effect *e, struct 
 	               : eg_fail(err, EG_NO_MEMORY, "no memory for the cases");
 }
 
+/* What a decision took down must be a reject: a sender that repeats it is told so. */
+static enum eg_rc note_fell(struct verify *v, const struct eg_entry *e, struct eg_err *err)
+{
+	uint64_t fell = 0;
+	struct eg_canon_reader r = eg_canon_read(e->claim_part);
+	while (eg_canon_next(&r))
+		if (r.tag == EG_DECISION_FELL)
+			fell = (uint64_t)eg_canon_as_int(&r);
+	if (r.bad)
+		return verify_fail(v, e->header.seq, err, "its decision cannot be read");
+	if (!fell)
+		return EG_OK;
+	struct verify_fact *f = fell < e->header.seq ? verify_fact_of(v, fell) : NULL;
+	if (!f)
+		return verify_fail(v, e->header.seq, err,
+		                   "it took down the content of an entry that is not before it");
+	f->fell = true;
+	return EG_OK;
+}
+
 /* ---- in order ---- */
 
 static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_err *err)
@@ -357,6 +377,9 @@ static enum eg_rc judge(void *arg, struct verify_page *p, unsigned i, struct eg_
 	if ((rc = check_header(w, &e->header, err)) ||
 	    (e->has_effect && e->effect.has_person && (rc = check_chain(w, &e->effect, err))) ||
 	    (e->has_effect && e->effect.has_case && (rc = note_case(w->v, &e->effect, err))))
+		return rc;
+	if (e->header.kind == EG_ENTRY_DECISION && !verify_erased(row->claim) &&
+	    (rc = note_fell(w->v, e, err)))
 		return rc;
 	w->v->quarantines += e->header.kind == EG_ENTRY_QUARANTINE;
 	w->v->list_entries += e->header.kind == EG_ENTRY_LIST;

@@ -19,6 +19,7 @@ struct deciding {
 	/* uphold */
 	struct eg_held upheld;
 	struct eg_version version;
+	struct eg_version stood; /* under that version so far */
 };
 
 /* Refuses the ticket; the commit goes on. */
@@ -95,6 +96,8 @@ static enum eg_rc find_content(struct deciding *d, struct eg_err *err)
 	slot = eg_versions_find(&d->sources[0]->versions, d->version.version, d->version.mapping_revision);
 	if (!slot || !slot->asserted)
 		REFUSE(d, EG_PRECONDITION, "the version in conflict is not there any more");
+	else
+		d->stood = *slot;
 	return EG_OK;
 }
 
@@ -136,6 +139,12 @@ static enum eg_rc examine(struct deciding *d, struct eg_err *err)
 	return rc;
 }
 
+/* Does what stood under the version in conflict give way to the other content? */
+static bool falls(const struct deciding *d)
+{
+	return memcmp(d->stood.digest, d->version.digest, EG_DIGEST_SIZE) != 0;
+}
+
 /* ---- the entry ---- */
 
 static enum eg_rc append_decision(struct deciding *d, struct eg_err *err)
@@ -146,13 +155,15 @@ static enum eg_rc append_decision(struct deciding *d, struct eg_err *err)
 	struct eg_header h;
 
 	eg_buf_reset(b);
-	eg_canon_bytes(b, 1, (struct eg_bytes){d->k->row.id, 16});
-	eg_canon_int(b, 2, x->kind);
+	eg_canon_bytes(b, EG_DECISION_CASE, (struct eg_bytes){d->k->row.id, 16});
+	eg_canon_int(b, EG_DECISION_KIND, x->kind);
 	for (unsigned i = 0; i < body->n_tokens; i++)
-		eg_canon_bytes(b, 3, (struct eg_bytes){body->tokens[i], EG_TOKEN_SIZE});
+		eg_canon_bytes(b, EG_DECISION_TOKEN, (struct eg_bytes){body->tokens[i], EG_TOKEN_SIZE});
 	if (x->kind == EG_DECIDE_UPHOLD)
-		eg_canon_bytes(b, 4, (struct eg_bytes){x->digest, EG_DIGEST_SIZE});
-	eg_canon_bytes(b, 5, eg_bytes_of(x->note));
+		eg_canon_bytes(b, EG_DECISION_UPHELD, (struct eg_bytes){x->digest, EG_DIGEST_SIZE});
+	eg_canon_bytes(b, EG_DECISION_NOTE, eg_bytes_of(x->note));
+	if (x->kind == EG_DECIDE_UPHOLD && falls(d))
+		eg_canon_int(b, EG_DECISION_FELL, (int64_t)d->stood.seq);
 	eg_merge_header(d->t, EG_ENTRY_DECISION, &h);
 	h.outcome = EG_DECIDED;
 	enum eg_rc rc = eg_tail_append_part(d->m->tail, &h, b, err);
@@ -207,7 +218,7 @@ static enum eg_rc part_all(struct deciding *d, struct eg_err *err)
 
 /* Every content of the version is decided now. The one that stood and fell gets a row too, under the seq of
  * its entry, so that its sender, repeating it, hears of the same entry again. */
-static enum eg_rc decide_rejects(struct deciding *d, const struct eg_version *stood, struct eg_err *err)
+static enum eg_rc decide_rejects(struct deciding *d, struct eg_err *err)
 {
 	struct eg_ws_source *s = d->sources[0];
 	enum eg_rc rc = eg_ws_rejects(&d->m->set, s, err);
@@ -219,22 +230,22 @@ static enum eg_rc decide_rejects(struct deciding *d, const struct eg_version *st
 		r.state = EG_REJECT_DECIDED;
 		rc = eg_ws_reject_put(&d->m->set, s, &r, err);
 	}
-	if (rc || memcmp(stood->digest, d->version.digest, EG_DIGEST_SIZE) == 0)
+	if (rc || !falls(d))
 		return rc;
 	struct eg_reject_row fell = {
-	        .seq = stood->seq,
+	        .seq = d->stood.seq,
 	        .agency = eg_arena_text(d->m->arena, (const char *)s->versions.agency.p,
 	                                s->versions.agency.len),
 	        .dataset = eg_arena_text(d->m->arena, (const char *)s->versions.dataset.p,
 	                                 s->versions.dataset.len),
 	        .state = EG_REJECT_DECIDED,
-	        .version = stood->version,
-	        .mapping_revision = stood->mapping_revision,
+	        .version = d->stood.version,
+	        .mapping_revision = d->stood.mapping_revision,
 	};
 	if (!fell.agency || !fell.dataset)
 		return eg_ws_no_memory(err);
 	memcpy(fell.source, s->row.token, sizeof fell.source);
-	memcpy(fell.digest, stood->digest, sizeof fell.digest);
+	memcpy(fell.digest, d->stood.digest, sizeof fell.digest);
 	return eg_ws_reject_put(&d->m->set, s, &fell, err);
 }
 
@@ -244,17 +255,16 @@ static enum eg_rc uphold(struct deciding *d, struct eg_err *err)
 	const struct eg_version *e = eg_versions_effective(&s->versions);
 	const struct eg_version *slot =
 	        eg_versions_find(&s->versions, d->version.version, d->version.mapping_revision);
-	struct eg_version stood = *slot;
 	struct eg_subject x = {.source = s, .was_held = e != NULL, .holds = e != NULL, .held = d->upheld};
 	uint8_t(*before)[EG_JOIN_KEY_SIZE], (*after)[EG_JOIN_KEY_SIZE];
 	unsigned n_before, n_after;
 
-	enum eg_rc rc = decide_rejects(d, &stood, err);
-	if (rc || memcmp(stood.digest, d->version.digest, EG_DIGEST_SIZE) == 0)
+	enum eg_rc rc = decide_rejects(d, err);
+	if (rc || !falls(d))
 		return rc;
 	x.changed = e == slot;
 	x.event = x.changed ? EG_EVENT_CORRECTED : 0;
-	x.corrects = stood.seq;
+	x.corrects = d->stood.seq;
 	rc = eg_alias_keys(d->m, &s->versions, &before, &n_before, err);
 	if (rc)
 		return rc;

@@ -26,6 +26,16 @@ enum eg_entry_kind {
 };
 const char *eg_entry_kind_name(enum eg_entry_kind k); /* "CHANGE" */
 
+/* Items of a DECISION's claim part. */
+enum {
+	EG_DECISION_CASE = 1,
+	EG_DECISION_KIND = 2,
+	EG_DECISION_TOKEN = 3,
+	EG_DECISION_UPHELD = 4,
+	EG_DECISION_NOTE = 5,
+	EG_DECISION_FELL = 6
+};
+
 struct eg_header {
 	uint64_t seq;
 	int64_t time;
