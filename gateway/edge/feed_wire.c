@@ -129,6 +129,7 @@ Eldergate__V1__FeedItem *eg_make_item(struct eg_maker *k, const struct eg_feed_i
 	case EG_ITEM_LEFT_SCOPE:
 		m->item_case = HOLDS(CHANGE);
 		m->change = eg_make_event(k, &i->event, i->kind == EG_ITEM_LEFT_SCOPE);
+		m->entered = i->entered ? eg_make_state(k, i->entered) : NULL;
 		break;
 	case EG_ITEM_STATE:
 		m->item_case = HOLDS(SNAPSHOT);

@@ -54,9 +54,11 @@ enum eg_feed_item_kind {
 struct eg_feed_item {
 	enum eg_feed_item_kind kind;
 	struct eg_event event;
-	uint64_t cursor_seq; /* resume after this */
-	int64_t cursor_row;  /* inside a snapshot: rows from this one on are to come; 0: not inside */
-	int64_t time;        /* PROGRESS: the log is known up to here */
+	struct eg_event *entered; /* EVENT that brought the person into the filter: their whole permitted
+	                             view; or NULL */
+	uint64_t cursor_seq;      /* resume after this */
+	int64_t cursor_row;       /* inside a snapshot: rows from this one on are to come; 0: not inside */
+	int64_t time;             /* PROGRESS: the log is known up to here */
 };
 
 /* What sinks made of a window, kept with it: whoever is due the same window finds it there. */

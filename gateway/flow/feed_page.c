@@ -70,7 +70,7 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 		*head = !rc && !n_rows;
 		w.next = at;
 		if (!rc && n_rows)
-			rc = eg_feed_events(told, &scope, entries, n_rows, max, a, &w, err);
+			rc = eg_feed_events(told, c, &scope, entries, n_rows, max, a, &w, err);
 	}
 	if (rc)
 		goto out;

@@ -76,7 +76,7 @@ enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, co
 	return rc;
 }
 
-enum eg_rc eg_feed_events(const struct eg_feed_options *f, const struct eg_scope *s,
+enum eg_rc eg_feed_events(const struct eg_feed_options *f, struct eg_conn *c, const struct eg_scope *s,
                           const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
                           struct eg_feed_window *w, struct eg_err *err)
 {
@@ -85,7 +85,7 @@ enum eg_rc eg_feed_events(const struct eg_feed_options *f, const struct eg_scope
 	w->items = eg_arena_alloc(a, (n < max ? n : max) * sizeof *w->items);
 	if (!w->items)
 		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
-	enum eg_rc rc = eg_window_events(f->vault, s, eg_writer_log_id(f->writer), entries, n, max, a,
+	enum eg_rc rc = eg_window_events(f->vault, c, s, eg_writer_log_id(f->writer), entries, n, max, a,
 	                                 w->items, &w->n, &consumed, err);
 	if (!rc)
 		w->next = (struct eg_feed_place){.seq = entries[consumed - 1].header.seq, .row = -1};

@@ -108,13 +108,15 @@ static bool wanted(const struct eg_filter *f, const struct eg_event *e)
 }
 
 /* Whether and how the recipient hears of it. A merged person has no state of its own any more: what was in
- * scope says so. */
-static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg_event *e)
+ * scope says so. *enters: the person was there before, out of scope, and the event tells only what changed.
+ */
+static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg_event *e, bool *enters)
 {
 	bool before = e->life_before && in_scope(f, e->life_before, e->region_before);
 	bool after = e->has_merged_into ? before : in_scope(f, e->life_after, e->region_after);
+	*enters = after && !before && e->life_before;
 	if (after)
-		return wanted(f, e) ? EG_ITEM_EVENT : 0;
+		return *enters || wanted(f, e) ? EG_ITEM_EVENT : 0;
 	return before ? EG_ITEM_LEFT_SCOPE : 0;
 }
 
@@ -136,11 +138,36 @@ static enum eg_rc own_texts(struct eg_arena *a, struct eg_event *e, struct eg_er
 	return ok ? EG_OK : eg_fail(err, EG_LIMIT, "a window's arena is too small");
 }
 
-enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const uint8_t log_id[16],
-                            const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
-                            struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
-                            struct eg_err *err)
+/* The whole state of a person who came in. It may be newer than the event: what follows is then old news to
+ * the recipient. NULL: the person is out of scope again by now, or lives on in another; an event to come says
+ * so.
+ */
+static enum eg_rc state_of(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
+                           const uint8_t log_id[16], const uint8_t person[16], struct eg_arena *a,
+                           struct eg_event **out, struct eg_err *err)
 {
+	struct eg_person_row row;
+	struct eg_event *e = eg_arena_alloc(a, sizeof *e);
+	*out = NULL;
+	if (!e)
+		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
+	enum eg_rc rc = eg_get_person_by_id(c, person, a, &row, err);
+	if (rc == EG_EMPTY)
+		return eg_fail(err, EG_CORRUPT, "the log tells of a person who is not there");
+	if (!rc)
+		rc = eg_state_of(v, s->audience, log_id, &row, NULL, s->purpose->fields, s->purpose->n_fields,
+		                 a, e, err);
+	if (!rc && !e->has_merged_into && in_scope(&s->filter, e->life_after, e->region_after))
+		*out = e;
+	return rc;
+}
+
+enum eg_rc eg_window_events(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
+                            const uint8_t log_id[16], const struct eg_entry *entries, unsigned n,
+                            unsigned max, struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items,
+                            unsigned *consumed, struct eg_err *err)
+{
+	bool enters;
 	*n_items = *consumed = 0;
 	for (; *consumed < n && *n_items < max; (*consumed)++) {
 		if (*n_items && eg_arena_used(a) > FULL_BYTES)
@@ -154,12 +181,15 @@ enum eg_rc eg_window_events(struct eg_vault *v, const struct eg_scope *s, const 
 			continue;
 		if (rc)
 			return rc;
-		item->kind = told_as(&s->filter, &item->event);
+		item->kind = told_as(&s->filter, &item->event, &enters);
 		if (item->kind == EG_ITEM_LEFT_SCOPE)
 			item->event.n_fields = 0; /* no longer the recipient's to see */
 		if (!item->kind)
 			continue;
-		if ((rc = own_texts(a, &item->event, err)))
+		rc = own_texts(a, &item->event, err);
+		if (!rc && enters)
+			rc = state_of(v, c, s, log_id, e->effect.person, a, &item->entered, err);
+		if (rc)
 			return rc;
 		(*n_items)++;
 	}

@@ -56,15 +56,21 @@ grpc::Status Subscriber::stream(grpc::ClientContext &context, const Until &until
 	return status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the feed ended") : status;
 }
 
+void Subscriber::apply_whole(const v1::PersonState &p)
+{
+	store_.replace(p.person_ref(), p.person_version(), p.life_status(), p.fields(), p.merged_into());
+}
+
 void Subscriber::apply(const v1::FeedItem &item)
 {
-	switch (item.item_case()) {
-	case v1::FeedItem::kSnapshot: {
-		const v1::PersonState &p = item.snapshot();
-		store_.replace(p.person_ref(), p.person_version(), p.life_status(), p.fields(),
-		               p.merged_into());
-		break;
+	if (item.has_entered()) { // who came into the filter, in the change's place
+		apply_whole(item.entered());
+		return;
 	}
+	switch (item.item_case()) {
+	case v1::FeedItem::kSnapshot:
+		apply_whole(item.snapshot());
+		break;
 	case v1::FeedItem::kChange: {
 		const v1::ChangeEvent &c = item.change();
 		if (c.kind() == v1::CHANGE_KIND_LEFT_SCOPE)

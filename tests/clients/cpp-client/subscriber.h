@@ -62,6 +62,7 @@ class Subscriber
       private:
 	grpc::Status stream(grpc::ClientContext &context, const Until &until);
 	void apply(const v1::FeedItem &item);
+	void apply_whole(const v1::PersonState &p);
 
 	const std::unique_ptr<v1::FeedService::Stub> stub_;
 	const std::string purpose_;

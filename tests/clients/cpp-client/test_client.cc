@@ -285,7 +285,7 @@ void a_snapshot_is_whole()
 	require(store.people == fresh.people, "what is not in the snapshot stays");
 }
 
-void who_leaves_is_forgotten()
+void who_leaves_is_forgotten_and_comes_back_whole()
 {
 	Gateway gateway;
 	auto channel = connect(gateway.target());
@@ -295,22 +295,29 @@ void who_leaves_is_forgotten()
 	MemoryStore store;
 	require_ok(Subscriber(channel, "test", store, patience(), filter).run(live), "following");
 	require(store.people.size() == 2, "the snapshot is not whole");
-	v1::Record moved = registration(0);
-	moved.set_version(2);
-	moved.mutable_registration()->set_address_region("530102");
-	require_ok(Submitter(channel, "registration", patience())
-	                   .run(
-	                           [once = std::optional<Batch>(Batch{"moved", {moved}})]() mutable {
-		                           return std::exchange(once, std::nullopt);
-	                           },
-	                           [](const v1::Receipt &) {}),
-	           "moving");
-	require_ok(Subscriber(channel, "test", store, patience(), filter).run(live), "following");
+	auto moves = [&](std::int64_t version, const std::string &region) {
+		v1::Record moved = registration(0);
+		moved.set_version(version);
+		moved.mutable_registration()->set_address_region(region);
+		auto next = [once = std::optional<Batch>(Batch{"to " + region, {moved}})]() mutable {
+			return std::exchange(once, std::nullopt);
+		};
+		require_ok(
+		        Submitter(channel, "registration", patience()).run(next, [](const v1::Receipt &) {}),
+		        "moving");
+		require_ok(Subscriber(channel, "test", store, patience(), filter).run(live), "following");
+	};
+	moves(2, "530102");
 	require(store.people.size() == 1, "who moved away is still known");
 	MemoryStore later = store;
 	for (const auto &[person, known] : store.people)
 		later.forget(person, known.version);
 	require(later.people == store.people, "who came back is forgotten by what was before");
+	moves(3, "330304");
+	MemoryStore fresh;
+	require_ok(Subscriber(channel, "test", fresh, patience(), filter).run(live), "following");
+	require(fresh.people.size() == 2 && store.people == fresh.people,
+	        "who came back is not as in a snapshot");
 }
 
 // After a restored backup versions come again, which would not be newer than those of the log that is gone.
@@ -461,7 +468,7 @@ const Test tests[] = {
         {"subscriber_converges", subscriber_converges},
         {"repeating_does_no_harm", repeating_does_no_harm},
         {"a_snapshot_is_whole", a_snapshot_is_whole},
-        {"who_leaves_is_forgotten", who_leaves_is_forgotten},
+        {"who_leaves_is_forgotten_and_comes_back_whole", who_leaves_is_forgotten_and_comes_back_whole},
         {"another_log_starts_over", another_log_starts_over},
         {"the_network_wants_a_certificate", the_network_wants_a_certificate},
         {"stop_ends_a_feed", stop_ends_a_feed},

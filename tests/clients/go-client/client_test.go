@@ -268,7 +268,7 @@ func TestASnapshotReplaces(t *testing.T) {
 	}
 }
 
-func TestWhoLeavesTheFilterIsForgotten(t *testing.T) {
+func TestWhoLeavesTheFilterIsForgottenAndComesBackWhole(t *testing.T) {
 	g := start(t)
 	ctx, conn := connect(t, g)
 	s := &Submitter{Conn: conn, Dataset: "registration"}
@@ -278,23 +278,32 @@ func TestWhoLeavesTheFilterIsForgotten(t *testing.T) {
 	if err := f.Run(ctx, live); err != nil || len(store.People) != 2 {
 		t.Fatal(err, len(store.People))
 	}
-	moved := registration(0)
-	moved.Version = 2
-	moved.GetRegistration().AddressRegion = "530102"
-	sent := false
-	submit(t, ctx, s, func() (Batch, bool) {
-		more := !sent
-		sent = true
-		return Batch{ID: "moved", Records: []*pb.Record{moved}}, more
-	})
-	if err := f.Run(ctx, live); err != nil || len(store.People) != 1 {
-		t.Fatal(err, len(store.People))
+	moves := func(version int64, region string, people int) {
+		moved := registration(0)
+		moved.Version = version
+		moved.GetRegistration().AddressRegion = region
+		sent := false
+		submit(t, ctx, s, func() (Batch, bool) {
+			more := !sent
+			sent = true
+			return Batch{ID: "to " + region, Records: []*pb.Record{moved}}, more
+		})
+		if err := f.Run(ctx, live); err != nil || len(store.People) != people {
+			t.Fatal(err, len(store.People))
+		}
 	}
+	moves(2, "530102", 1)
 	for ref, p := range store.People {
 		store.Forget(ref, p.Version)
 		if store.People[ref] == nil {
 			t.Error("old news made somebody be forgotten")
 		}
+	}
+	moves(3, "330304", 2) // and back: of a change of one field everything is known
+	fresh := &MemoryStore{}
+	again := &Subscriber{Conn: conn, Purpose: "test", Filter: f.Filter, Store: fresh}
+	if err := again.Run(ctx, live); err != nil || !same(store, fresh) {
+		t.Error("who came back is not as in a snapshot", err)
 	}
 }
 

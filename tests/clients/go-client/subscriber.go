@@ -91,10 +91,13 @@ func (s *Subscriber) stream(ctx context.Context, until func(*pb.SubscribeRespons
 }
 
 func (s *Subscriber) apply(item *pb.FeedItem) {
-	if p := item.GetSnapshot(); p != nil {
-		s.Store.Replace(p.PersonRef, p.PersonVersion, p.LifeStatus, p.Fields, p.MergedInto)
+	whole := item.GetSnapshot()
+	if item.Entered != nil { // who came into the filter, in the change's place
+		whole = item.Entered
 	}
-	if c := item.GetChange(); c.GetKind() == pb.ChangeKind_CHANGE_KIND_LEFT_SCOPE {
+	if p := whole; p != nil {
+		s.Store.Replace(p.PersonRef, p.PersonVersion, p.LifeStatus, p.Fields, p.MergedInto)
+	} else if c := item.GetChange(); c.GetKind() == pb.ChangeKind_CHANGE_KIND_LEFT_SCOPE {
 		s.Store.Forget(c.PersonRef, c.PersonVersion)
 	} else if c != nil {
 		s.Store.Put(c.PersonRef, c.PersonVersion, c.LifeStatusAfter, c.Fields, c.MergedInto)

@@ -187,8 +187,8 @@ class Subscriber:
 
     def _apply(self, item):
         kind = item.WhichOneof("item")
-        if kind == "snapshot":
-            s = item.snapshot
+        if kind == "snapshot" or item.HasField("entered"):  # who came into the filter comes whole, in the change's place
+            s = item.snapshot if kind == "snapshot" else item.entered
             self.store.replace(s.person_ref, s.person_version, s.life_status, s.fields, s.merged_into)
         elif kind == "change":
             c = item.change

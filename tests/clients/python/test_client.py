@@ -226,7 +226,12 @@ class Client(unittest.TestCase):
             ec.Subscriber(channel, "test", live).run(until=self.caught_up)
             self.assertEqual(live.people, fresh.people)
 
-    def test_who_leaves_the_filter_is_forgotten(self):
+    def snapshot(self, channel, filter):
+        fresh = ec.MemoryStore()
+        ec.Subscriber(channel, "test", fresh, filter=filter).run(until=self.caught_up)
+        return fresh
+
+    def test_who_leaves_the_filter_is_forgotten_and_comes_back_whole(self):
         people = World(7)
         people.batch(40)
         records = [p.record("registration") for p in people.people[:2]]
@@ -238,14 +243,20 @@ class Client(unittest.TestCase):
             list(submitter.run([("b", records)]))
             subscriber.run(until=self.caught_up)
             self.assertEqual(len(store.people), 2)
-            records[0].version += 1
-            records[0].registration.address_region = "530102"
-            list(submitter.run([("moved", records[:1])]))
-            subscriber.run(until=self.caught_up)
+
+            def moves(region):
+                records[0].version += 1
+                records[0].registration.address_region = region
+                list(submitter.run([("to " + region, records[:1])]))
+                subscriber.run(until=self.caught_up)
+
+            moves("530102")
             self.assertEqual(len(store.people), 1)
             (ref, person), = store.people.items()
             store.forget(ref, person["version"])
             self.assertIn(ref, store.people, "old news makes nobody be forgotten")
+            moves("330304")  # and back: of a change of one field everything is known
+            self.assertEqual(store.people, self.snapshot(channel, subscriber.filter).people)
 
     def test_another_log_starts_over(self):
         dataset, records = "", []

@@ -30,6 +30,8 @@ struct told {
 		uint64_t seq;
 		enum eg_life life;
 		unsigned n_fields;
+		int64_t entered;         /* version of the state beside it; 0: none */
+		unsigned entered_fields; /* of that */
 	} items[MOST];
 };
 
@@ -53,6 +55,11 @@ static inline void take(void *arg, const struct eg_feed_given *w)
 		                   .life = items[i].event.life_after,
 		                   .n_fields = items[i].event.n_fields};
 		memcpy(c->ref, items[i].event.person_ref, 16);
+		if (items[i].entered) {
+			c->entered = items[i].entered->person_version;
+			c->entered_fields = items[i].entered->n_fields;
+			assert_memory_equal(c->ref, items[i].entered->person_ref, 16);
+		}
 	}
 	bool greedy = t->greedy;
 	struct eg_sub *sub = t->sub;

@@ -166,7 +166,49 @@ static void a_filter_tells_who_left(void **state)
 		                                              : EG_ITEM_EVENT);
 		if (i >= 5 && i < 10)
 			assert_int_equal(told.items[i].n_fields, 0);
+		/* Who comes back comes whole: the change alone is of one field. */
+		assert_int_equal(told.items[i].entered_fields, i < 10 ? 0 : 2);
+		if (i >= 10)
+			assert_int_equal(told.items[i].n_fields, 1);
 	}
+	eg_feed_stop(f);
+	road_close(r, true);
+}
+
+/* Who was away hears of those who came in meanwhile as they are now, and of who has left again not at all. */
+static void a_filter_tells_whole_who_came_in(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	struct road *r = road_open(NULL);
+	struct eg_feed *f = feed_of(r, EG_SECOND, 50);
+	const char *regions[] = {"3303"};
+	unsigned death[] = {EG_VIEW_FIELD(EG_REGISTRATION, DEATH)};
+	struct eg_sub_options o = options(r, EG_START_CURSOR);
+	/* Of the changes only those of the date of death are wanted: none; who comes in is told all the same.
+	 */
+	o.filter = (struct eg_filter){.n_regions = 1, .regions = regions, .n_fields = 1, .fields = death};
+	memcpy(o.log_id, eg_writer_log_id(r->writer), 16);
+	people(r, 3, 1, "530112");
+	o.seq = road_head(r);
+	people(r, 3, 2, "330302"); /* they come in */
+	people(r, 2, 3, "330304"); /* two move within */
+	people(r, 1, 4, "530112"); /* one leaves again */
+	assert_ok(follow(&told, r, f, &o, true, &err), err);
+	await(&told, told.n >= 4);
+	leave(&told);
+	assert_int_equal(told.n, 4);
+	int64_t newest = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		bool left = memcmp(told.items[i].ref, told.items[3].ref, 16) == 0;
+		assert_int_equal(told.items[i].kind, EG_ITEM_EVENT);
+		assert_int_equal(told.items[i].version, 2);
+		assert_int_equal(told.items[i].entered_fields, left ? 0 : 2);
+		newest += told.items[i].entered;
+	}
+	assert_int_equal(newest, 3 + 2);
+	assert_int_equal(told.items[3].kind, EG_ITEM_LEFT_SCOPE);
+	assert_int_equal(told.items[3].version, 4);
 	eg_feed_stop(f);
 	road_close(r, true);
 }
@@ -463,6 +505,7 @@ int main(void)
 	        cmocka_unit_test(time_starts_there),
 	        cmocka_unit_test(a_slow_reader_holds_one_window),
 	        cmocka_unit_test(a_filter_tells_who_left),
+	        cmocka_unit_test(a_filter_tells_whole_who_came_in),
 	        cmocka_unit_test(progress_is_told),
 	        cmocka_unit_test(the_head_is_told_at_once),
 	        cmocka_unit_test(deliveries_are_logged),

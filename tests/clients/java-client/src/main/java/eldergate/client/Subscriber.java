@@ -112,8 +112,8 @@ public final class Subscriber {
 	}
 
 	private void apply(FeedItem item) {
-		if (item.hasSnapshot()) {
-			var p = item.getSnapshot();
+		if (item.hasSnapshot() || item.hasEntered()) { // who came into the filter comes whole, in the change's place
+			var p = item.hasSnapshot() ? item.getSnapshot() : item.getEntered();
 			store.replace(p.getPersonRef(), p.getPersonVersion(), p.getLifeStatus(), p.getFieldsList(), p.getMergedInto());
 		} else if (item.hasChange()) {
 			var c = item.getChange();

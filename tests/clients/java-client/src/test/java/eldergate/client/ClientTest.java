@@ -57,7 +57,7 @@ final class ClientTest {
 		tests.put("only its own gateway is trusted", ClientTest::onlyItsOwnGatewayIsTrusted);
 		tests.put("a subscriber converges", ClientTest::aSubscriberConverges);
 		tests.put("a snapshot is whole", ClientTest::aSnapshotIsWhole);
-		tests.put("who leaves is forgotten", ClientTest::whoLeavesIsForgotten);
+		tests.put("who leaves is forgotten, and comes back whole", ClientTest::whoLeavesIsForgottenAndComesBackWhole);
 		tests.put("another log is begun anew", ClientTest::anotherLogIsBegunAnew);
 		tests.put("a proof", ClientTest::aProof);
 		tests.put("a malformed checkpoint", ClientTest::aMalformedCheckpoint);
@@ -317,19 +317,24 @@ final class ClientTest {
 		check(store.people().equals(fresh), "what is not in the snapshot stays: " + store.people());
 	}
 
-	private static void whoLeavesIsForgotten(Gateway gateway, ManagedChannel channel) throws Exception {
+	private static void whoLeavesIsForgottenAndComesBackWhole(Gateway gateway, ManagedChannel channel) throws Exception {
 		submit(channel, 0, 1, 2);
 		var store = new MemoryStore();
-		var subscriber = new Subscriber(channel, "test", store, Patience.USUAL,
-			FeedFilter.newBuilder().addRegionPrefixes("3303").build());
+		var filter = FeedFilter.newBuilder().addRegionPrefixes("3303").build();
+		var subscriber = new Subscriber(channel, "test", store, Patience.USUAL, filter);
 		subscriber.run(ClientTest::live);
 		check(store.people().size() == 2, store.people().size() + " people in the snapshot");
-		new Submitter(channel, "registration").run(People.moved(), receipt -> { });
+		new Submitter(channel, "registration").run(People.moved(2, "530102"), receipt -> { });
 		subscriber.run(ClientTest::live);
 		check(store.people().size() == 1, "who moved away is still known: " + store.people());
 		var before = Map.copyOf(store.people());
 		before.forEach((person, known) -> store.forget(person, known.version()));
 		check(store.people().equals(before), "who came back is forgotten by what was before");
+		new Submitter(channel, "registration").run(People.moved(3, "330304"), receipt -> { });
+		subscriber.run(ClientTest::live);
+		var fresh = new MemoryStore();
+		new Subscriber(channel, "test", fresh, Patience.USUAL, filter).run(ClientTest::live);
+		check(fresh.people().size() == 2 && store.people().equals(fresh.people()), "who came back is not as in a snapshot");
 	}
 
 	/** As after the restore of a backup: the cursor, and what is known, are of a log that is no more. */

@@ -24,11 +24,11 @@ final class People {
 			IntStream.range(0, size).mapToObj(i -> registration(first + at * size + i)).toList())).iterator();
 	}
 
-	/** One batch: the first of them has moved far away. */
-	static Iterator<Batch> moved() {
-		Record.Builder record = registration(0).toBuilder().setVersion(2);
-		record.getRegistrationBuilder().setAddressRegion("530102");
-		return List.of(new Batch("moved", List.of(record.build()))).iterator();
+	/** One batch: the first of them has moved there. */
+	static Iterator<Batch> moved(int version, String region) {
+		Record.Builder record = registration(0).toBuilder().setVersion(version);
+		record.getRegistrationBuilder().setAddressRegion(region);
+		return List.of(new Batch("to " + region, List.of(record.build()))).iterator();
 	}
 
 	private static Record registration(int n) {
