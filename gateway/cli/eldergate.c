@@ -1,6 +1,7 @@
 /* eldergate: the command line: reads the command, runs it, tells what went wrong, exits with a stable status.
  */
 #include "cli/cli.h"
+#include "trust/crypto.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
+	eg_crypto_open(NULL); /* before gRPC; whoever needs it asks again, and is told what fails */
 	enum eg_rc rc = cli_parse(&c, argc, argv, &help, &noun, &err);
 	if (!rc && help)
 		cli_help(&c, noun);

@@ -52,8 +52,12 @@ static void free_contexts(void *p)
 
 static void forget_pool(void);
 
+/* The library is not torn down as the process ends: threads of others (gRPC's, which connect anew by
+ * themselves; a driver that hangs) may be inside it until the very end. This holds only if it is the
+ * library's first call. */
 static void fetch(void)
 {
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	lib.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	lib.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
 	lib.ok = lib.gcm && lib.ecb && pthread_key_create(&lib.thread_key, free_contexts) == 0 &&

@@ -13,7 +13,8 @@
 #define EG_GCM_NONCE 12
 #define EG_GCM_TAG   16
 
-enum eg_rc eg_crypto_open(struct eg_err *err); /* idempotent */
+/* Idempotent. A program calls it before any library that uses OpenSSL by itself: see crypto.c. */
+enum eg_rc eg_crypto_open(struct eg_err *err);
 
 void eg_random(void *out, size_t len); /* aborts the process if the system has no randomness */
 bool eg_crypto_equal(const void *a, const void *b, size_t len); /* constant time */
