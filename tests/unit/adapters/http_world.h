@@ -53,7 +53,7 @@ static int world_open(void **state)
 		dup2(out[1], 1);
 		close(in[1]);
 		close(out[0]);
-		execl("/usr/bin/python3", "python3", "-I", "tests/unit/adapters/http_peer.py", w.dir,
+		execl("/usr/bin/python3", "/usr/bin/python3", "-I", "tests/unit/adapters/http_peer.py", w.dir,
 		      (char *)NULL);
 		_exit(127);
 	}
