@@ -24,6 +24,17 @@ struct tail {
 	int64_t count, shown; /* of changes and persons; count 0: no end */
 };
 
+/* A line tells all that is known of who came into the filter. */
+static void print_change(struct tail *t, const Eldergate__V1__FeedItem *item)
+{
+	Eldergate__V1__ChangeEvent e = *item->change; /* borrows */
+	if (item->entered) {
+		e.fields = item->entered->fields;
+		e.n_fields = item->entered->n_fields;
+	}
+	show_change(t->c, &t->line, &e);
+}
+
 static enum eg_rc print_item(struct tail *t, const Eldergate__V1__FeedItem *item, struct eg_err *err)
 {
 	bool news = item->item_case == ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE ||
@@ -36,7 +47,7 @@ static enum eg_rc print_item(struct tail *t, const Eldergate__V1__FeedItem *item
 		return cli_json(&item->base, err);
 	switch (item->item_case) {
 	case ELDERGATE__V1__FEED_ITEM__ITEM_CHANGE:
-		show_change(t->c, &t->line, item->change);
+		print_change(t, item);
 		break;
 	case ELDERGATE__V1__FEED_ITEM__ITEM_SNAPSHOT:
 		show_state(t->c, &t->line, item->snapshot);

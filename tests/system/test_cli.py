@@ -301,6 +301,11 @@ class OneGateway(unittest.TestCase):
         filtered = self.good("changes", "list", "--since", "2020-01-01T00:00:00Z", "--purpose", "test", "--region", "330304",
                              "--kind", "UPDATED", "--json").json()
         self.assertTrue(filtered)
+        come = next(i for i in filtered if "entered" in i)
+        whole, changed = ({f["field"] for f in come[part]["fields"]} for part in ("entered", "change"))
+        self.assertLess(changed, whole)
+        line = self.good("changes", "list", "--since", "2020-01-01T00:00:00Z", "--purpose", "test", "--region", "330304").out
+        self.assertEqual([f for f in whole if f"{f}=" not in line], [])
         with open(cursor, "w", encoding="utf-8") as f:
             f.write("nonsense\n")
         self.assertEqual(self.do("subscribe", "--cursor", cursor, "--purpose", "test").status, 65)
