@@ -355,6 +355,8 @@ static void idle(struct eg_writer *w, bool last)
 	struct eg_mark marks[EG_MARKS_MAX];
 	struct eg_err err;
 	bool due = checkpoint_due(w) || (last && w->tail.seq > w->log.signed_size);
+	if (eg_store_check(w->o.store, &err))
+		stop_if_fatal(w, &err);
 	eg_datasets_measure(&w->commit.datasets, eg_now_us());
 	if (!due && !eg_marks_moved(&w->marks, marks) && !lag_waits(w))
 		return;

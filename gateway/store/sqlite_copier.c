@@ -15,7 +15,8 @@
  *
  * A checkpoint beside which commits go on does not sync the database, so each round does, before the writer
  * must. Thread: "copier" or the caller's; the writer's where it says so. What a round came to is judged by
- * the writer at the end of its next commit, or at the close: nothing that was acknowledged depends on a copy.
+ * the writer at the end of its next commit, when it looks while it has none, or at the close: nothing that
+ * was acknowledged depends on a copy.
  */
 #include "base/clock.h"
 #include "base/fault.h"
@@ -191,6 +192,17 @@ enum eg_rc eg_wal_after_commit(struct eg_store *s, bool disk_full, struct eg_err
 	}
 	k->rounds = 0;
 	return rc == EG_OK && over ? begin_anew(s, little, err) : rc;
+}
+
+enum eg_rc eg_store_check(struct eg_store *s, struct eg_err *err)
+{
+	struct eg_copier *k = s->copier;
+	if (!k)
+		return EG_OK;
+	pthread_mutex_lock(&k->lock);
+	bool failed = k->state == COPIED && k->err.fatal;
+	pthread_mutex_unlock(&k->lock);
+	return failed ? judge_round(k, err) : EG_OK;
 }
 
 /* ---- begin and end ---- */

@@ -42,6 +42,9 @@ int64_t eg_store_wal_bytes(struct eg_store *s); /* size of the WAL file; any thr
 /* With EG_COPIER_CALLED: copies if the writer asked for it, and tells whether it did. Any thread but not
  * beside itself; a transaction of the writer may be open. */
 bool eg_store_copy(struct eg_store *s);
+/* The writer's, while it has nothing to commit: a failed sync of a copy, of which its next commit would tell,
+ * is told at once. */
+enum eg_rc eg_store_check(struct eg_store *s, struct eg_err *err);
 /* After EG_NO_SPACE: gives a part of the reserve back to the disk, so that a read entry can still be
  * committed. False: it is spent. It fills up again by itself when the disk has room. Writer's thread. */
 bool eg_store_spend_reserve(struct eg_store *s);

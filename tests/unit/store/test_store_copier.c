@@ -323,6 +323,28 @@ static void a_failed_sync_of_a_round_ends_at_the_next_commit(void **state)
 	eg_store_close(s);
 }
 
+/* A daemon that nobody sends anything must not go on for an hour before it stops. */
+static void a_failed_sync_of_a_round_is_told_without_a_commit(void **state)
+{
+	(void)state;
+	struct eg_err err = {0};
+	open_watched();
+	assert_rc(eg_store_check(store, &err), EG_OK);
+	write_answer = SQLITE_FULL; /* what is tried again is nothing to stop for */
+	come_to_a_round();
+	assert_rc(eg_store_check(store, &err), EG_OK);
+	write_answer = SQLITE_OK;
+	commit_some();
+	sync_answer = SQLITE_IOERR_FSYNC;
+	come_to_a_round();
+	sync_answer = SQLITE_OK;
+	assert_rc(eg_store_check(store, &err), EG_IO);
+	assert_true(err.fatal);
+	assert_rc(append(store, 2, PAGE, &err), EG_IO);
+	eg_store_close(store);
+	store = NULL;
+}
+
 static void a_failed_sync_of_a_round_is_known_at_the_close(void **state)
 {
 	(void)state;
@@ -381,6 +403,7 @@ int main(void)
 	        T(little_is_copied_behind_the_gate),
 	        T(a_round_syncs_whatever_comes_beside_it),
 	        T(a_failed_sync_of_a_round_ends_at_the_next_commit),
+	        T(a_failed_sync_of_a_round_is_told_without_a_commit),
 	        T(a_failed_sync_of_a_round_is_known_at_the_close),
 #ifdef EG_FAULT
 	        T(every_step_may_fail),
