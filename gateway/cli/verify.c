@@ -87,7 +87,7 @@ static enum eg_rc check_named(struct verify *v, struct eg_err *err)
 		if (f->places && !f->named)
 			return verify_fail(v, seq, err,
 			                   "no source record has its claim: a record is missing");
-		if (f->fell)
+		if (f->fell_untold)
 			return verify_fail(v, seq, err,
 			                   "a decision took its content down, and no reject says so");
 	}

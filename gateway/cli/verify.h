@@ -103,7 +103,7 @@ struct verify_fact {
 	int64_t holder;   /* row of the person that holds the claim now; verify_persons fills it in */
 	bool places;      /* its claim is one that a source record must know */
 	bool named;       /* a version of a source record names it, or a reject that a decision made of it */
-	bool fell;        /* a decision took its content down; verify_cases finds the reject that says so */
+	bool fell_untold; /* a decision took its content down, and no reject was found yet that says so */
 };
 /* Of n entries more, behind those that have one. The caller's thread. */
 enum eg_rc verify_facts_add(struct verify *v, unsigned n, struct eg_err *err);

@@ -235,7 +235,7 @@ static enum eg_rc check_reject(struct verify *v, const struct eg_reject_row *r, 
 	if (rc)
 		return verify_blame(v, r->seq, rc, err);
 	v->result->rejects++;
-	verify_fact_of(v, r->seq)->fell = false;
+	verify_fact_of(v, r->seq)->fell_untold = false;
 	*quarantined += e.header.kind == EG_ENTRY_QUARANTINE;
 	if (e.header.kind != EG_ENTRY_QUARANTINE && r->state != EG_REJECT_DECIDED)
 		return wrong_reject(v, r, "waits for its sender, and it set nothing aside", err);

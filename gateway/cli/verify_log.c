@@ -352,7 +352,7 @@ static enum eg_rc note_fell(struct verify *v, const struct eg_entry *e, struct e
 	if (!f)
 		return verify_fail(v, e->header.seq, err,
 		                   "it took down the content of an entry that is not before it");
-	f->fell = true;
+	f->fell_untold = true;
 	return EG_OK;
 }
 

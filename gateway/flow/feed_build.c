@@ -88,7 +88,7 @@ static enum eg_rc fill(struct eg_sub *s, const struct eg_feed_place *at, struct 
 		                    f->scratch, w, err);
 	else
 		rc = eg_feed_events(o, eg_exlog_conn(f->log), &s->scope, entries, n, o->window_events,
-		                    p->arena, w, err);
+		                    p->arena, f->scratch, w, err);
 	if ((rc = eg_arena_why(p->arena, rc, err)))
 		return rc;
 	if (w->n && w->items[0].kind != EG_ITEM_LOG_CHANGED)

@@ -32,6 +32,26 @@ static enum eg_rc page_ticket(const struct eg_scope *s, const struct eg_feed_win
 	return EG_OK;
 }
 
+static enum eg_rc page_events(const struct eg_feed_options *told, struct eg_conn *c, const struct eg_scope *s,
+                              uint64_t after, unsigned max, struct eg_arena *a, struct eg_arena *scratch,
+                              struct eg_feed_window *w, bool *head, struct eg_err *err)
+{
+	struct eg_log_row *rows = NULL;
+	unsigned n = 0;
+	enum eg_rc rc = eg_read_begin(c, err);
+	if (rc)
+		return rc;
+	rc = eg_list_entries(c, after, max, ENTRIES_BYTES, a, &rows, &n, err);
+	eg_read_end(c);
+	struct eg_entry *entries = eg_arena_alloc(a, (n + 1) * sizeof *entries);
+	if (!rc && !entries)
+		rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
+	for (unsigned i = 0; i < n && !rc; i++)
+		rc = eg_entry_open(told->vault, &rows[i], true, true, a, &entries[i], err);
+	*head = !rc && !n;
+	return rc || !n ? rc : eg_feed_events(told, c, s, entries, n, max, a, scratch, w, err);
+}
+
 enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_sub_options *o, unsigned max,
                         struct eg_arena *a, struct eg_feed_item **out, unsigned *n, bool *head,
                         struct eg_ticket **ticket, struct eg_err *err)
@@ -40,37 +60,25 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 	struct eg_scope scope = {0};
 	struct eg_feed_place at;
 	struct eg_feed_window w = {0};
-	struct eg_log_row *rows = NULL;
-	unsigned n_rows = 0;
+	struct eg_arena *scratch = eg_arena_new(SCRATCH_BYTES);
 	*n = 0;
 	*head = false;
 	*ticket = NULL;
-	enum eg_rc rc = eg_scope_open(&scope, o, err);
+	enum eg_rc rc =
+	        scratch ? eg_scope_open(&scope, o, err) : eg_fail(err, EG_NO_MEMORY, "no memory for a page");
 	if (!rc)
 		rc = eg_feed_resolve(told, c, o, &at, err);
 	if (rc)
 		goto out;
+	w.next = at;
 	if (max > told->window_events)
 		max = told->window_events;
 	if (at.log_changed) {
 		rc = eg_feed_log_changed(told, &at, a, &w, err);
 	} else if (at.row >= 0) {
-		struct eg_arena *scratch = eg_arena_new(SCRATCH_BYTES);
-		rc = scratch ? eg_feed_states(told, c, &scope, &at, max, a, scratch, &w, err)
-		             : eg_fail(err, EG_NO_MEMORY, "no memory for a page");
-		eg_arena_free(scratch);
-	} else if (!(rc = eg_read_begin(c, err))) {
-		rc = eg_list_entries(c, at.seq, max, ENTRIES_BYTES, a, &rows, &n_rows, err);
-		eg_read_end(c);
-		struct eg_entry *entries = eg_arena_alloc(a, (n_rows + 1) * sizeof *entries);
-		if (!rc && !entries)
-			rc = eg_fail(err, EG_LIMIT, "a page's arena is too small");
-		for (unsigned i = 0; i < n_rows && !rc; i++)
-			rc = eg_entry_open(told->vault, &rows[i], true, true, a, &entries[i], err);
-		*head = !rc && !n_rows;
-		w.next = at;
-		if (!rc && n_rows)
-			rc = eg_feed_events(told, c, &scope, entries, n_rows, max, a, &w, err);
+		rc = eg_feed_states(told, c, &scope, &at, max, a, scratch, &w, err);
+	} else {
+		rc = page_events(told, c, &scope, at.seq, max, a, scratch, &w, head, err);
 	}
 	if (rc)
 		goto out;
@@ -92,6 +100,7 @@ enum eg_rc eg_feed_page(struct eg_feed *f, struct eg_conn *c, const struct eg_su
 	if (w.n && w.items[0].kind != EG_ITEM_LOG_CHANGED)
 		rc = page_ticket(&scope, &w, ticket, err);
 out:
+	eg_arena_free(scratch);
 	eg_scope_close(&scope);
 	return rc;
 }

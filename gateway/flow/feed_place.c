@@ -78,7 +78,7 @@ enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, co
 
 enum eg_rc eg_feed_events(const struct eg_feed_options *f, struct eg_conn *c, const struct eg_scope *s,
                           const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
-                          struct eg_feed_window *w, struct eg_err *err)
+                          struct eg_arena *scratch, struct eg_feed_window *w, struct eg_err *err)
 {
 	unsigned consumed = 0;
 	/* A thousand subscribers may hear of one change at once. */
@@ -86,7 +86,7 @@ enum eg_rc eg_feed_events(const struct eg_feed_options *f, struct eg_conn *c, co
 	if (!w->items)
 		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
 	enum eg_rc rc = eg_window_events(f->vault, c, s, eg_writer_log_id(f->writer), entries, n, max, a,
-	                                 w->items, &w->n, &consumed, err);
+	                                 scratch, w->items, &w->n, &consumed, err);
 	if (!rc)
 		w->next = (struct eg_feed_place){.seq = entries[consumed - 1].header.seq, .row = -1};
 	return rc;

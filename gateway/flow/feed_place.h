@@ -34,7 +34,7 @@ enum eg_rc eg_feed_states(const struct eg_feed_options *f, struct eg_conn *c, co
 /* Of these entries, which follow the place without a gap. */
 enum eg_rc eg_feed_events(const struct eg_feed_options *f, struct eg_conn *c, const struct eg_scope *s,
                           const struct eg_entry *entries, unsigned n, unsigned max, struct eg_arena *a,
-                          struct eg_feed_window *w, struct eg_err *err);
+                          struct eg_arena *scratch, struct eg_feed_window *w, struct eg_err *err);
 /* What the log will say of the window; borrows from the scope. */
 struct eg_window eg_feed_describe(const struct eg_scope *s, const struct eg_feed_window *w);
 

@@ -116,7 +116,7 @@ static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg
 	bool after = e->has_merged_into ? before : in_scope(f, e->life_after, e->region_after);
 	*enters = after && !before && e->life_before;
 	if (after)
-		return *enters || wanted(f, e) ? EG_ITEM_EVENT : 0;
+		return wanted(f, e) ? EG_ITEM_EVENT : 0;
 	return before ? EG_ITEM_LEFT_SCOPE : 0;
 }
 
@@ -138,34 +138,51 @@ static enum eg_rc own_texts(struct eg_arena *a, struct eg_event *e, struct eg_er
 	return ok ? EG_OK : eg_fail(err, EG_LIMIT, "a window's arena is too small");
 }
 
+/* A person that was made in the scratch: what the recipient sees of it becomes the window's. */
+static enum eg_rc own_state(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
+{
+	e->fields = eg_arena_copy(a, e->fields, e->n_fields * sizeof *e->fields);
+	return e->fields ? own_texts(a, e, err) : eg_fail(err, EG_LIMIT, "a window's arena is too small");
+}
+
+static enum eg_rc read_state(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
+                             const uint8_t log_id[16], const uint8_t person[16], struct eg_arena *scratch,
+                             struct eg_event *out, struct eg_err *err)
+{
+	struct eg_person_row row;
+	eg_arena_reset(scratch);
+	enum eg_rc rc = eg_get_person_by_id(c, person, scratch, &row, err);
+	if (rc == EG_EMPTY)
+		return eg_fail(err, EG_CORRUPT, "the log tells of a person who is not there");
+	if (!rc)
+		rc = eg_state_of(v, s->audience, log_id, &row, NULL, s->purpose->fields, s->purpose->n_fields,
+		                 scratch, out, err);
+	return eg_arena_why(scratch, rc, err);
+}
+
 /* The whole state of a person who came in. It may be newer than the event: what follows is then old news to
  * the recipient. NULL: the person is out of scope again by now, or lives on in another; an event to come says
  * so.
  */
 static enum eg_rc state_of(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                            const uint8_t log_id[16], const uint8_t person[16], struct eg_arena *a,
-                           struct eg_event **out, struct eg_err *err)
+                           struct eg_arena *scratch, struct eg_event **out, struct eg_err *err)
 {
-	struct eg_person_row row;
-	struct eg_event *e = eg_arena_alloc(a, sizeof *e);
+	struct eg_event e;
 	*out = NULL;
-	if (!e)
-		return eg_fail(err, EG_LIMIT, "a window's arena is too small");
-	enum eg_rc rc = eg_get_person_by_id(c, person, a, &row, err);
-	if (rc == EG_EMPTY)
-		return eg_fail(err, EG_CORRUPT, "the log tells of a person who is not there");
-	if (!rc)
-		rc = eg_state_of(v, s->audience, log_id, &row, NULL, s->purpose->fields, s->purpose->n_fields,
-		                 a, e, err);
-	if (!rc && !e->has_merged_into && in_scope(&s->filter, e->life_after, e->region_after))
-		*out = e;
-	return rc;
+	enum eg_rc rc = read_state(v, c, s, log_id, person, scratch, &e, err);
+	if (rc || e.has_merged_into || !in_scope(&s->filter, e.life_after, e.region_after))
+		return rc;
+	rc = own_state(a, &e, err);
+	*out = rc ? NULL : eg_arena_copy(a, &e, sizeof e);
+	return rc || *out ? rc : eg_fail(err, EG_LIMIT, "a window's arena is too small");
 }
 
 enum eg_rc eg_window_events(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                             const uint8_t log_id[16], const struct eg_entry *entries, unsigned n,
-                            unsigned max, struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items,
-                            unsigned *consumed, struct eg_err *err)
+                            unsigned max, struct eg_arena *a, struct eg_arena *scratch,
+                            struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
+                            struct eg_err *err)
 {
 	bool enters;
 	*n_items = *consumed = 0;
@@ -188,7 +205,7 @@ enum eg_rc eg_window_events(struct eg_vault *v, struct eg_conn *c, const struct 
 			continue;
 		rc = own_texts(a, &item->event, err);
 		if (!rc && enters)
-			rc = state_of(v, c, s, log_id, e->effect.person, a, &item->entered, err);
+			rc = state_of(v, c, s, log_id, e->effect.person, a, scratch, &item->entered, err);
 		if (rc)
 			return rc;
 		(*n_items)++;
@@ -206,13 +223,6 @@ static enum eg_rc persons_after(struct eg_conn *c, int64_t row, unsigned most, s
 	rc = eg_list_persons(c, row, most, ROWS_BYTES, a, rows, n, err);
 	eg_read_end(c);
 	return rc;
-}
-
-/* A person that was made in the scratch: what the recipient sees of it becomes the window's. */
-static enum eg_rc own_state(struct eg_arena *a, struct eg_event *e, struct eg_err *err)
-{
-	e->fields = eg_arena_copy(a, e->fields, e->n_fields * sizeof *e->fields);
-	return e->fields ? own_texts(a, e, err) : eg_fail(err, EG_LIMIT, "a window's arena is too small");
 }
 
 enum eg_rc eg_window_states(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,

@@ -27,8 +27,9 @@ bool eg_scope_same(const struct eg_scope *a, const struct eg_scope *b);
  * into the filter is read from c. */
 enum eg_rc eg_window_events(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                             const uint8_t log_id[16], const struct eg_entry *entries, unsigned n,
-                            unsigned max, struct eg_arena *a, struct eg_feed_item *items, unsigned *n_items,
-                            unsigned *consumed, struct eg_err *err);
+                            unsigned max, struct eg_arena *a, struct eg_arena *scratch,
+                            struct eg_feed_item *items, unsigned *n_items, unsigned *consumed,
+                            struct eg_err *err);
 /* STATE items for persons with row > *row, looking at most at `max` rows, and at fewer when they are large;
  * *row moves past them; *end: none are left. scratch is emptied again and again: what a person is besides
  * what the recipient sees of it would not stay in the processor's caches for a whole window. */

@@ -260,8 +260,8 @@ bool eg_checkpoint_parse_vkey(const char *vkey, char origin[128], uint8_t public
 	if (!is_name(name) || strnlen(plus + 1, sizeof hex) < sizeof hex || plus[sizeof hex] != '+')
 		return false;
 	memcpy(hex, plus + 1, sizeof hex - 1);
-	if (strpbrk(hex, "ABCDEF") ||
-	    !eg_unhex(hex, claimed, KEY_ID) || /* one form: a key is compared as text, too */
+	/* It has one form: keys are compared as text, too. */
+	if (strpbrk(hex, "ABCDEF") || !eg_unhex(hex, claimed, KEY_ID) ||
 	    !fixed_of(eg_bytes_of(plus + sizeof hex + 1), typed, sizeof typed) || typed[0] != ED25519)
 		return false;
 	key_id(name, typed + 1, id);

@@ -25,12 +25,14 @@ class State:
     def take(self, response):
         for item in response.items:
             what = item.WhichOneof("item")
-            if what == "snapshot":
-                self.upsert(item.snapshot.person_ref, item.snapshot.person_version, item.snapshot.life_status)
+            if what == "snapshot" or item.HasField("entered"):
+                whole = item.snapshot if what == "snapshot" else item.entered
+                self.upsert(whole.person_ref, whole.person_version, whole.life_status)
             elif what == "change":
                 self.kinds.append(item.change.kind)
                 if item.change.kind == ev.CHANGE_KIND_LEFT_SCOPE:
-                    self.persons.pop(item.change.person_ref, None)
+                    if self.persons.get(item.change.person_ref, (0,))[0] < item.change.person_version:
+                        self.persons.pop(item.change.person_ref, None)
                 else:
                     self.upsert(item.change.person_ref, item.change.person_version, item.change.life_status_after)
             elif what == "progress":
@@ -180,6 +182,28 @@ class Feed(unittest.TestCase):
         self.submit([secure.registration(n, version=2, address_region="530102")])
         self.follow(f.FeedStart(cursor=state.cursor), lambda s: s.live, state=state, filter=filter)
         self.assertEqual((state.kinds, state.persons), ([ev.CHANGE_KIND_LEFT_SCOPE], {}))
+
+    def test_coming_into_a_scope(self):
+        """Stream and pages tell the whole person beside the change that did it, what the grant allows of it; not beside others."""
+        n = self.people(1)[0]
+        filter = f.FeedFilter(region_prefixes=["5301"])
+        state = self.follow(f.FeedStart(snapshot=f.SnapshotStart()), lambda s: s.live, filter=filter)
+        self.assertEqual(state.persons, {})
+        for version, region in ((2, "530102"), (3, "530103")):
+            self.submit([secure.registration(n, version=version, address_region=region)])
+        start = f.FeedStart(cursor=state.cursor)
+        page = self.feed.ListChanges(f.ListChangesRequest(start=start, filter=filter, purpose="care"), timeout=10).items
+        stream = self.feed.Subscribe(f.SubscribeRequest(start=start, filter=filter, purpose="care"), timeout=10)
+        heard = [item for item in next(stream).items]
+        stream.cancel()
+        theirs = self.other.ListChanges(f.ListChangesRequest(start=start, filter=filter, purpose="care"), timeout=10).items
+        for items in (page, heard, theirs):
+            changes = [item for item in items if item.WhichOneof("item") == "change"]
+            self.assertEqual([c.HasField("entered") for c in changes[:2]], [True, False][:len(changes)])
+            entered = changes[0].entered
+            self.assertEqual((entered.person_ref, entered.person_version), (changes[0].change.person_ref, 3))
+            self.assertEqual(sorted(q.field for q in entered.fields if q.field != "life_status"),
+                             [] if items is theirs else sorted(FIELDS))
 
     def test_a_death(self):
         n = self.people(1)[0]

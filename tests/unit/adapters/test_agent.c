@@ -203,6 +203,7 @@ static int64_t enough_us;
 static void stop_after_a_while(void)
 {
 	stop = eg_mono_us() >= enough_us && fake.waits > 100;
+	assert_true(eg_mono_us() < enough_us + 60 * EG_SECOND); /* it turns, however slow the machine is */
 }
 
 /* The fake link does not really wait; what counts is how long the agent lets it. All backoffs are over long

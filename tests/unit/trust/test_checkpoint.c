@@ -312,8 +312,7 @@ static void verifier_keys(void **state)
 	        GO_ORIGIN "+602d447g+AYzTDSg/oYmhs07n2LYRHlkgaQzptkcCDNATQpec1x2T",
 	        GO_ORIGIN "+0602d4472+AYzTDSg/oYmhs07n2LYRHlkgaQzptkcCDNATQpec1x2T",
 	        "log example+602d4472+AYzTDSg/oYmhs07n2LYRHlkgaQzptkcCDNATQpec1x2T",
-	        "sum.golang.org+033DE0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8", /* not in its one form
-	                                                                                 */
+	        "sum.golang.org+033DE0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8", /* case */
 	        GO_VKEY "\n",
 	        " " GO_VKEY,
 	};
