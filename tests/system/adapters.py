@@ -23,7 +23,7 @@ agency: {agency}
 dataset: household
 section: registration
 state: state
-gateway: {{address: "{address}", server_key: "{server_key}", key_file: "{key_file}", heartbeat: 300ms}}
+gateway: {{address: "{address}", server_key: "{server_key}", key_file: "{key_file}", heartbeat: 2s}}
 agent: {{batch_records: {batch}, backoff_least: 20ms, backoff_most: 200ms, slow_retry: 1s, status_interval: 50ms,
          grace: 20s, patience: 20s}}
 connector: lines

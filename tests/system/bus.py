@@ -46,7 +46,7 @@ class Gateway(secure.Gateway):
         self.tcp = f"tcp://127.0.0.1:{observe.free_port()}"
         self.ipc = "ipc://" + self.path("bus.sock")
         self.metrics = observe.free_port()
-        self.settings = {**self.settings, "listen.bus": f"{self.tcp},{self.ipc}", "bus.heartbeat": "300ms",
+        self.settings = {**self.settings, "listen.bus": f"{self.tcp},{self.ipc}", "bus.heartbeat": "2s",
                          "listen.metrics": f"127.0.0.1:{self.metrics}", **(settings or {})}
         self.links = []
 
@@ -84,7 +84,7 @@ class Gateway(secure.Gateway):
 class Link:
     """The real link, in a process of its own."""
 
-    def __init__(self, address, server_key, key, heartbeat_ms=200, max_message=0):
+    def __init__(self, address, server_key, key, heartbeat_ms=2000, max_message=0):
         self.process = subprocess.Popen([CLIENT, address, server_key, key.file, str(heartbeat_ms), str(max_message)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.events = queue.Queue()

@@ -9,6 +9,7 @@ import unittest
 
 import bus
 import harness
+from harness import PATIENCE
 import observe
 import secure
 from cli import run
@@ -40,7 +41,7 @@ class DryRun(unittest.TestCase):
     def submit(self, *records, dry_run=False, dataset="household", who=None):
         request = x.SubmitRequest(batch_id="b", dataset=dataset, records=records, dry_run=dry_run)
         stub = exchange_pb2_grpc.ExchangeServiceStub(self.gateway.to(who or self.police))
-        return next(iter(stub.Submit(iter([request]), timeout=20))).receipt
+        return next(iter(stub.Submit(iter([request]), timeout=PATIENCE))).receipt
 
     def test_it_tells_what_then_happens_and_writes_nothing(self):
         made = secure.registration
@@ -98,7 +99,7 @@ class DryRun(unittest.TestCase):
                                       records=[secure.registration(1000 + n)])
         stub = exchange_pb2_grpc.ExchangeServiceStub(self.gateway.to(self.police))
         before = rows(self.gateway)["source_key"]
-        receipts = {r.receipt.batch_id: r.receipt for r in stub.Submit(requests(), timeout=30)}
+        receipts = {r.receipt.batch_id: r.receipt for r in stub.Submit(requests(), timeout=PATIENCE)}
         self.assertEqual({n: receipts[f"b{n}"].dry_run for n in range(60)}, {n: n % 2 == 0 for n in range(60)})
         self.assertEqual(rows(self.gateway)["source_key"], before + 30)
 
@@ -160,7 +161,11 @@ class Trial(unittest.TestCase):
         if who:
             more["files"] = [g.path(n) for n in ("ca.pem", f"{who.name}.pem", f"{who.name}.key")]
             server = server or f"localhost:{g.port}"
-        return run("agency", "test", "--timeout", "3", *arguments, server=server or "unix:" + g.socket, **more)
+        return run("agency", "test", *arguments, server=server or "unix:" + g.socket, **more)
+
+    def vain(self, *arguments, **more):
+        """One that waits for an answer in vain."""
+        return self.trial("--timeout", 3, *arguments, **more)
 
     def well(self, r, *words):
         self.assertEqual((r.status, r.err), (0, ""), r)
@@ -231,7 +236,7 @@ class Trial(unittest.TestCase):
         self.fails(self.trial(*on_bus, "--bus", "ipc:///nonexistent/b"), "address", "listen.bus", status=69)
         g.process.send_signal(signal.SIGSTOP)
         try:
-            r = self.trial(*base)
+            r = self.vain(*base)
         finally:
             g.process.send_signal(signal.SIGCONT)
         self.fails(r, "connection", "does not answer", "loop.stuck", status=69)
@@ -246,7 +251,7 @@ class Trial(unittest.TestCase):
                     s = left.enter_context(socket.socket(socket.AF_UNIX))
                     s.setblocking(False)
                     s.connect(path)
-            self.fails(self.trial(*base, server="unix:" + path), "address", "takes no connection", "loop.stuck", status=69)
+            self.fails(self.vain(*base, server="unix:" + path), "address", "takes no connection", "loop.stuck", status=69)
         self.fails(self.trial(*base, server="unix:" + path), "address", "has ended", status=69)
 
     def test_certificates(self):
@@ -261,16 +266,16 @@ class Trial(unittest.TestCase):
         self.fails(self.trial(*base, server=server, files=[files[0], g.path("foreign.pem"), files[2]]), "certificate",
                    "not one of this key")
         self.fails(self.trial(*base, server=server, files=[files[0], g.path("none.pem"), files[2]]), "certificate", "none.pem")
-        self.fails(self.trial(*base, server=server, files=[g.path("foreign-ca.pem"), *files[1:]]), "connection", "--ca")
-        self.fails(self.trial(*base, "--server-name", "other.example", server=server, files=files), "connection",
+        self.fails(self.vain(*base, server=server, files=[g.path("foreign-ca.pem"), *files[1:]]), "connection", "--ca")
+        self.fails(self.vain(*base, "--server-name", "other.example", server=server, files=files), "connection",
                    "--server-name")
-        self.fails(self.trial(*base, server=server, files=[files[0], g.path("foreign.pem"), g.path("foreign.key")]),
+        self.fails(self.vain(*base, server=server, files=[files[0], g.path("foreign.pem"), g.path("foreign.key")]),
                    "connection", "tls.client_ca")
         port = observe.free_port()
         with socket.socket() as no_tls:  # answers, but speaks no TLS
             no_tls.bind(("127.0.0.1", port))
             no_tls.listen()
-            self.fails(self.trial(*base, server=f"localhost:{port}", files=files), "connection", "listen.tls")
+            self.fails(self.vain(*base, server=f"localhost:{port}", files=files), "connection", "listen.tls")
 
     def test_identity(self):
         pin = secure.hashlib.sha256(secure.x509.load_pem_x509_certificate(self.stranger.certificate).public_key().public_bytes(
@@ -289,8 +294,8 @@ class Trial(unittest.TestCase):
     def test_bus_keys(self):
         g, base = self.gateway, ("--dataset", "household", "--section", "registration", "--bus", self.gateway.tcp)
         stranger, other = bus.Key(g.place, "stranger"), bus.Key(g.place, "other")
-        self.fails(self.trial(*base, "--server-key", g.server_key, "--key-file", stranger.file), "identity", "`curve:`")
-        self.fails(self.trial(*base, "--server-key", other.public, "--key-file", self.key.file), "identity", "--server-key")
+        self.fails(self.vain(*base, "--server-key", g.server_key, "--key-file", stranger.file), "identity", "`curve:`")
+        self.fails(self.vain(*base, "--server-key", other.public, "--key-file", self.key.file), "identity", "--server-key")
         self.fails(self.trial(*base, "--server-key", g.server_key, "--key-file", g.path("none.curve")), "identity",
                    "none.curve")
 

@@ -20,7 +20,7 @@ agency: {agency}
 dataset: {agency}
 section: registration
 state: state
-gateway: {{address: "{address}", server_key: "{server_key}", key_file: "{key_file}", heartbeat: 300ms}}
+gateway: {{address: "{address}", server_key: "{server_key}", key_file: "{key_file}", heartbeat: 2s}}
 agent: {{backoff_least: 20ms, backoff_most: 200ms, slow_retry: 1s, status_interval: 50ms, grace: 20s, patience: 20s}}
 rows: {{key: KEY, version: VERSION}}
 fields:

@@ -9,6 +9,7 @@ import sys
 import unittest
 
 import harness
+from harness import PATIENCE
 import observe
 import secure
 import grpc
@@ -65,7 +66,7 @@ class FullDisk(unittest.TestCase):
     def submit(self, count=100):
         records = [secure.registration(self.person + n) for n in range(count)]
         request = x.SubmitRequest(batch_id=f"b{self.person}", dataset="registration", records=records)
-        receipt = next(iter(self.exchange.Submit(iter([request]), timeout=30))).receipt
+        receipt = next(iter(self.exchange.Submit(iter([request]), timeout=PATIENCE))).receipt
         for r in records:
             line = {"agency": "tester", "dataset": "registration", "key": r.source_key, "version": r.version}
             self.history.append({"op": "sent", **line})
@@ -80,7 +81,7 @@ class FullDisk(unittest.TestCase):
     def read(self):
         p = secure.Person(0)
         found = self.exchange.GetElder(x.GetElderRequest(purpose="test", legal_basis="l", person=e.PersonSelector(
-            identity=e.IdentitySelector(id_number=p.id_number, name=p.name))), timeout=30)
+            identity=e.IdentitySelector(id_number=p.id_number, name=p.name))), timeout=PATIENCE)
         self.assertIn(p.name, [v.value.text for v in found.elder.fields])
 
     def refused(self, status, reason):

@@ -5,6 +5,7 @@ import time
 import unittest
 
 import harness
+from harness import PATIENCE
 import observe
 import secure
 import grpc
@@ -68,7 +69,7 @@ class Feed(unittest.TestCase):
     def submit(self, records, stub=None, dataset="household"):
         requests = [x.SubmitRequest(batch_id=f"b-{next(BATCH)}", dataset=dataset, records=records[i:i + 500])
                     for i in range(0, len(records), 500)]
-        for response in (stub or self.exchange).Submit(iter(requests), timeout=60):
+        for response in (stub or self.exchange).Submit(iter(requests), timeout=PATIENCE):
             self.assertEqual({q.outcome for q in response.receipt.results}, {x.OUTCOME_APPLIED})
 
     def people(self, n):
@@ -138,7 +139,7 @@ class Feed(unittest.TestCase):
 
         def from_cursor(**cursor):
             return lambda: next(self.feed.Subscribe(
-                f.SubscribeRequest(start=f.FeedStart(cursor=f.Cursor(**cursor)), purpose="care"), timeout=10))
+                f.SubscribeRequest(start=f.FeedStart(cursor=f.Cursor(**cursor)), purpose="care"), timeout=PATIENCE))
 
         self.fails(grpc.StatusCode.OUT_OF_RANGE, "CURSOR_AHEAD", from_cursor(log_id=log_id, seq=10 ** 9))
         self.fails(grpc.StatusCode.OUT_OF_RANGE, "CURSOR_AHEAD", from_cursor(log_id=log_id, seq=2 ** 64 - 1))
@@ -147,7 +148,7 @@ class Feed(unittest.TestCase):
     def test_a_cursor_of_another_log(self):
         self.people(3)
         call = self.feed.Subscribe(f.SubscribeRequest(
-            start=f.FeedStart(cursor=f.Cursor(log_id="0" * 32, seq=5)), purpose="care"), timeout=10)
+            start=f.FeedStart(cursor=f.Cursor(log_id="0" * 32, seq=5)), purpose="care"), timeout=PATIENCE)
         first = next(call)
         self.assertEqual(first.items[0].log_changed.old_log_id, "0" * 32)
         self.assertEqual(first.items[0].log_changed.new_log_id, first.next.log_id)
@@ -163,7 +164,7 @@ class Feed(unittest.TestCase):
         snapshot = f.FeedStart(snapshot=f.SnapshotStart())
 
         def first(stub):
-            for response in stub.Subscribe(f.SubscribeRequest(start=snapshot, purpose="care"), timeout=10):
+            for response in stub.Subscribe(f.SubscribeRequest(start=snapshot, purpose="care"), timeout=PATIENCE):
                 for item in response.items:
                     if item.WhichOneof("item") == "snapshot":
                         return item.snapshot
@@ -214,7 +215,7 @@ class Feed(unittest.TestCase):
 
     def test_requests_that_are_refused(self):
         def ask(**more):
-            return lambda: next(self.feed.Subscribe(f.SubscribeRequest(**{"purpose": "care", **more}), timeout=10))
+            return lambda: next(self.feed.Subscribe(f.SubscribeRequest(**{"purpose": "care", **more}), timeout=PATIENCE))
 
         self.fails(grpc.StatusCode.PERMISSION_DENIED, "PURPOSE_NOT_PERMITTED", ask(purpose="other"))
         self.fails(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID",
@@ -226,12 +227,12 @@ class Feed(unittest.TestCase):
                    ask(filter=f.FeedFilter(region_prefixes=["1"] * 200)))
         agency = feed_pb2_grpc.FeedServiceStub(self.gateway.to(self.home))
         self.fails(grpc.StatusCode.PERMISSION_DENIED, "METHOD_NOT_PERMITTED",
-                   lambda: next(agency.Subscribe(f.SubscribeRequest(purpose="care"), timeout=10)))
+                   lambda: next(agency.Subscribe(f.SubscribeRequest(purpose="care"), timeout=PATIENCE)))
 
     def test_every_window_is_in_the_log(self):
         self.people(30)
         self.follow(f.FeedStart(snapshot=f.SnapshotStart()), lambda s: len(s.persons) == 30)
-        page = self.audit.SearchLog(au.SearchLogRequest(kinds=[au.ENTRY_KIND_DELIVERY], page_size=1000), timeout=10)
+        page = self.audit.SearchLog(au.SearchLogRequest(kinds=[au.ENTRY_KIND_DELIVERY], page_size=1000), timeout=PATIENCE)
         self.assertTrue(page.headers)
 
     # ---- pages ----
@@ -243,7 +244,7 @@ class Feed(unittest.TestCase):
                 log_id=self.follow(None, lambda s: s.live).cursor.log_id, seq=0))):
             state, at_head, pages = State(), False, 0
             while not at_head:
-                page = self.feed.ListChanges(f.ListChangesRequest(start=start, purpose="care", page_size=100), timeout=10)
+                page = self.feed.ListChanges(f.ListChangesRequest(start=start, purpose="care", page_size=100), timeout=PATIENCE)
                 self.assertLessEqual(len(page.items), 100)
                 state.take(page)
                 start, at_head, pages = f.FeedStart(cursor=page.next), page.at_head, pages + 1
@@ -255,7 +256,7 @@ class Feed(unittest.TestCase):
     def test_a_subscriber_that_never_reads(self):
         self.people(5000)
         start = f.FeedStart(snapshot=f.SnapshotStart())
-        deaf = [self.other.Subscribe(f.SubscribeRequest(start=start, purpose="care"), timeout=60) for _ in range(20)]
+        deaf = [self.other.Subscribe(f.SubscribeRequest(start=start, purpose="care"), timeout=PATIENCE) for _ in range(20)]
         before = memory_of(self.gateway.process.pid)
         for _ in range(4):
             self.people(1000)
@@ -269,7 +270,7 @@ class Feed(unittest.TestCase):
         self.people(2500)
         for i in range(60):
             call = self.feed.Subscribe(f.SubscribeRequest(start=f.FeedStart(snapshot=f.SnapshotStart()),
-                                                          purpose="care"), timeout=20)
+                                                          purpose="care"), timeout=PATIENCE)
             for _ in range(i % 4):
                 next(call)
             if i % 3 == 0:
@@ -280,7 +281,7 @@ class Feed(unittest.TestCase):
 
     def test_a_grant_that_goes(self):
         self.people(1)
-        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=20)
+        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=PATIENCE)
         next(call)
         self.gateway.identity("platform2", ["operator"])
         self.gateway.reload()  # another's change ends nothing
@@ -290,14 +291,14 @@ class Feed(unittest.TestCase):
         self.gateway.reload()
         _, retry = self.fails(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", lambda: [None for _ in call])
         self.assertTrue(retry)
-        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=20)
+        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=PATIENCE)
         next(call)
         self.gateway.forget("platform")
         self.gateway.reload()
         self.fails(grpc.StatusCode.UNAUTHENTICATED, "IDENTITY_UNKNOWN", lambda: [None for _ in call])
 
     def test_stopping_tells_subscribers_to_come_again(self):
-        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=20)
+        call = self.feed.Subscribe(f.SubscribeRequest(purpose="care"), timeout=PATIENCE)
         next(call)
         thread = threading.Thread(target=self.gateway.stop)
         thread.start()

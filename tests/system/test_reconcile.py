@@ -659,7 +659,7 @@ class ShortWindow(Case):
         def held():  # 4 more: 12 of 192
             return lists.send(self.channel, base[:188], R, 300, dry_run=True).report.held
 
-        self.assertTrue(held())
+        self.assertTrue(held() or time.monotonic() - began >= self.WINDOW)
         harness.until(lambda: not held(), "the window to be over")
         self.assertGreaterEqual(time.monotonic() - began, self.WINDOW)
         report = self.report(base[:188], 300)
