@@ -940,6 +940,10 @@ static void the_days_calls_survive_a_restart(void **state)
 	assert_int_equal(asked("GET /pages/100"), 3);
 	drop_quota();
 	open_source(false, "/code/over", WINDOW "quota_codes: [over]\n");
+	for (int64_t late = eg_mono_us() + PATIENCE; !asked("GET /code/over");) {
+		assert_int_equal(next_within(&in, 1000), EG_EMPTY);
+		assert_true(eg_mono_us() < late);
+	}
 	assert_int_equal(next_within(&in, 300000), EG_EMPTY);
 	assert_int_equal(asked("GET /code/over"), 1);
 	drop_quota();
