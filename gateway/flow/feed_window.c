@@ -168,7 +168,7 @@ static enum eg_rc state_of(struct eg_vault *v, struct eg_conn *c, const struct e
                            const uint8_t log_id[16], const uint8_t person[16], struct eg_arena *a,
                            struct eg_arena *scratch, struct eg_event **out, struct eg_err *err)
 {
-	struct eg_event e;
+	struct eg_event e = {0};
 	*out = NULL;
 	enum eg_rc rc = read_state(v, c, s, log_id, person, scratch, &e, err);
 	if (rc || e.has_merged_into || !in_scope(&s->filter, e.life_after, e.region_after))
