@@ -19,7 +19,7 @@ class Result:
         return f"status {self.status}\n--- out\n{self.out[-2000:]}\n--- err\n{self.err[-2000:]}"
 
 
-def run(*arguments, server=None, files=None, env=None, stdin="", timeout=harness.PATIENCE):
+def run(*arguments, server=None, files=None, env=None, stdin="", timeout=2 * harness.PATIENCE):
     """One command. server: of a gateway's socket, or HOST:PORT with files, an identity's (ca, certificate, key)."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("ELDERGATE_", "LC_", "LANG"))}
     variables["LANG"] = "C.UTF-8"

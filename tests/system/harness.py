@@ -21,7 +21,7 @@ import sanitized
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("B", "build/gcc"))
 sys.path.insert(0, os.path.join(BUILD, "gen", "py"))
-PATIENCE = 60  # seconds for anything that must happen; only a broken gateway takes them all
+PATIENCE = 120  # seconds for anything that must happen; only a broken gateway takes them all
 
 SECTIONS = ("registration", "assistance", "funeral", "care")
 

@@ -91,7 +91,7 @@ class Good:
 
     def _run(self):
         call = self.link.call(bus.SUBMIT)
-        while not self.stop.is_set():
+        while not (self.batches and self.stop.is_set()):
             began = time.monotonic()
             self.link.send(call, batch(5))
             event = self.link.next()
@@ -129,10 +129,12 @@ class Hostile(unittest.TestCase):
         self.watch = observe.Watch(memory=lambda: observe.resident(self.gateway.process.pid))
 
     def tearDown(self):
-        slowest = self.good.end(self)
-        for link in self.gateway.links:
-            link.kill()
-        self.gateway.links.clear()
+        try:
+            slowest = self.good.end(self)
+        finally:
+            for link in self.gateway.links:
+                link.kill()
+            self.gateway.links.clear()
         self.assertLess(slowest, 20)
         self.assertTrue(self.gateway.alive(), self.gateway.log_tail())
 
