@@ -19,7 +19,7 @@ enum { DEMO_PATH = 512, DEMO_AGENCIES = 3 };
 enum { POLICE, ASSISTANCE, FUNERAL };
 
 /* How long the story waits for something that should be there at once. */
-#define DEMO_PATIENCE (20 * EG_SECOND)
+#define DEMO_PATIENCE (10 * EG_SECOND)
 
 struct demo_agency {
 	const char *name, *dataset, *program;

@@ -108,7 +108,7 @@ static bool wanted(const struct eg_filter *f, const struct eg_event *e)
 }
 
 /* Whether and how the recipient hears of it. A merged person has no state of its own any more: what was in
- * scope says so. *enters: the person was there before, out of scope, and the event tells only what changed.
+ * scope says so. *enters: the person was there before, out of scope, and the event tells what changed alone.
  */
 static enum eg_feed_item_kind told_as(const struct eg_filter *f, const struct eg_event *e, bool *enters)
 {
@@ -161,9 +161,8 @@ static enum eg_rc read_state(struct eg_vault *v, struct eg_conn *c, const struct
 }
 
 /* The whole state of a person who came in. It may be newer than the event: what follows is then old news to
- * the recipient. NULL: the person is out of scope again by now, or lives on in another; an event to come says
- * so.
- */
+ * the recipient. NULL: by now the person is out of scope again, or lives on in another, as an event to come
+ * says. */
 static enum eg_rc state_of(struct eg_vault *v, struct eg_conn *c, const struct eg_scope *s,
                            const uint8_t log_id[16], const uint8_t person[16], struct eg_arena *a,
                            struct eg_arena *scratch, struct eg_event **out, struct eg_err *err)

@@ -147,7 +147,7 @@ class Roads(Part):
         if "SQLite" not in self.plan.where():
             return
         if r.stopped == stopped:
-            harness.until(lambda: r.gateway.process.poll() is not None, "the daemon to stop after a failed sync")
+            harness.until(lambda: r.gateway.process.poll() is not None, "the daemon to stop after a failed sync", road.CALL)
             r.alive()
 
     def finish_store(self):

@@ -135,7 +135,7 @@ class Hostile(unittest.TestCase):
             for link in self.gateway.links:
                 link.kill()
             self.gateway.links.clear()
-        self.assertLess(slowest, 20)
+        self.assertLess(slowest, 5)
         self.assertTrue(self.gateway.alive(), self.gateway.log_tail())
 
     def refused(self, reason):
