@@ -124,11 +124,10 @@ bool eg_position_print(struct eg_bytes text, bool dense, int64_t at, char out[EG
 		snprintf(out, EG_POSITION_TEXT, "%" PRId64, at);
 		return true;
 	}
-	int64_t day = at / DAY - (at % DAY < 0);
-	int64_t second = (at - day * DAY) / EG_SECOND;
-	struct eg_date d = eg_date_of_instant(day * DAY, 0);
-	if (!eg_date_valid(d))
+	struct eg_date d = eg_date_of_instant(at, 0);
+	if (!eg_date_valid(d)) /* before the year 1 or after 9999: no layout can say it */
 		return false;
+	int64_t second = (at - eg_date_days(d) * DAY) / EG_SECOND;
 	char digits[32];
 	snprintf(digits, sizeof digits, "%04d%02u%02u%02d%02d%02d", d.year, d.month, d.day,
 	         (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));

@@ -19,7 +19,8 @@ struct eg_position {
 
 /* dense: are 14 digits that could be one a time? A number has at most 64 bits. */
 bool eg_position_parse(struct eg_bytes text, bool dense, struct eg_position *out);
-/* `at` in the layout of text, rounded down to what it can say, without fractions of a second. */
+/* `at` in the layout of text, rounded down to what it can say, without fractions of a second; false where the
+ * layout cannot say it (a year before 1 or after 9999). */
 bool eg_position_print(struct eg_bytes text, bool dense, int64_t at, char out[EG_POSITION_TEXT]);
 
 #endif

@@ -46,6 +46,12 @@ static void positions_keep_their_layout(void **state)
 		assert_true(eg_position_print(eg_bytes_of(cases[i].text), true, p.at - cases[i].back, text));
 		assert_string_equal(text, cases[i].then);
 	}
+	static const int64_t unsayable[] = {INT64_MIN, INT64_MAX, -62135596800 * EG_SECOND - 1,
+	                                    253402300800 * EG_SECOND};
+	for (unsigned i = 0; i < sizeof unsayable / sizeof unsayable[0]; i++) {
+		char text[EG_POSITION_TEXT];
+		assert_false(eg_position_print(eg_bytes_of("2026-03-01"), true, unsayable[i], text));
+	}
 	static const char *const none[] = {"",
 	                                   "abc",
 	                                   "2026-13-01 00:00:00",
