@@ -35,7 +35,8 @@ class Unsafe(unittest.TestCase):
         world = World(SEED)
         env = {"ELDERGATE_UNSAFE": fault or ""}
         with harness.DevBroker() as broker:
-            g = harness.Gateway({"kafka.bootstrap": broker.address, "kafka.development": "true", "shutdown.grace": "3s",
+            g = harness.Gateway({"kafka.bootstrap": broker.address, "kafka.development": "true",
+                                 "shutdown.grace": f"{harness.PATIENCE}s",  # what the relay may take to publish all
                                  "writer.checkpoint": "50ms"})
             self.addCleanup(g.__exit__)
             client = Client()
