@@ -320,9 +320,18 @@ static void settle(int fd, bool lost)
 	pthread_mutex_unlock(&unsynced_lock);
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int sync_with(int (*next)(int), int fd, const char *call, uintptr_t caller, const uintptr_t *frame)
 {
 	bool sqlites = within(SQLITE, caller);
+	/* SQLite does not look at what comes of it; the store syncs its directory itself. */
+	if (sqlites && is_directory(fd))
+		return next(fd);
 	bool lost = (sqlites || within(PROGRAM, caller)) && planted(SYNC, call, caller, frame);
 	if (sqlites)
 		settle(fd, lost);
