@@ -1,6 +1,9 @@
 # Lanes that run the real programs: tests/system (one gateway each), tests/crash (killed at named points).
 
 SYSTEM_TESTS := $(filter-out %/test_descriptors.py,$(sort $(wildcard tests/system/test_*.py)))
+# These wait more than they reckon; with -j2 they run beside the others.
+SYSTEM_WAITING := $(patsubst %,tests/system/test_%.py,cli_demo feed_slow manager rhythm shipped)
+run_each = rc=0; for t in $(1); do echo "== $$t"; B=$(B) $$t || rc=1; done
 # Kills of a round: one at each point. The development broker drops what is beyond 5 MiB a partition, so a long run is
 # many rounds, each with a broker of its own; CI runs ten.
 CRASH_CYCLES ?= 10
@@ -14,18 +17,28 @@ $(B)/tests/system/bus_client: tests/system/bus_client.c $(B)/libadapters.a $(cal
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ADAPTER_LINK) $(ADAPTER_PC) $(LDLIBS)
 
-.PHONY: system crash crash-kafka histories
-system: programs python-stubs $(B)/tests/system/bus_client ## the programs as their users meet them
-	$(Q)rc=0; for t in $(SYSTEM_TESTS); do echo "== $$t"; B=$(B) $$t || rc=1; done; exit $$rc
+.PHONY: system system-running system-waiting crash crash-programs crash-checker crash-kills crash-kafka histories
+system: system-running system-waiting ## the programs as their users meet them
+system-running system-waiting: programs python-stubs $(B)/tests/system/bus_client
+system-running:
+	$(Q)$(call run_each,$(filter-out $(SYSTEM_WAITING),$(SYSTEM_TESTS))); exit $$rc
+system-waiting: # what it says comes at its end, not between the lines of the others
+	$(Q){ $(call run_each,$(SYSTEM_WAITING)); } >$(B)/system-waiting.log 2>&1; cat $(B)/system-waiting.log; exit $$rc
 
-# Kill points exist only in a fault build.
-crash: ## kill -9 at named points, judged by the checker; the checker itself against planted faults
+# Kill points exist only in a fault build. With -j2 two of these parts run side by side.
+CRASH_ROUND := $(addprefix crash-round-,$(shell seq $(CRASH_ROUNDS)))
+.PHONY: $(CRASH_ROUND)
+crash: crash-checker crash-kills ## kill -9 at named points, judged by the checker; the checker itself against planted faults
+crash-kills: $(CRASH_ROUND) ## kill -9 at named points alone, CRASH_ROUNDS times
+crash-checker $(CRASH_ROUND): crash-programs
+crash-programs:
 	$(Q)$(MAKE) --no-print-directory FAULT=1 B=$(B)-fault programs python-stubs
+crash-checker:
 	$(Q)B=$(B)-fault tests/crash/test_checker.py
 	$(Q)B=$(B)-fault tests/crash/test_unsafe.py
 	$(Q)B=$(B)-fault tests/crash/test_lists.py
-	$(Q)for round in $$(seq $(CRASH_ROUNDS)); do \
-		B=$(B)-fault tests/crash/cycles.py --dev-broker --cycles $(CRASH_CYCLES) || exit 1; done
+$(CRASH_ROUND):
+	$(Q)B=$(B)-fault tests/crash/cycles.py --dev-broker --cycles $(CRASH_CYCLES)
 
 # The real broker: SKIPPED where Kafka cannot be had.
 crash-kafka: ## the same against Apache Kafka, which is killed at the relay's points too
