@@ -33,6 +33,7 @@ class Gateway:
     def __init__(self, place, settings=None, bus=False, fresh=True):
         """bus: it listens for an adapter too, whose mapping begins with mapping_head(). fresh: its folder is emptied before."""
         self.place, self.fresh = place, fresh
+        self.reader = None
         self.bus = "ipc://" + os.path.join(place, "bus") if bus else None
         self.socket = os.path.join(place, "socket")
         self.database = os.path.join(place, "data", "eldergate.db")
@@ -54,6 +55,8 @@ class Gateway:
 
     def begin(self):
         """Starts it, and tells how many seconds it took until it was ready."""
+        if self.reader:
+            self.reader.join()  # or the last one's end would be taken for this one's
         self.events = queue.Queue()
         configuration = os.path.join(self.place, "eldergate.yaml")
         began = time.monotonic()
