@@ -23,12 +23,13 @@ $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(BENCH_SHARED) $(BENCH_LIB
 BENCH_DEATHS_LIST ?= 300000
 
 .PHONY: bench-deaths bench bench-run bench-smoke bench-profile bench-programs
-bench: ## the figures beside their baselines, as a table and build/bench/bench.json (half an hour)
+bench: ## the figures beside their baselines and goals, as a table and build/bench/bench.json (half an hour)
 	$(Q)deploy/install-dependencies bench || :
 	$(Q)$(LANE_MAKE) bench-run
 bench-run: programs bench-programs
 	$(Q)B=$(B) tests/bench/run-bench $(BENCH_ARGS)
-bench-smoke: programs bench-programs ## proves that the benches run, at tiny sizes
+bench-smoke: programs bench-programs ## proves that the benches run and judge, at tiny sizes
+	$(Q)B=$(B) tests/bench/test_goals.py
 	$(Q)B=$(B) tests/bench/run-bench --smoke
 bench-profile: programs bench-programs ## where the daemon's time goes: a table and a flame graph (needs perf, as root)
 	$(Q)B=$(B) tests/bench/profile $(BENCH_ARGS)

@@ -5,6 +5,9 @@
  * audit rows
  *   --mode batch    the same statement over --batch records at once, by UNNEST
  *
+ * --changes: how many of the persons, anywhere in the table (all, if it is not said); --seconds: a sample
+ * that ends after so many, however far it is (0: it goes on to the end).
+ *
  * Both are prepared statements in binary format. Each connection has a thread and its own share of the
  * persons, so no two wait for one row. A record that is not newer than what is stored changes nothing.
  * Nothing is sealed, hashed into a tree, graded or joined here: that is the rest of what the gateway does. */
@@ -62,6 +65,7 @@ static const char batch_sql[] = CHANGE("SELECT * FROM unnest($1::text[], $2::big
 struct parameters {
 	size_t at[3];
 	int len[3];
+	uint32_t records;
 };
 
 struct connection {
@@ -69,13 +73,14 @@ struct connection {
 	struct eg_thread *thread;
 	struct eg_buf text;
 	struct parameters *each;
-	uint32_t n;
-	uint64_t changed;
+	uint32_t n, n_done;
+	uint64_t records, changed; /* of those that are done */
 	int64_t *latencies;
 };
 
 static struct connection connection[CONNECTIONS_MAX];
 static pthread_barrier_t ready;
+static int64_t sample_us; /* 0: no sample */
 
 static PGresult *good(PGconn *pg, PGresult *r)
 {
@@ -95,15 +100,20 @@ static void run(void *arg)
 	struct connection *c = arg;
 	static const int binary[3] = {1, 1, 1};
 	pthread_barrier_wait(&ready);
+	int64_t until = sample_us ? eg_mono_us() + sample_us : INT64_MAX;
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct parameters *p = &c->each[i];
 		const char *values[3] = {(const char *)c->text.p + p->at[0],
 		                         (const char *)c->text.p + p->at[1],
 		                         (const char *)c->text.p + p->at[2]};
 		int64_t begun = eg_mono_us();
+		if (begun >= until)
+			break;
 		PGresult *r = good(c->pg, PQexecPrepared(c->pg, "change", 3, values, p->len, binary, 1));
 		c->latencies[i] = eg_mono_us() - begun;
 		c->changed += strtoull(PQcmdTuples(r), NULL, 10);
+		c->records += p->records;
+		c->n_done = i + 1;
 		PQclear(r);
 	}
 }
@@ -127,6 +137,7 @@ static void encode(struct connection *c, const uint32_t *persons, uint32_t n, in
 {
 	static const uint32_t types[3] = {TEXT, INT8, BYTEA};
 	struct parameters *p = &c->each[c->n++];
+	p->records = n;
 	struct eg_buf record = {0};
 	uint64_t number = htobe64((uint64_t)version);
 	char key[16];
@@ -154,14 +165,14 @@ static void encode(struct connection *c, const uint32_t *persons, uint32_t n, in
 }
 
 /* A person belongs to one connection alone, in every run. */
-static void deal(unsigned n_connections, uint32_t persons, uint32_t batch, int64_t version, uint64_t seed,
-                 bool array)
+static void deal(unsigned n_connections, uint32_t persons, uint32_t changes, uint32_t batch, int64_t version,
+                 uint64_t seed, bool array)
 {
-	uint32_t *order = bench_order(persons, seed), *mine = bench_alloc(persons, sizeof *mine);
+	uint32_t *order = bench_order(persons, seed), *mine = bench_alloc(changes, sizeof *mine);
 	for (unsigned k = 0; k < n_connections; k++) {
 		struct connection *c = &connection[k];
 		uint32_t n = 0;
-		for (uint32_t i = 0; i < persons; i++) {
+		for (uint32_t i = 0; i < changes; i++) {
 			if (order[i] % n_connections == k)
 				mine[n++] = order[i];
 		}
@@ -180,14 +191,19 @@ int main(int argc, char **argv)
 	const char *where = bench_text("--connect", NULL), *mode = bench_text("--mode", "record");
 	uint32_t persons = (uint32_t)bench_number("--persons", 100000),
 	         batch = (uint32_t)bench_number("--batch", 1000);
+	uint32_t changes = (uint32_t)bench_number("--changes", persons);
 	unsigned n = (unsigned)bench_number("--connections", 8);
+	sample_us = bench_number("--seconds", 0) * EG_SECOND;
 	int64_t version = bench_number("--version", 1);
-	uint64_t seed = (uint64_t)bench_number("--seed", 1), changed = 0;
+	uint64_t seed = (uint64_t)bench_number("--seed", 1), records = 0, changed = 0;
 	bool fresh = bench_number("--fresh", 0), array = strcmp(mode, "batch") == 0;
 	bench_args_end();
-	if (n < 1 || n > CONNECTIONS_MAX || persons < 1 || batch < 1)
-		bench_die("connections: 1 to %d; persons and batch: 1 or more", CONNECTIONS_MAX);
-	deal(n, persons, array ? batch : 1, version, seed, array);
+	if (n < 1 || n > CONNECTIONS_MAX || persons < 1 || batch < 1 || changes < 1 || changes > persons ||
+	    sample_us < 0)
+		bench_die("connections: 1 to %d; persons, batch and changes: 1 or more, changes at most the "
+		          "persons",
+		          CONNECTIONS_MAX);
+	deal(n, persons, changes, array ? batch : 1, version, seed, array);
 	for (unsigned k = 0; k < n; k++) {
 		struct connection *c = &connection[k];
 		c->pg = PQconnectdb(where);
@@ -216,22 +232,24 @@ int main(int argc, char **argv)
 
 	size_t n_all = 0;
 	for (unsigned k = 0; k < n; k++)
-		n_all += connection[k].n;
+		n_all += connection[k].n_done;
 	int64_t *all = bench_alloc(n_all, sizeof *all), *at = all;
 	for (unsigned k = 0; k < n; k++) {
 		struct connection *c = &connection[k];
-		memcpy(at, c->latencies, c->n * sizeof *at);
-		at += c->n;
+		memcpy(at, c->latencies, c->n_done * sizeof *at);
+		at += c->n_done;
+		records += c->records;
 		changed += c->changed;
 		PQfinish(c->pg);
 		eg_buf_free(&c->text);
 		free(c->latencies);
 		free(c->each);
 	}
-	printf("{\"bench\":\"pg\",\"mode\":\"%s\",\"connections\":%u,\"records\":%u,\"changed\":%llu,"
+	printf("{\"bench\":\"pg\",\"mode\":\"%s\",\"connections\":%u,\"records\":%llu,\"changed\":%llu,"
 	       "\"seconds\":%.6f,"
 	       "\"rate\":%.1f,\"cpu_s\":%.3f,",
-	       mode, n, persons, (unsigned long long)changed, seconds, persons / seconds, cpu);
+	       mode, n, (unsigned long long)records, (unsigned long long)changed, seconds,
+	       (double)records / seconds, cpu);
 	bench_print_percentiles(all, n_all);
 	puts("}");
 	free(all);

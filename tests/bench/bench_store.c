@@ -2,8 +2,9 @@
  * transport, no judging, no merging, no sealing.
  *
  * Rows have the sizes given (a driver measures them in a gateway's database) and random contents, as sealed
- * bodies have. First every person is new, then each is changed once in another order; batches are sorted by
- * token and look up what they change, as the writer's are. Every commit is durable. */
+ * bodies have. First every person is new, then --changes of them are changed (all, if it is not said) in
+ * another order, in each of --runs; batches are sorted by token and look up what they change, as the writer's
+ * are. Every commit is durable. */
 #include "bench.h"
 #include "store/store.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { ARENA_BYTES = 64 << 20, BODY_MAX = 1 << 16, TILE = 256 };
+enum { ARENA_BYTES = 64 << 20, BODY_MAX = 1 << 16, TILE = 256, RUNS_MAX = 100 };
 
 static struct sizes {
 	size_t person, source, header, claim, effect;
@@ -21,7 +22,7 @@ static struct sizes {
 static struct eg_store *store;
 static uint64_t state, seq;
 static uint8_t (*tokens)[16];
-static int64_t new_us, changed_us;
+static int64_t new_us, changed_us[RUNS_MAX];
 
 static struct eg_bytes body(uint8_t *room, size_t len)
 {
@@ -79,7 +80,6 @@ static void put(struct eg_tx *tx, uint32_t n, bool known, struct eg_arena *arena
 	}
 }
 
-/* --persons are made, then --changes of them changed (all of them, if it is not said). */
 static int64_t run(uint32_t *order, uint32_t n, uint32_t batch, bool known)
 {
 	struct eg_arena *arena = eg_arena_new(ARENA_BYTES);
@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 	uint32_t n = (uint32_t)bench_number("--persons", 100000),
 	         batch = (uint32_t)bench_number("--batch", 1024);
 	uint32_t changes = (uint32_t)bench_number("--changes", n);
+	long runs = bench_number("--runs", 1);
 	uint64_t seed = (uint64_t)bench_number("--seed", 1);
 	sizes.person = size_of("--person-bytes", 400);
 	sizes.source = size_of("--source-bytes", 120);
@@ -123,8 +124,10 @@ int main(int argc, char **argv)
 	sizes.effect = size_of("--effect-bytes", 400);
 	sizes.log_rows = (unsigned)bench_number("--log-rows", 2);
 	bench_args_end();
-	if (n < 1 || batch < 1 || changes < 1 || changes > n)
-		bench_die("persons, batch and changes must be 1 or more, changes at most the persons");
+	if (n < 1 || batch < 1 || changes < 1 || changes > n || runs < 1 || runs > RUNS_MAX)
+		bench_die("persons, batch, changes and runs must be 1 or more, changes at most the persons, "
+		          "runs %d",
+		          RUNS_MAX);
 	if (mkdir(o.dir, 0700) != 0)
 		bench_die("%s: cannot be made", o.dir);
 	if (eg_store_open(&store, &o, &err))
@@ -136,19 +139,22 @@ int main(int argc, char **argv)
 	uint32_t *order = bench_order(n, seed);
 	new_us = run(order, n, batch, false);
 	free(order);
-	order = bench_order(n, seed + 1);
 	long long disk = bench_disk_bytes(o.dir), files = bench_file_bytes();
 	double cpu = bench_cpu_seconds();
-	changed_us = run(order, changes, batch, true);
+	for (long i = 0; i < runs; i++) {
+		order = bench_order(n, seed + 1 + (uint64_t)i);
+		changed_us[i] = run(order, changes, batch, true);
+		free(order);
+	}
 	cpu = bench_cpu_seconds() - cpu;
 	files = bench_file_bytes() - files;
 	disk = bench_disk_bytes(o.dir) - disk;
-	printf("{\"bench\":\"store\",\"records\":%u,\"log_rows\":%u,\"new_rate\":%.1f,\"seconds\":%.6f,"
-	       "\"rate\":%.1f,"
-	       "\"cpu_s\":%.3f,\"file_bytes\":%lld,\"disk_bytes\":%lld}\n",
-	       changes, sizes.log_rows, n * 1e6 / (double)new_us, (double)changed_us / 1e6,
-	       changes * 1e6 / (double)changed_us, cpu, files, disk);
-	free(order);
+	printf("{\"bench\":\"store\",\"records\":%ld,\"log_rows\":%u,\"new_rate\":%.1f,\"cpu_s\":%.3f,"
+	       "\"file_bytes\":%lld,\"disk_bytes\":%lld,\"rates\":[",
+	       runs * changes, sizes.log_rows, n * 1e6 / (double)new_us, cpu, files, disk);
+	for (long i = 0; i < runs; i++)
+		printf("%s%.1f", i ? "," : "", changes * 1e6 / (double)changed_us[i]);
+	puts("]}");
 	free(tokens);
 	eg_store_close(store);
 	return 0;

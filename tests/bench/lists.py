@@ -1,19 +1,20 @@
 """lists: a full list of a city's registry, beside what a user would otherwise do with it.
 
-One daemon takes the list four ways: all new, then one in a hundred changed, alone and with single records beside it, then
-all changed, with single records beside it; then as a GB18030 file through the real adapter. PostgreSQL takes the very file by COPY, an upsert of the set
-and an anti-join. Decoding alone stands beside iconv.
+One daemon takes the list five ways: all new, then unchanged, a few times, then one in a hundred changed, alone and with
+single records beside it, then all changed, with single records beside it; then as a GB18030 file through the real adapter.
+PostgreSQL takes the very file by COPY, an upsert of the set and an anti-join. Decoding alone stands beside iconv.
 """
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import threading
 import time
 
 from gateway import BUILD, DESK, PLACE
-from measure import Cost, forget_peak, peak
+from measure import RUNS, Cost, forget_peak, peak
 
 EVERY = 100        # one in so many rows has changed
 LIVE_RATE = 100    # single records a second beside a list
@@ -70,7 +71,7 @@ class Live:
 
 
 class Adapter:
-    """eldergate-police over a folder of files, once: how long until the gateway's report, and the most memory it took."""
+    """eldergate-police over a folder of files, once: how long until the gateway's report, and what memory and time it took."""
 
     def __init__(self, g, place):
         self.place = place
@@ -92,7 +93,7 @@ class Adapter:
             f.write(f"rows={rows}\nsize={os.path.getsize(path)}\nsha256={digest.hexdigest()}\n")
 
     def once(self):
-        began, out, most = time.monotonic(), {}, 0
+        began, out, most, before = time.monotonic(), {}, 0, self._reaped()
         process = subprocess.Popen([os.path.join(BUILD, "eldergate-police"), "-m", self.mapping, "once"],
                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace")
         said = []
@@ -117,7 +118,14 @@ class Adapter:
         process.stderr.close()
         if "seconds" not in out:
             raise RuntimeError("the adapter got no report: " + "".join(said)[-2000:])
-        return {**out, "settled_s": time.monotonic() - began, "resident": most, "exit": process.returncode}
+        return {**out, "settled_s": time.monotonic() - began, "cpu_s": self._reaped() - before, "resident": most,
+                "exit": process.returncode}
+
+    @staticmethod
+    def _reaped():
+        """CPU-seconds of the children that have ended; no other does while the adapter runs."""
+        r = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return r.ru_utime + r.ru_stime
 
 
 class FullLists:
@@ -126,11 +134,12 @@ class FullLists:
         self.place = os.path.join(PLACE, "lists")
         self.changed = -(-persons // EVERY)
         self.live = min(LIVE_PERSONS, persons)
+        self.unchanged = []
 
     def _list(self, g, **options):
         with Cost(g.pid, PLACE) as cost:
             r = self.bench.programs.run("list", server="unix:" + g.socket, persons=self.n, seed=self.seed, **options)
-        return {**r, **cost.per(self.n)}
+        return {**r, **cost.per(self.n), "sender_cpu_s_per_million": r["cpu_s"] * 1e6 / self.n}
 
     def _expect(self, what, r, changed, added=0):
         self.bench.check(f"the full list, {what}: {changed} changed, {added} added, the rest as it was",
@@ -143,6 +152,9 @@ class FullLists:
         with self.bench.gateway(bus=True, **{"store.cache": str(CACHE)}) as g:
             out["new"] = self._list(g, as_of=10, content=1)
             self._expect("all new", out["new"], 0, self.n)
+            for number in range(RUNS):
+                self.unchanged.append(self._list(g, as_of=11 + number, content=1))
+                self._expect("nothing changed", self.unchanged[-1], 0)
             out["few"] = self._list(g, as_of=20, content=1, every=EVERY)
             self._expect("few changed", out["few"], self.changed)
             live = Live(self.bench, g, self.n, self.live, 2)
@@ -164,7 +176,8 @@ class FullLists:
             self._expect("from a file", r, self.changed)
             self.bench.check("the adapter ended well", r["exit"] == 0)
             out["file"] = {"rate": self.n / r["seconds"], "seconds": r["seconds"], "settled_s": r["settled_s"],
-                           "resident": r["resident"], "daemon": self._peak(g), **cost.per(self.n)}
+                           "resident": r["resident"], "daemon": self._peak(g), **cost.per(self.n),
+                           "adapter_cpu_s_per_million": r["cpu_s"] * 1e6 / self.n}
         return out
 
     def _peak(self, g):
@@ -206,6 +219,7 @@ class FullLists:
         return path
 
     def run(self, cluster):
+        """A tree for each run; what is measured once stands in the first."""
         shutil.rmtree(self.place, ignore_errors=True)
         os.makedirs(self.place)
         try:
@@ -218,4 +232,5 @@ class FullLists:
                                                 self._file("all.csv", content=9))
         finally:
             shutil.rmtree(self.place, ignore_errors=True)
-        return out
+        out["none"], *others = self.unchanged
+        return [out] + [{"none": r} for r in others]

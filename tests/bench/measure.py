@@ -9,6 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SECTOR = 512
+RUNS = 3  # of a judged figure whose run is too long for every round
 PROGRAM_SECONDS = 600  # only a broken run takes so long
 
 
@@ -134,13 +135,17 @@ def forget_peak(pid):
 
 
 class Cost:
-    """with Cost(pid, place) as c: ... ; then c.per(n) tells what each of n records has cost."""
+    """with Cost(pid, place) as c: ... ; then c.per(n) tells what each of n records has cost.
 
-    def __init__(self, pid, place):
-        self.pid, self.place = pid, place
+    beside: further processes that take part, by name; of them CPU-seconds alone are told. Without a place nothing is told of
+    the disk, and nothing waits for it."""
+
+    def __init__(self, pid, place=None, **beside):
+        self.pid, self.place, self.beside = pid, place, beside
 
     def _now(self):
-        return {**usage(self.pid), "disk_bytes": disk_bytes(self.place)}
+        others = {name + "_cpu_s": usage(pid)["cpu_s"] for name, pid in self.beside.items()}
+        return {**usage(self.pid), **others, "disk_bytes": disk_bytes(self.place) if self.place else None}
 
     def __enter__(self):
         self.before = self._now()
@@ -152,8 +157,8 @@ class Cost:
 
     def per(self, records):
         each = lambda name: None if self.spent[name] is None else self.spent[name] / records
-        return {"cpu_s_per_million": self.spent["cpu_s"] * 1e6 / records, "file_bytes_per_record": each("file_bytes"),
-                "disk_bytes_per_record": each("disk_bytes")}
+        return {**{name + "_per_million": spent * 1e6 / records for name, spent in self.spent.items() if name.endswith("cpu_s")},
+                "file_bytes_per_record": each("file_bytes"), "disk_bytes_per_record": each("disk_bytes")}
 
 
 def _first_line(*command):

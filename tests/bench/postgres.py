@@ -16,6 +16,8 @@ LIST_SECONDS = 1800
 SETTINGS = {"listen_addresses": "''", "port": PORT, "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
             "shared_buffers": "512MB", "wal_buffers": "64MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
             "max_connections": 40}
+# How bench_pg is run. Sets were fastest by 2 connections on two cores, of 1, 2, 4 and 8.
+RUNS = {"record": {"mode": "record", "connections": 8}, "batch": {"mode": "batch", "connections": 2, "batch": 1000}}
 
 COLUMNS = ["rybh", "gmsfhm", "xm", "xb", "mz", "csrq", "hyzk", "hh", "yhzgx", "ssxq", "hjdz", "pcsbm", "pcsmc", "ryzt",
            "qrrq", "bgsj"]

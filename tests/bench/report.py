@@ -1,33 +1,45 @@
-"""report: medians and ratios of the rounds, and the table that shows them."""
+"""report: medians and ratios of the rounds, and the table that shows them beside their goals."""
+import collections
 import statistics
 
-# A row: label, path of the figure in a round, how it is told, path of what the ratio divides (None: no ratio).
-# The ratio is the gateway's figure by this row's: over 1 is more records, or more time.
+from goals import RATIO, least, least_ratio, most, most_ratio
+
+
+class Row(collections.namedtuple("Row", "label path how over goal", defaults=(None, None))):
+    """A label, the path of the figure in a round, how it is told, the path of what the ratio divides (None: no ratio),
+    the goal. The ratio is the gateway's figure by this row's: over 1 is more records, or more time."""
+
+    def name(self):
+        return (".".join(self.over) + " / " if self.over else "") + ".".join(self.path)
+
+
 CHANGED = ("gateway", "changed", "rate")
 UNCHANGED = ("gateway", "unchanged", "rate")
 FULL = ("full",)
 CITY = ("scale", "city")
 PROVINCE = ("scale", "province")
-TABLE = (
+TABLE = tuple((title, tuple(Row(*row) for row in rows)) for title, rows in (
     ("changed records/s, durable, {persons:,} persons in random order", (
         ("gateway, gRPC Submit, {streams} streams × {batch}", CHANGED, "count", None),
-        ("the same rows into the store alone", ("store", "rate"), "count", CHANGED),
+        ("the same rows into the store alone", ("store", "rate"), "count", CHANGED, least_ratio(0.6)),
         ("the same bytes, fdatasync each {commit} records", ("disk", "rate"), "count", CHANGED),
-        ("PostgreSQL, a transaction per record", ("postgres", "record", "rate"), "count", CHANGED),
+        ("PostgreSQL, a transaction per record", ("postgres", "record", "rate"), "count", CHANGED, least_ratio(5)),
         ("PostgreSQL, sets of {postgres_batch} by UNNEST", ("postgres", "batch", "rate"), "count", CHANGED))),
     ("new records/s, durable", (
         ("gateway", ("gateway", "new", "rate"), "count", None),
         ("the same rows into the store alone", ("store", "new_rate"), "count", ("gateway", "new", "rate")))),
     ("unchanged records/s (everything resent)", (
-        ("gateway", UNCHANGED, "count", None),
+        ("gateway", UNCHANGED, "count", None, least(100000)),
         ("PostgreSQL, sets of {postgres_batch} by UNNEST", ("postgres", "batch", "unchanged", "rate"), "count", UNCHANGED))),
     ("records/s of a full list, from its first byte to its report", (
-        ("gateway, gRPC Reconcile, 1 % changed", ("lists", "few", "rate"), "count", None),
+        ("gateway, gRPC Reconcile, nothing changed", ("lists", "none", "rate"), "count", None, least(250000)),
+        ("  1 % changed", ("lists", "few", "rate"), "count", None),
         ("  all changed", ("lists", "all", "rate"), "count", None),
         ("  all new", ("lists", "new", "rate"), "count", None))),
-    ("a city's full list: rows/s of {list_persons:,}, from the first byte to the report, once", (
-        ("gateway, gRPC Reconcile, 1 % changed", FULL + ("few", "rate"), "count", None),
-        ("  beside {live_rate} single records/s", FULL + ("few_live", "rate"), "count", None),
+    ("a city's full list: rows/s of {list_persons:,}, to the report; unchanged {large_runs} runs, the rest once", (
+        ("gateway, gRPC Reconcile, nothing changed", FULL + ("none", "rate"), "count", None, least(250000)),
+        ("  1 % changed", FULL + ("few", "rate"), "count", None),
+        ("  1 % changed, beside {live_rate} single records/s", FULL + ("few_live", "rate"), "count", None),
         ("  all new", FULL + ("new", "rate"), "count", None),
         ("gateway, GB18030 file by eldergate-police", FULL + ("file", "rate"), "count", None),
         ("PostgreSQL, COPY, upsert, anti-join, 1 % changed", FULL + ("postgres", "few", "rate"), "count",
@@ -54,9 +66,11 @@ TABLE = (
         ("  without its store.cache", FULL + ("file", "daemon", "beside_cache"), "bytes", None),
         ("eldergate-police", FULL + ("file", "resident"), "bytes", None))),
     ("cost of a row of the list", (
-        ("1 % changed: CPU-seconds per million rows", FULL + ("few", "cpu_s_per_million"), "real", None),
-        ("  from the file, without the adapter", FULL + ("file", "cpu_s_per_million"), "real", None),
-        ("  PostgreSQL", FULL + ("postgres", "few", "cpu_s_per_million"), "real", FULL + ("few", "cpu_s_per_million")),
+        ("1 % changed, gRPC Reconcile: CPU-seconds per million rows", FULL + ("few", "cpu_s_per_million"), "real", None),
+        ("  its sender", FULL + ("few", "sender_cpu_s_per_million"), "real", None),
+        ("1 % changed, from the file: gateway", FULL + ("file", "cpu_s_per_million"), "real", None),
+        ("  eldergate-police", FULL + ("file", "adapter_cpu_s_per_million"), "real", None),
+        ("1 % changed: PostgreSQL", FULL + ("postgres", "few", "cpu_s_per_million"), "real", FULL + ("few", "cpu_s_per_million")),
         ("all changed: CPU-seconds per million rows", FULL + ("all", "cpu_s_per_million"), "real", None),
         ("  PostgreSQL", FULL + ("postgres", "all", "cpu_s_per_million"), "real", FULL + ("all", "cpu_s_per_million")),
         ("all changed: bytes to files per row, own calls", FULL + ("all", "file_bytes_per_record"), "count", None),
@@ -66,17 +80,20 @@ TABLE = (
         ("gateway, p50", ("gateway", "latency", "p50_us"), "time", None),
         ("gateway, p99", ("gateway", "latency", "p99_us"), "time", None),
         ("bare fdatasync of 4 KiB, p50", ("fsync", "p50_us"), "time", ("gateway", "latency", "p50_us")),
-        ("bare fdatasync of 4 KiB, p99", ("fsync", "p99_us"), "time", ("gateway", "latency", "p99_us")))),
+        ("bare fdatasync of 4 KiB, p99", ("fsync", "p99_us"), "time", ("gateway", "latency", "p99_us"),
+         most_ratio(5)))),
     ("commit → seen by a read_committed consumer", (
         ("gateway, {slow_rate} records/s, p50", ("kafka", "single", "p50_us"), "time", None),
         ("gateway, {slow_rate} records/s, p99", ("kafka", "single", "p99_us"), "time", None),
-        ("a transaction of the mark alone, p50", ("kafka", "mark", "p50_us"), "time", ("kafka", "single", "p50_us")),
+        ("a transaction of the mark alone, p50", ("kafka", "mark", "p50_us"), "time", ("kafka", "single", "p50_us"),
+         most_ratio(2)),
         ("a transaction of the mark alone, p99", ("kafka", "mark", "p99_us"), "time", ("kafka", "single", "p99_us")),
         ("a bare producer of as many events and states, p50", ("kafka", "single", "bare", "p50_us"), "time",
          ("kafka", "single", "p50_us")),
         ("gateway, {rate} records/s, p50", ("kafka", "loaded", "p50_us"), "time", None),
         ("gateway, {rate} records/s, p99", ("kafka", "loaded", "p99_us"), "time", None),
-        ("a transaction of the mark alone, p50", ("kafka", "loaded", "mark", "p50_us"), "time", ("kafka", "loaded", "p50_us")),
+        ("a transaction of the mark alone, p50", ("kafka", "loaded", "mark", "p50_us"), "time", ("kafka", "loaded", "p50_us"),
+         most_ratio(2)),
         ("a bare producer of as many events and states, p50", ("kafka", "loaded", "bare", "p50_us"), "time",
          ("kafka", "loaded", "p50_us")))),
     ("CPU-seconds per million changed records", (
@@ -93,25 +110,40 @@ TABLE = (
     ("events/s of a relay that has a backlog of {persons:,}", (
         ("gateway", ("kafka", "backlog", "relay", "rate"), "count", None),
         ("a bare transactional producer, the same messages from memory", ("kafka", "backlog", "bare", "rate"), "count",
-         ("kafka", "backlog", "relay", "rate")))),
-    ("changed records/s, once, in a store of {scale_persons:,} persons", (
+         ("kafka", "backlog", "relay", "rate"), least_ratio(0.7)))),
+    ("CPU-seconds per million records at {rate}/s with Kafka, by process", (
+        ("gateway", ("kafka", "loaded", "cpu_s_per_million"), "real", None),
+        ("  the broker", ("kafka", "loaded", "broker_cpu_s_per_million"), "real", None),
+        ("  the sender", ("kafka", "loaded", "sender_cpu_s_per_million"), "real", None),
+        ("  the consumer", ("kafka", "loaded", "consumer_cpu_s_per_million"), "real", None))),
+    ("the same, per million events of a backlog", (
+        ("gateway", ("kafka", "backlog", "relay", "cpu_s_per_million"), "real", None),
+        ("  the broker", ("kafka", "backlog", "relay", "broker_cpu_s_per_million"), "real", None),
+        ("  the consumer", ("kafka", "backlog", "relay", "consumer_cpu_s_per_million"), "real", None),
+        ("a bare transactional producer", ("kafka", "backlog", "bare", "cpu_s_per_million"), "real",
+         ("kafka", "backlog", "relay", "cpu_s_per_million")))),
+    ("changed records/s, {large_runs} runs, in a store of {scale_persons:,} persons", (
         ("gateway", CITY + ("changed", "rate"), "count", None),
-        ("the same rows into the store alone", CITY + ("store", "rate"), "count", CITY + ("changed", "rate")),
+        ("the same rows into the store alone", CITY + ("store", "rate"), "count", CITY + ("changed", "rate"), least_ratio(0.6)),
+        ("PostgreSQL, a transaction per record, {sample_seconds} s of each run", CITY + ("postgres", "rate"), "count",
+         CITY + ("changed", "rate"), least_ratio(5)),
         ("gateway, {persons:,} persons", CITY + ("small", "rate"), "count", CITY + ("changed", "rate")))),
     ("the same in a store of {large_persons:,} persons", (
         ("gateway", PROVINCE + ("changed", "rate"), "count", None),
         ("gateway, {scale_persons:,} persons", CITY + ("changed", "rate"), "count", PROVINCE + ("changed", "rate")),
-        ("gateway, {persons:,} persons", CITY + ("small", "rate"), "count", PROVINCE + ("changed", "rate")))),
+        ("gateway, {persons:,} persons", CITY + ("small", "rate"), "count", PROVINCE + ("changed", "rate"),
+         least_ratio(0.7)))),
     ("subscribers by gRPC, {scale_persons:,} persons", (
-        ("persons/s of a snapshot, until it is at the head", CITY + ("snapshot", "rate"), "count", None),
+        ("persons/s of a snapshot, until it is at the head", CITY + ("snapshot", "rate"), "count", None,
+         least(200000)),
         ("commit → subscriber at {rate} events/s, p50", CITY + ("one", "feed", "p50_us"), "time", None),
-        ("  p99", CITY + ("one", "feed", "p99_us"), "time", None),
+        ("  p99", CITY + ("one", "feed", "p99_us"), "time", None, most(10000)),
         ("  {subscribers} subscribers, p50", CITY + ("many", "feed", "p50_us"), "time", None),
         ("  {subscribers} subscribers, p99", CITY + ("many", "feed", "p99_us"), "time", None),
         ("submit → receipt beside {subscribers} subscribers, p50", CITY + ("many", "p50_us"), "time", None),
         ("  each with a filter of its own, p50", CITY + ("apart", "p50_us"), "time", CITY + ("many", "p50_us")),
         ("  with one, p50", CITY + ("one", "p50_us"), "time", CITY + ("many", "p50_us")),
-        ("  with none, p50", CITY + ("alone", "p50_us"), "time", CITY + ("many", "p50_us")),
+        ("  with none, p50", CITY + ("alone", "p50_us"), "time", CITY + ("many", "p50_us"), most_ratio(1.2)),
         ("submit → receipt beside {subscribers} subscribers, p99", CITY + ("many", "p99_us"), "time", None),
         ("  with one, p99", CITY + ("one", "p99_us"), "time", CITY + ("many", "p99_us")),
         ("  with none, p99", CITY + ("alone", "p99_us"), "time", CITY + ("many", "p99_us")))),
@@ -124,9 +156,9 @@ TABLE = (
         ("  the one", CITY + ("one", "feed", "cpu_s_per_million"), "real", None),
         ("the sender, {subscribers} subscribers", CITY + ("many", "sender_cpu_s_per_million"), "real", None))),
     ("start, recovery and audit at {large_persons:,} persons", (
-        ("start", PROVINCE + ("start_s",), "real", None),
-        ("recovery after kill -9", PROVINCE + ("recovery_s",), "real", None),
-        ("log verify, entries/s", PROVINCE + ("verify", "rate"), "count", None),
+        ("start", PROVINCE + ("start_s",), "real", None, most(2)),
+        ("recovery after kill -9", PROVINCE + ("recovery_s",), "real", None, most(2)),
+        ("log verify, entries/s", PROVINCE + ("verify", "rate"), "count", None, least(300000)),
         ("  entries", PROVINCE + ("verify", "entries"), "count", None))),
     ("bytes of the rows that a changed record makes", (
         ("gateway", ("gateway", "rows", "bytes"), "count", None),)),
@@ -145,13 +177,15 @@ TABLE = (
         ("PostgreSQL, sets", ("postgres", "batch", "disk_bytes_per_record"), "count",
          ("gateway", "changed", "disk_bytes_per_record")))),
     ("resident memory of the gateway", (
-        ("idle", ("gateway", "idle", "resident"), "bytes", None),
+        ("idle", ("gateway", "idle", "resident"), "bytes", None, most(64 << 20)),
         ("after all of the above", ("gateway", "after", "resident"), "bytes", None),
         ("peak over the full lists", ("lists", "peak", "resident"), "bytes", None),
-        ("most while {scale_persons:,} persons change, without store.cache", CITY + ("memory", "beside_cache"), "bytes", None),
-        ("  with a snapshot and {subscribers} subscribers", CITY + ("memory_all", "beside_cache"), "bytes", None),
+        ("most while {scale_persons:,} persons change, without store.cache", CITY + ("memory", "beside_cache"), "bytes", None,
+         most(256 << 20)),
+        ("  with a snapshot and {subscribers} subscribers", CITY + ("memory_all", "beside_cache"), "bytes", None,
+         most(256 << 20)),
         ("at {large_persons:,} persons", PROVINCE + ("resident", "resident"), "bytes", None))),
-)
+))
 
 
 def at(tree, path):
@@ -162,25 +196,32 @@ def at(tree, path):
     return tree
 
 
-def paths():
-    for _, rows in TABLE:
-        for _, path, _, over in rows:
-            yield path, over
+def rows(table=TABLE):
+    for _, each in table:
+        yield from each
 
 
-def figures(rounds):
+def figures(rounds, table=TABLE):
     """Every figure of the table: its median, least and greatest over the rounds, and the median of the rounds' ratios."""
     out = {}
-    for path, over in paths():
-        values = [v for r in rounds if (v := at(r, path)) is not None]
+    for row in rows(table):
+        values = [v for r in rounds if (v := at(r, row.path)) is not None]
         if not values:
             continue
         figure = {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": len(values)}
-        ratios = [at(r, over) / v for r in rounds if over and (v := at(r, path)) and at(r, over) is not None]
+        ratios = [mine / v for r in rounds if row.over and (v := at(r, row.path)) and (mine := at(r, row.over)) is not None]
         if ratios:
             figure["gateway_by_this"] = statistics.median(ratios)
-        out[".".join(path)] = figure
+        out[row.name()] = figure
     return out
+
+
+def judge(found, table=TABLE, sized=True):
+    """By row, its goal and the verdict; a goal whose figures are missing stands there too. sized: of the sizes that the goals
+    are for; no verdict goes by others."""
+    return {row.name(): {"of": row.goal.of, "goal": f"{row.goal.sign()} {row.goal.bound()}",
+                         "verdict": row.goal.judge(found.get(row.name())) if sized else "other sizes"}
+            for row in rows(table) if row.goal}
 
 
 def told(value, how):
@@ -193,23 +234,34 @@ def told(value, how):
     return f"{value:,.0f}"
 
 
+def goal_told(row):
+    bound = f"{row.goal.bound():.2f} ×" if row.goal.of == RATIO else told(row.goal.bound(), row.how)
+    return f"{row.goal.sign()} {bound}"
+
+
+def line(row, figure, judged, settings):
+    name = "  " + row.label.format(**settings)
+    if figure is None:
+        shown = f"{name:<66} {'–':>12} {'':>10}  {'not measured':<36}"
+    else:
+        ratio = f"{figure['gateway_by_this']:8.2f} ×" if "gateway_by_this" in figure else ""
+        spread = f"({told(figure['min'], row.how)} … {told(figure['max'], row.how)})"
+        shown = f"{name:<66} {told(figure['median'], row.how):>12} {ratio:>10}  {spread:<36}"
+    return (shown + f" {goal_told(row):<15} {judged['verdict']}" if row.goal else shown).rstrip()
+
+
 def table(result):
-    settings, found = result["settings"], result["figures"]
+    settings, found, judged = result["settings"], result["figures"], result["goals"]
     of = f"median of {settings['rounds']} interleaved rounds (least … greatest)" if settings["rounds"] else "measured once"
-    print(f"\n{of}; × is the gateway's figure by the row's")
-    for title, rows in TABLE:
-        if not settings["rounds"] and not any(".".join(path) in found for _, path, _, _ in rows):
+    print(f"\n{of}; × is the gateway's figure by the row's; then the goal and the verdict")
+    for title, each in TABLE:
+        if not settings["rounds"] and not any(row.name() in found for row in each):
             continue
         print("\n" + title.format(**settings))
-        for label, path, how, _ in rows:
-            f = found.get(".".join(path))
-            name = "  " + label.format(**settings)
-            if f is None:
-                print(f"{name:<62} {'–':>14}   not measured")
-                continue
-            ratio = f"{f['gateway_by_this']:9.2f} ×" if "gateway_by_this" in f else ""
-            spread = f"({told(f['min'], how)} … {told(f['max'], how)})"
-            print(f"{name:<62} {told(f['median'], how):>14} {ratio:>11}  {spread}")
+        for row in each:
+            print(line(row, found.get(row.name()), judged.get(row.name()), settings))
+    verdicts = collections.Counter(j["verdict"].split(" by ")[0] for j in judged.values())
+    print("\ngoals: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common()))
     for name, why in result["skipped"].items():
         print(f"\nSKIPPED: {name}: {why}")
     print("\n" + "\n".join(f"{k:<11} {v}" for k, v in result["versions"].items()))
@@ -218,17 +270,17 @@ def table(result):
 def plausible(result):
     """How many figures of the table stand within what any machine could show, and how many do not."""
     good = bad = 0
-    for path, _ in paths():
-        figure = result["figures"].get(".".join(path))
+    for row in rows():
+        path, figure = row.path, result["figures"].get(row.name())
         if figure is None:
             missing = ("postgres" in path and "PostgreSQL" in result["skipped"]) or \
                       (path[0] == "kafka" and "Kafka" in result["skipped"]) or path[-1].endswith("_bytes_per_record")
             bad += not missing
             if not missing:
-                print(f"bench: no figure {'.'.join(path)}")
+                print(f"bench: no figure {row.name()}")
         elif 0 <= figure["median"] < 1e12:
             good += 1
         else:
             bad += 1
-            print(f"bench: {'.'.join(path)} is {figure['median']}")
+            print(f"bench: {row.name()} is {figure['median']}")
     return good, bad

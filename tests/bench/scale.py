@@ -1,8 +1,8 @@
 """scale: what grows with the number of persons: one store of a city, then of a province.
 
-At --scale-persons: changed records beside the same rows in the store alone, a subscriber that begins with a snapshot, single
-records with and without a hundred live subscribers, memory. At --large-persons: changed records once more, start, recovery
-after kill -9, `log verify`.
+At --scale-persons: changed records, in a few runs, beside the same rows in the store alone and a sample of PostgreSQL, a
+subscriber that begins with a snapshot, single records with and without a hundred live subscribers, memory. At --large-persons:
+changed records once more, start, recovery after kill -9, `log verify`.
 """
 import os
 import shutil
@@ -10,11 +10,12 @@ import subprocess
 import time
 
 from gateway import BUILD
-from measure import forget_peak, peak, resident
+from measure import RUNS, forget_peak, peak, resident
 
 CACHE = 64 << 20     # store.cache
 SLICE = 500000       # persons that one run of the sender holds encoded
-SAMPLE = 100000      # changed records of one figure
+SAMPLE = 100000      # changed records of one run
+SAMPLE_SECONDS = 10  # PostgreSQL's share of a run ends here
 SUBSCRIBERS = 100
 
 
@@ -23,6 +24,7 @@ class Scale:
         self.bench, self.n, self.large, self.seed = bench, persons, large, seed
         self.sample = min(SAMPLE, persons)
         self.version = 1
+        self.runs = [{"city": {}, "province": {}} for _ in range(RUNS)]  # what is measured once stands in the first
 
     def _fill(self, g, first, end):
         seconds = 0.0
@@ -33,11 +35,22 @@ class Scale:
             seconds += r["seconds"]
         return {"rate": (end - first) / seconds, "last_seq": r["last_seq"]}
 
-    def _changed(self, g):
-        """Persons in the order of their numbers are anywhere in the store: their tokens are."""
+    def _changed(self, g, number):
+        """Persons in the order of their numbers are anywhere in the store: their tokens are. Each run has others, if it can."""
         self.version += 1
-        r = self.bench.load(g, persons=self.sample, batch=256, version=self.version, seed=self.seed)
+        first = number * self.sample if (number + 1) * self.sample <= self.n else 0
+        r = self.bench.load(g, persons=self.sample, first=first, batch=256, version=self.version, seed=self.seed)
         self.bench.check(f"all {self.sample} changed", r["applied"] == self.sample)
+        return r
+
+    def _postgres_fill(self):
+        r = self.bench.postgres_run("batch", self.n, fresh=1, version=1, seed=self.seed)
+        self.bench.check(f"PostgreSQL has {self.n} persons", r["changed"] == self.n)
+
+    def _postgres_sample(self, number):
+        r = self.bench.postgres_run("record", self.n, changes=self.sample, seconds=SAMPLE_SECONDS, version=2 + number,
+                                    seed=self.seed + number)
+        self.bench.check("PostgreSQL changed every record of the sample", r["changed"] == r["records"] > 0)
         return r
 
     def _single(self, g):
@@ -67,9 +80,13 @@ class Scale:
         return {"resident": most, "beside_cache": max(0, most - CACHE)}
 
     def city(self, g):
-        out = {"new": self._fill(g, 0, self.n)}
+        out = self.runs[0]["city"]
+        out["new"] = self._fill(g, 0, self.n)
         forget_peak(g.pid)
-        out["changed"] = self._changed(g)
+        for number, run in enumerate(self.runs):
+            run["city"]["changed"] = self._changed(g, number)
+            if self.bench.cluster:
+                run["city"]["postgres"] = self._postgres_sample(number)
         rows = self.bench.rows(g.database, out["new"]["last_seq"], out["changed"]["last_seq"], self.sample)
         out["memory"] = self._peak(g)
         out["snapshot"] = self.bench.programs.run("feed", server="unix:" + g.socket, mode="snapshot")
@@ -79,11 +96,13 @@ class Scale:
         out["many"] = self._watched(g, SUBSCRIBERS)
         out["apart"] = self._watched(g, SUBSCRIBERS, own_filters=1)
         out["memory_all"] = self._peak(g)
-        return out, rows
+        return rows
 
     def province(self, g):
-        out = {"new": self._fill(g, self.n, self.large)}
-        out["changed"] = self._changed(g)
+        out = self.runs[0]["province"]
+        out["new"] = self._fill(g, self.n, self.large)
+        for number, run in enumerate(self.runs):
+            run["province"]["changed"] = self._changed(g, number)
         out["resident"] = resident(g.pid)
         g.kill()
         out["recovery_s"] = g.begin()
@@ -92,7 +111,6 @@ class Scale:
         self.bench.check("the daemon ended well", g.stop())
         out["verify"] = self.verify(g)
         g.begin()  # it ends as every other
-        return out
 
     def verify(self, g):
         began = time.monotonic()
@@ -104,9 +122,15 @@ class Scale:
         return {"seconds": seconds, "entries": entries, "rate": entries / seconds}
 
     def run(self):
+        """A tree for each run."""
+        if self.bench.cluster:
+            self._postgres_fill()
         with self.bench.gateway(**{"store.cache": str(CACHE)}) as g:
-            city, rows = self.city(g)
-            province = {"province": self.province(g)} if self.large > self.n else {}
+            rows = self.city(g)
+            if self.large > self.n:
+                self.province(g)
         shutil.rmtree(g.place, ignore_errors=True)
-        city["store"] = self.bench.store(rows, self.seed, rows["log_rows"], self.n, self.sample)
-        return {"city": city, **province}
+        store = self.bench.store(rows, self.seed, rows["log_rows"], self.n, self.sample, RUNS)
+        for run, rate in zip(self.runs, store["rates"]):
+            run["city"]["store"] = {**store, "rate": rate}
+        return self.runs
