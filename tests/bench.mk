@@ -31,7 +31,8 @@ bench-run: programs bench-programs
 bench-smoke: programs bench-programs ## proves that the benches run and judge, at tiny sizes
 	$(Q)B=$(B) tests/bench/test_goals.py
 	$(Q)B=$(B) tests/bench/run-bench --smoke
-bench-profile: programs bench-programs ## where the daemon's time goes: a table and a flame graph (needs perf, as root)
+bench-profile: programs bench-programs ## where the daemon's time goes: a table and a flame graph (perf, as root)
+	$(Q)deploy/install-dependencies bench-profile || :
 	$(Q)B=$(B) tests/bench/profile $(BENCH_ARGS)
 bench-deaths: programs bench-programs python-stubs ## a death submitted while a full list streams: when Kafka has it
 	$(Q)deploy/install-dependencies kafka || :
