@@ -58,7 +58,7 @@ pairs: ## two faults at a time: daemon, adapters, sources, broker, subscriber ki
 	$(Q)B=$(B)-fault tests/crash/test_pairs.py
 	$(Q)B=$(B)-fault tests/crash/pairs.py $(if $(PAIRS),--pairs $(PAIRS)) $(if $(KINDS),--kinds $(KINDS))
 
-.PHONY: kafka-readers kafka-three feed-slow
+.PHONY: kafka-readers kafka-three feed-slow rude-peers
 kafka-readers: programs python-stubs ## outages of Apache Kafka; kcat and its own consumer read the topics
 	$(Q)deploy/install-dependencies kafka || :
 	$(Q)B=$(B) tests/kafka/test_kafka_real.py
@@ -69,6 +69,9 @@ kafka-three: programs python-stubs ## three brokers of Apache Kafka, of which on
 
 feed-slow: programs python-stubs ## 100,000 persons to a subscriber that takes 100 events a second
 	$(Q)B=$(B) EG_PEOPLE=100000 tests/system/test_feed_slow.py
+
+rude-peers: programs python-stubs ## slow and rude peers on a machine of their own: good calls keep their p99 within 250 ms
+	$(Q)B=$(B) EG_GOOD_P99_MS=250 tests/system/test_rude_peers.py
 
 # The example client with Debian's grpcio; with today's by a command of its own, SKIPPED where PyPI cannot be reached.
 .PHONY: python python-pypi
