@@ -49,6 +49,12 @@ static const ProtobufCMessageDescriptor *section_type(const struct sheet *s)
 	return s->section->descriptor;
 }
 
+/* What an error may repeat: where a file has no header, a value stands where a name should. */
+static bool is_name(const char *text)
+{
+	return !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")];
+}
+
 static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 {
 	const struct csv_cell *cells;
@@ -69,7 +75,7 @@ static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 		                                                                        col->name)))
 			rc = csv_fail(s->csv, &cells[i], err,
 			              "there is no column '%s' here; `eldergate fields %s` lists them",
-			              col->name, s->section->name);
+			              is_name(col->name) ? col->name : "...", s->section->name);
 		for (unsigned k = 0; k < i && !rc; k++)
 			if (strcmp(s->columns[k].name, col->name) == 0)
 				rc = csv_fail(s->csv, &cells[i], err, "the column '%s' stands here twice",

@@ -1,5 +1,5 @@
 /* fuzz_csv: an agency's file, as the file connector reads it and the mapping makes records of its rows; its
- * control file; its name.
+ * control file; its name; a file as the command line reads it.
  *
  *   1 byte: what it is and in which character set; then the bytes
  *
@@ -9,6 +9,7 @@
  */
 #include "fuzz.h"
 
+#include "cli/sheet.h"
 #include "common/charset.h"
 #include "common/mapper.h"
 #include "common/settings.h"
@@ -23,9 +24,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FILE_OF_ROWS, CONTROL, NAME, KINDS };
+enum { FILE_OF_ROWS, CONTROL, NAME, SHEET };
 /* Bits of the first byte. */
 enum { KIND_BITS = 2, ENCODINGS = 3, WITHOUT_HEADER = 1 << 5, SEMICOLON = 1 << 6, POLICE = 1 << 7 };
+enum { LIST = 1 << 5 }; /* of a SHEET, whose section stands where the encoding does */
 enum { ROWS_MAX = 2000, ARENA = 16 << 20 };
 
 /* The shipped ones, whose columns the seeds have. */
@@ -239,6 +241,37 @@ static void name(struct eg_bytes in)
 	free(text);
 }
 
+/* ---- a file of the command line ---- */
+
+/* Its rows come in order, each a record that the edge can read; the first fault is the end. */
+static void sheet(struct eg_bytes in, enum eg_section section, bool list)
+{
+	struct rest rest = {in};
+	struct sheet *s = NULL;
+	struct eg_buf out = {0};
+	struct eg_err err = {0};
+	unsigned line = 1, before = 0;
+	enum eg_rc rc = (list ? sheet_open_list : sheet_open)(&s, "file", read_rest, &rest, section, &err);
+	for (unsigned n = 0; !rc && n < ROWS_MAX && !(rc = sheet_next(s, &out, &line, &err)); n++) {
+		struct eg_item item = {0};
+		MUST(line > before);
+		before = line;
+		eg_arena_reset(arena);
+		uint8_t *record = fuzz_copy(eg_buf_bytes(&out), false);
+		MUST(eg_record_read((struct eg_bytes){record, out.len}, arena, &item));
+		MUST(item.malformed || item.claim.source_key.len);
+		free(record);
+		eg_buf_reset(&out);
+	}
+	if (rc && rc != EG_EMPTY) {
+		fuzz_reason(rc, &err);
+		MUST(rc == EG_INVALID || rc == EG_LIMIT);
+		fuzz_discreet(err.text);
+	}
+	sheet_close(s);
+	eg_buf_free(&out);
+}
+
 void fuzz_one(struct eg_bytes in)
 {
 	unsigned first = (unsigned)fuzz_take(&in, 1), kind = first & ((1 << KIND_BITS) - 1);
@@ -249,6 +282,8 @@ void fuzz_one(struct eg_bytes in)
 		control(in);
 	else if (kind == NAME)
 		name(in);
+	else if (kind == SHEET)
+		sheet(in, (enum eg_section)(EG_REGISTRATION + (first >> KIND_BITS & 3)), (first & LIST) != 0);
 	else
 		rows(settings[(first & WITHOUT_HEADER) != 0][(first & SEMICOLON) != 0][encoding],
 		     mappers[(first & POLICE) != 0], in);
@@ -309,4 +344,17 @@ void fuzz_seeds(void)
 	seed_of(NAME, "DIBAO_{region}_{as_of}_{sequence:3}_{kind}.csv\nDIBAO_330302_20260101_001_FULL.csv",
 	        "UTF-8");
 	seed_of(NAME, "{sequence}.{kind}\n0042.INC", "UTF-8");
+	for (unsigned list = 0; list <= LIST; list += LIST) {
+		seed_of(SHEET | list,
+		        "\xEF\xBB\xBFsource_key,version,operation,event_time,valid_from,cleared_fields,name,"
+		        "id_number,birth_date\r\n"
+		        "R1,1,,2026-03-02 10:15,2026,address_region,\"王, "
+		        "桂兰\",33030219400101001X,1940-01\r\n"
+		        "R2,2,VOID,,,,,,\r\nR3,3,9,,,,\"搬\r\n迁\",,1940-13\r\n",
+		        "UTF-8");
+		seed_of(SHEET | 1 << KIND_BITS | list, "source_key,version\n33030219400101001X,-\n", "UTF-8");
+		seed_of(SHEET | 2 << KIND_BITS | list, "33030219400101001X,王桂兰\n", "UTF-8");
+		seed_of(SHEET | 3 << KIND_BITS | list, "version,source_key,bed_code\n9,B,\"\"\"1\"\"\"\n",
+		        "UTF-8");
+	}
 }

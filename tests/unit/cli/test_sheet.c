@@ -87,6 +87,9 @@ static void faults(void **state)
 	assert_string_equal(
 	        records(EG_CARE, "source_key,version,colour\n"),
 	        "f.csv:1:20: there is no column 'colour' here; `eldergate fields care` lists them");
+	/* Without a header a value stands there, which is not repeated. */
+	assert_string_equal(records(EG_CARE, "33030219400101001X,1\n"),
+	                    "f.csv:1:1: there is no column '...' here; `eldergate fields care` lists them");
 	assert_string_equal(records(EG_CARE, "source_key,version,name,name\n"),
 	                    "f.csv:1:25: the column 'name' stands here twice");
 	assert_string_equal(records(EG_CARE, "source_key,name\n"),
