@@ -34,8 +34,8 @@ struct eg_odbc_column {
 /* A value of a statement's `?`. */
 struct eg_odbc_param {
 	struct eg_bytes value; /* p NULL: SQL NULL */
-	int type;              /* of the column it meets; 0: text */
 	size_t size;
+	int type; /* of the column it meets; 0: text */
 	int decimals;
 };
 
