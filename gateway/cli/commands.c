@@ -434,8 +434,7 @@ const struct command commands[] = {
                 .text = "Checks the audit path and, with --vkey, the checkpoint's signature. --out keeps the "
                         "C2SP tlog-proof file, which\n"
                         "tools of others verify, too.",
-                .examples = "eldergate log proof 1234 --vkey \"$(eldergate log key --data "
-                            "/var/lib/eldergate)\" --out 1234.tlog-proof",
+                .examples = "eldergate log proof 1234 --vkey \"$(cat log.vkey)\" --out 1234.tlog-proof",
                 .run = log_proof,
                 .options = {{"size", "SIZE", "Of the tree: that of a checkpoint; the newest if not given",
                              false},
@@ -496,8 +495,8 @@ const struct command commands[] = {
                 .arguments = "",
                 .brief = "print the log's verifier key from a data directory",
                 .text = "The public key that checkpoints are signed with, in the form of C2SP signed notes. "
-                        "Hand it to auditors once.",
-                .examples = "eldergate log key --data /var/lib/eldergate",
+                        "Hand it to auditors once. Stop the daemon first, or ask a backup.",
+                .examples = "eldergate log key --data /var/lib/eldergate >log.vkey",
                 .run = log_key,
                 .options = {DATA,
                             {"root-key", "FILE", "The root key; DIR/root.key if not given", false},
