@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -24,7 +25,7 @@ enum {
 	CYCLE = 60000,      /* descriptors that are used in turn */
 	FLOOR = 4096,       /* below it: files, and connections over TLS */
 	SOCKET_MODE = 0660, /* who may connect; who it is decides what they may do */
-	RETRY_MS = 100      /* when there are no descriptors left */
+	RETRY_MS = 100      /* when there are no descriptors left, or no memory to wait with */
 };
 #define PRESENT ((uint64_t)1 << 63)
 
@@ -34,6 +35,7 @@ struct eg_local {
 	void (*adopt)(void *arg, int fd);
 	void *arg;
 	struct eg_thread *thread;
+	atomic_bool stopping;
 	struct eg_pulse pulse;
 	int low, high, next; /* descriptors from low to high - 1 */
 	_Atomic uint64_t users[CYCLE];
@@ -80,17 +82,19 @@ static void greet(struct eg_local *l, int fd)
 	l->adopt(l->arg, moved);
 }
 
-static void run(void *arg)
+/* Nobody comes in any more once it ends, so nothing but the stop ends it. */
+static void let_in(void *arg)
 {
 	struct eg_local *l = arg;
 	struct pollfd fds[] = {{.fd = l->stop, .events = POLLIN}, {.fd = l->listener, .events = POLLIN}};
 	eg_pulse_begin(&l->pulse, "edge-local");
-	for (;;) {
+	while (!atomic_load(&l->stopping)) {
 		eg_pulse_turn(&l->pulse);
-		if (poll(fds, 2, EG_PULSE_WAIT_US / 1000) < 0 && errno != EINTR)
-			break;
-		if (fds[0].revents)
-			break;
+		if (poll(fds, 2, EG_PULSE_WAIT_US / 1000) < 0) {
+			if (errno != EINTR)
+				nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+			continue;
+		}
 		if (!(fds[1].revents & POLLIN))
 			continue;
 		int fd = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -150,7 +154,7 @@ enum eg_rc eg_local_start(struct eg_local **out, const char *path, void (*adopt)
 	}
 	*out = l; /* before the first connection, whose calls ask for its user */
 	if (!rc)
-		rc = eg_thread_start(&l->thread, "edge-local", run, l, err);
+		rc = eg_thread_start(&l->thread, "edge-local", let_in, l, err);
 	if (rc) {
 		*out = NULL;
 		eg_local_stop(l);
@@ -164,7 +168,10 @@ void eg_local_stop(struct eg_local *l)
 	uint64_t one = 1;
 	if (!l)
 		return;
-	if (l->thread && write(l->stop, &one, sizeof one) == (ssize_t)sizeof one) {
+	if (l->thread) {
+		atomic_store(&l->stopping, true);
+		/* Only wakes it: without that it looks again within EG_PULSE_WAIT_US. */
+		(void)!write(l->stop, &one, sizeof one);
 		eg_thread_join(l->thread);
 		unlink(l->path); /* it was bound, so it is ours */
 	}
