@@ -376,7 +376,7 @@ enum eg_rc eg_conf_policy_load(const char *dir, const unsigned *topic_fields, un
 	if (n < 0 && errno == ENOENT)
 		n = 0;
 	if (n < 0) {
-		rc = eg_fail(err, EG_CONFIG, "%s: %s", dir, strerror(errno));
+		rc = eg_yaml_unreadable(dir, err);
 		goto out;
 	}
 	if (n > MAX_IDENTITIES) {

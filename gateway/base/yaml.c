@@ -46,6 +46,15 @@ enum eg_rc eg_yaml_fail(const struct eg_yaml *y, const struct eg_yaml_node *node
 	return eg_fail(err, EG_CONFIG, "%s:%u:%u: %s", y->path, node->line, node->column, text);
 }
 
+enum eg_rc eg_yaml_unreadable(const char *path, struct eg_err *err)
+{
+	int number = errno;
+	enum eg_rc rc = eg_fail_errno(err, "%s", path);
+	if (rc != EG_IO || number == EIO)
+		return rc;
+	return eg_fail(err, EG_CONFIG, "%s: %s", path, strerror(number));
+}
+
 static enum eg_rc fail_at(struct building *b, const yaml_mark_t *m, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 static enum eg_rc fail_at(struct building *b, const yaml_mark_t *m, const char *fmt, ...)
@@ -252,13 +261,13 @@ enum eg_rc eg_yaml_open(struct eg_yaml **out, const char *path, struct eg_err *e
 	uint8_t *p = f ? malloc(EG_YAML_BYTES_MAX + 1) : NULL;
 	enum eg_rc rc;
 	if (!f)
-		return eg_fail(err, EG_CONFIG, "%s: %s", path, strerror(errno));
+		return eg_yaml_unreadable(path, err);
 	if (!p) {
 		rc = eg_fail(err, EG_NO_MEMORY, "%s: no memory to read it", path);
 	} else {
 		errno = 0;
 		size_t len = fread(p, 1, EG_YAML_BYTES_MAX + 1, f);
-		rc = ferror(f) ? eg_fail(err, EG_CONFIG, "%s: %s", path, strerror(errno))
+		rc = ferror(f) ? eg_yaml_unreadable(path, err)
 		               : eg_yaml_parse(out, path, (struct eg_bytes){p, len}, err);
 	}
 	free(p);

@@ -25,7 +25,7 @@ struct eg_yaml_node {
 
 struct eg_yaml;
 
-/* EG_CONFIG with the place. */
+/* EG_CONFIG with the place; of a file that cannot be read, as eg_yaml_unreadable. */
 enum eg_rc eg_yaml_open(struct eg_yaml **out, const char *path, struct eg_err *err);
 /* name stands for the path in complaints. */
 enum eg_rc eg_yaml_parse(struct eg_yaml **out, const char *name, struct eg_bytes text, struct eg_err *err);
@@ -39,6 +39,9 @@ const struct eg_yaml_node *eg_yaml_get(const struct eg_yaml_node *map, const cha
 /* EG_CONFIG: "PATH:LINE:COLUMN: text". node may be NULL (the file as a whole). */
 enum eg_rc eg_yaml_fail(const struct eg_yaml *y, const struct eg_yaml_node *node, struct eg_err *err,
                         const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A file, or a folder of them, could not be opened or read: EG_CONFIG with errno's text, and where the want
+ * is the system's, which passes, or the disk's, errno's own code. */
+enum eg_rc eg_yaml_unreadable(const char *path, struct eg_err *err);
 /* A value's text; NULL and *err set when the node is none. what names it in the complaint. */
 const char *eg_yaml_text(const struct eg_yaml *y, const struct eg_yaml_node *node, const char *what,
                          struct eg_err *err);

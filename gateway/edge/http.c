@@ -95,8 +95,14 @@ static enum eg_rc resolve(const char *address, struct sockaddr_storage *out, str
 		return eg_fail(err, EG_CONFIG, "listen.metrics: %s is not host:port", address);
 	memcpy(host, address + brackets, len - 2 * brackets);
 	host[len - 2 * brackets] = 0;
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
-		return eg_fail(err, EG_CONFIG, "listen.metrics: %s cannot be resolved", address);
+	int bad = getaddrinfo(host, colon + 1, &hints, &found);
+	if (bad == EAI_MEMORY)
+		return eg_fail(err, EG_NO_MEMORY, "listen.metrics: no memory to resolve %s", address);
+	if (bad == EAI_SYSTEM)
+		return eg_fail_errno(err, "listen.metrics: resolving %s", address);
+	if (bad)
+		return eg_fail(err, EG_CONFIG, "listen.metrics: %s cannot be resolved: %s", address,
+		               gai_strerror(bad));
 	enum eg_rc rc = EG_OK;
 	if (is_loopback(found->ai_addr))
 		memcpy(out, found->ai_addr, found->ai_addrlen);

@@ -313,7 +313,9 @@ static enum eg_rc open_frozen(struct eg_store *s, const struct eg_store_options 
 {
 	enum eg_rc rc;
 	if (access(s->path, F_OK) != 0)
-		return eg_fail(err, EG_NOT_FOUND, "there is no store in %s", s->dir);
+		return errno == ENOENT || errno == ENOTDIR
+		               ? eg_fail(err, EG_NOT_FOUND, "there is no store in %s", s->dir)
+		               : eg_fail_errno(err, "the store in %s", s->dir);
 	if ((rc = eg_conn_open(&s->writer, o->cache_kib > 0 ? o->cache_kib : CACHE_KIB_DEFAULT, err)))
 		return rc;
 	/* One transaction for as long as it is open, or SQLite would look at its files before each statement.
@@ -348,16 +350,17 @@ enum eg_rc eg_store_open(struct eg_store **out, const struct eg_store_options *o
 	s->wal_pages = s->checkpoint_at = o->wal_pages > 0 ? o->wal_pages : WAL_PAGES_DEFAULT;
 	s->reserve_bytes = o->reserve_bytes ? o->reserve_bytes : RESERVE_DEFAULT;
 	const char *vfs = o->read_only ? eg_frozen_vfs() : eg_vfs_over(o->vfs);
+	const char *below = o->read_only ? "unix-none" : o->vfs;
 	s->dir = strdup(o->dir);
 	s->vfs = vfs ? strdup(vfs) : NULL;
-	if (!s->dir || (vfs && !s->vfs) || asprintf(&s->path, "%s/" DATABASE, o->dir) < 0) {
+	/* Where the one below is there, it was room for ours that was wanting. */
+	bool spent = !s->dir || (vfs ? !s->vfs : !!sqlite3_vfs_find(below));
+	if (spent || asprintf(&s->path, "%s/" DATABASE, o->dir) < 0) {
 		s->path = NULL;
 		rc = eg_fail(err, EG_NO_MEMORY, "no memory for the store");
 	} else if (!vfs)
 		rc = eg_fail(err, EG_UNIMPLEMENTED, "this SQLite has no VFS \"%s\" for the store to stand on",
-		             o->read_only ? "unix-none"
-		             : o->vfs     ? o->vfs
-		                          : "unix");
+		             below ? below : "unix");
 	else if (o->copier != EG_COPIER_NONE && !s->read_only)
 		rc = eg_copier_new(s, o->copier == EG_COPIER_THREAD, err);
 	if (rc == EG_OK && !(rc = eg_dir_lock(s->dir, s->read_only, &s->lock_fd, err)))

@@ -123,6 +123,7 @@ enum eg_rc eg_curve_read(const char *path, struct eg_curve_pair *out, struct eg_
 {
 	char text[FILE_BYTES + 1];
 	struct stat st;
+	ssize_t n = 0;
 	enum eg_rc rc = EG_OK;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -133,7 +134,9 @@ enum eg_rc eg_curve_read(const char *path, struct eg_curve_pair *out, struct eg_
 		rc = eg_fail_errno(err, "%s", path);
 	else if (S_ISREG(st.st_mode) && st.st_mode & 077)
 		rc = eg_fail(err, EG_DENIED, "%s may be read by others: chmod 600 it", path);
-	else if (!S_ISREG(st.st_mode) || read(fd, text, sizeof text) != FILE_BYTES)
+	else if (S_ISREG(st.st_mode) && (n = read(fd, text, sizeof text)) < 0)
+		rc = eg_fail_errno(err, "%s", path);
+	else if (n != FILE_BYTES)
 		rc = eg_fail(err, EG_CONFIG, "%s: a key file is two lines of 40 characters: public, secret",
 		             path);
 	else
@@ -145,10 +148,8 @@ enum eg_rc eg_curve_read(const char *path, struct eg_curve_pair *out, struct eg_
 
 enum eg_rc eg_curve_open(const char *path, struct eg_curve_pair *out, struct eg_err *err)
 {
-	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		enum eg_rc rc = eg_curve_make(path, out, err);
-		if (rc != EG_EXISTS)
-			return rc;
-	}
-	return eg_curve_read(path, out, err);
+	enum eg_rc rc = eg_curve_read(path, out, err);
+	if (rc == EG_NOT_FOUND && (rc = eg_curve_make(path, out, err)) == EG_EXISTS)
+		rc = eg_curve_read(path, out, err);
+	return rc;
 }

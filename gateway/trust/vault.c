@@ -44,6 +44,7 @@ static enum eg_rc read_root(const char *path, uint8_t key[EG_KEY_SIZE], struct e
 	struct stat st;
 	enum eg_rc rc = EG_OK;
 	uint8_t more;
+	ssize_t n, beyond;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? eg_fail(err, EG_NOT_FOUND, "no root key at %s", path)
@@ -52,7 +53,9 @@ static enum eg_rc read_root(const char *path, uint8_t key[EG_KEY_SIZE], struct e
 		rc = eg_fail_errno(err, "root key %s", path);
 	else if (st.st_mode & 077)
 		rc = eg_fail(err, EG_CONFIG, "%s may be read by others: chmod 600 it", path);
-	else if (read(fd, key, EG_KEY_SIZE) != EG_KEY_SIZE || read(fd, &more, 1) != 0)
+	else if ((n = read(fd, key, EG_KEY_SIZE)) < 0 || (beyond = read(fd, &more, 1)) < 0)
+		rc = eg_fail_errno(err, "root key %s", path);
+	else if (n != EG_KEY_SIZE || beyond)
 		rc = eg_fail(err, EG_CORRUPT, "%s does not hold a root key of %d bytes", path, EG_KEY_SIZE);
 	close(fd);
 	return rc;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,6 +127,14 @@ static void files(void **state)
 	assert_string_equal(err.text, "/nonexistent/x.yaml: No such file or directory");
 	assert_int_equal(eg_yaml_open(&y, "/tmp", &err), EG_CONFIG);
 	assert_string_equal(err.text, "/tmp: Is a directory");
+	/* What passes is not the configuration's fault. */
+	struct rlimit had, none;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+	none = (struct rlimit){0, had.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(eg_yaml_open(&y, "/tmp", &err), EG_BUSY);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &had), 0);
+	assert_string_equal(err.text, "/tmp: Too many open files");
 	int fd = mkstemp(path);
 	assert_int_equal(write(fd, "k: [v]\n", 7), 7);
 	close(fd);

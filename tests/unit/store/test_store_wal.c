@@ -324,6 +324,11 @@ static void what_is_not_ours_is_refused(void **state)
 	struct listing l = look();
 	assert_int_equal(l.n, 0);
 	forget(&l);
+	char loop[128];
+	snprintf(loop, sizeof loop, "%s/eldergate.db", dir);
+	assert_int_equal(symlink("eldergate.db", loop), 0); /* there, and not to be reached */
+	assert_rc(eg_store_open(&s, &o, &err), EG_IO);
+	remove_file("eldergate.db");
 
 	s = open_store();
 	struct eg_tx tx = eg_tx_begin(s);
