@@ -3,9 +3,10 @@
 # So many numbers of each sweep; empty: all of them, which takes two to three hours.
 EG_FAULTS ?=
 
-$(B)/tests/faults/planted.so: tests/faults/planted.c
+PLANTED = $(sort $(wildcard tests/faults/planted*.c))
+$(B)/tests/faults/planted.so: $(PLANTED) tests/faults/planted.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE $(SANFLAGS_$(SAN)),$(CFLAGS)) -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(filter-out -M%,$(CPPFLAGS)) $(filter-out -fPIE $(SANFLAGS_$(SAN)),$(CFLAGS)) -fPIC -shared -o $@ $(PLANTED)
 
 # Each allocation of an arena is one that can fail only in a fault build.
 .PHONY: faults
@@ -15,4 +16,5 @@ faults: ## every nth call fails once, over whole roads; EG_FAULTS=n takes n of e
 	$(Q)B=$(B)-fault tests/faults/test_clock.py
 	$(Q)B=$(B)-fault tests/faults/test_exhausted.py
 	$(Q)B=$(B)-fault tests/faults/test_told.py
+	$(Q)B=$(B)-fault tests/faults/test_planted.py
 	$(Q)B=$(B)-fault EG_FAULTS=$(EG_FAULTS) tests/faults/sweep.py

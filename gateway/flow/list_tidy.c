@@ -53,6 +53,7 @@ static void tidy_list(struct eg_lists *ls, const struct eg_list_info *l)
 	}
 }
 
+/* What it does not see, for want of descriptors say, the next start will. */
 static void remove_unknown(struct eg_lists *ls, const uint8_t (*known)[16], unsigned n)
 {
 	DIR *d = opendir(ls->dir);

@@ -281,7 +281,9 @@ static bool is_own(const char *name, bool all)
 	return strncmp(name, "run-", 4) == 0 || (all && strcmp(name, "absent") == 0);
 }
 
-/* Somebody else's files are left, and what a link leads to above all: this runs as whoever the daemon is. */
+/* Somebody else's files are left, and what a link leads to above all: this runs as whoever the daemon is.
+ * What cannot be looked at or removed stays until the daemon starts again, which looks through all folders;
+ * nobody reads it meanwhile, since lists are known by the store alone. */
 void eg_spool_remove(const char *dir, const uint8_t id[16], bool all)
 {
 	char path[512];
