@@ -10,7 +10,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
-enum { FORMER_NAME = 4, LONG_TEXT = 15000, WAIT_S = 30, PATH_BYTES = 512 };
+enum { HASTY = 300, HASTY_US = 300, FORMER_NAME = 4, LONG_TEXT = 15000, WAIT_S = 30, PATH_BYTES = 512 };
 
 struct broker {
 	rd_kafka_t *rk;
@@ -161,6 +161,34 @@ static void publish(const struct broker *b, const struct eg_kafka_message *m)
 	assert_ok(eg_kafka_flush(k, &err), err);
 	assert_ok(eg_kafka_commit(k, &err), err);
 	eg_kafka_close(k);
+}
+
+/* An error right behind a message: its partition is being made part of the transaction when the producer
+ * goes. librdkafka aborts the process if it is destroyed in that moment. */
+static void a_producer_goes_while_it_registers(void **state)
+{
+	(void)state;
+	struct broker b = broker_open();
+	const char *topic = "hasty";
+	for (unsigned i = 0; i < HASTY; i++) {
+		struct eg_kafka_options o = {.bootstrap = rd_kafka_mock_cluster_bootstraps(b.cluster),
+		                             .transactional_id = "hasty"};
+		const struct eg_kafka_message m = {.topic = topic,
+		                                   .key = eg_bytes_of("k"),
+		                                   .value = eg_bytes_of("v"),
+		                                   .time_us = eg_now_us()};
+		struct eg_kafka *k = NULL;
+		struct eg_err err = {0};
+		assert_ok(eg_kafka_open(&k, &o, &err), err);
+		assert_ok(eg_kafka_init(k, &err), err);
+		assert_ok(eg_kafka_know(k, &topic, 1, &err), err);
+		assert_ok(eg_kafka_begin(k, &err), err);
+		assert_ok(eg_kafka_produce(k, &m, &err), err);
+		for (int64_t until = eg_mono_us() + i % HASTY_US; eg_mono_us() < until;)
+			;
+		eg_kafka_close(k);
+	}
+	broker_close(&b);
 }
 
 static enum eg_rc count(void *arg, const struct eg_kafka_found *m, struct eg_err *err)
@@ -432,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_long_stretch_without_events),
 	        cmocka_unit_test(a_mark_stands_before_the_first_event),
+	        cmocka_unit_test(a_producer_goes_while_it_registers),
 	        cmocka_unit_test(what_partitions_hold_is_not_sent_again),
 	        cmocka_unit_test(a_strangers_message_stops_it),
 	        cmocka_unit_test(a_broker_that_does_not_answer_holds_no_drain),
