@@ -12,10 +12,10 @@ RUN_LANES       = tests/run-lanes --logs $(B)/lanes
 TSAN_FLOORS    := base flow
 # librdkafka starts its threads with C11's thrd_create, which this ThreadSanitizer does not know: it would crash in them.
 TSAN_TESTS      = $(filter-out %/test_relay,$(patsubst %.c,$(B)/%,$(sort $(wildcard $(TSAN_FLOORS:%=tests/unit/%/test_*.c)))))
-# Above and below them the threaded ones that touch neither gRPC nor libzmq. Of the store's, those with a copier, with readers
-# beside the writer, with two processes: SQLite itself is not instrumented, its locks are not seen (tsan.supp), our threads are.
+# The threaded ones elsewhere that touch neither gRPC nor libzmq. SQLite is not instrumented, and its locks are not seen
+# (tsan.supp); our threads around it are. The store's copier has a thread in test_store_wal, and none in its own test.
 TSAN_TESTS     += $(addprefix $(B)/tests/unit/,edge/test_bus_peers edge/test_pool edge/test_probe cli/test_verify_pages \
-	trust/test_policy store/test_store_copier store/test_store_wal store/test_vfs adapters/test_table adapters/test_http_outage)
+	trust/test_policy store/test_store_wal store/test_vfs adapters/test_table adapters/test_http_outage)
 
 # A file is analyzed again when its object is: then it or a header of its has changed.
 ANALYZED        = $(patsubst %.c,$(B)/%.tidy,$(sort $(wildcard gateway/*.c gateway/*/*.c adapters/*/*.c)))
