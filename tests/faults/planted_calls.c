@@ -77,7 +77,8 @@ char *strdup(const char *text)
 		return n;                                                                                    \
 	} while (0)
 
-int asprintf(char **restrict out, const char *restrict fmt, ...)
+/* Fortified by clang it is a macro. */
+int(asprintf)(char **restrict out, const char *restrict fmt, ...)
 {
 	PRINTS;
 }
