@@ -7,7 +7,7 @@ import tempfile
 
 from harness import BUILD
 
-# The same order as enum kind of planted.c.
+# The same order as enum kind of planted.h.
 KINDS = ("memory", "sqlite-memory", "store", "file", "sqlite-file", "sync", "space", "descriptor", "thread")
 FRAMES = 12
 HITS, CLOCK, FROM, TO, WHERE = (8 * (len(KINDS) + i) for i in range(5))

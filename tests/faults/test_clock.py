@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The wall clock jumps a day, forth and back, while everything runs: nothing stands still, nothing raises a false alarm.
 
-The clock is that of the program, of SQLite, of librdkafka and of libcrypto (planted.c); B must name a build with FAULT=1.
+The clock is that of the program, of SQLite, of librdkafka and of libcrypto (planted_clock.c); B must name a build with FAULT=1.
 """
 import itertools
 import os
