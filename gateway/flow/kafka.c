@@ -83,11 +83,11 @@ void eg_kafka_close(struct eg_kafka *k)
 	/* It must not be destroyed while its main thread registers partitions with a transaction: a broker's
 	 * thread that ends then hands the request back before the main thread has counted it, and librdkafka
 	 * aborts the process. Once that thread has begun an abort it registers none any more; how the abort
-	 * ends does not matter, and without a transaction it is an error at once. */
-	rd_kafka_error_t *e = rd_kafka_abort_transaction(k->rk, EG_KAFKA_POLL_MS);
+	 * ends does not matter. Without a transaction, or with a commit under way, it is an error at once. */
+	rd_kafka_error_t *e = rd_kafka_abort_transaction(k->rk, EG_KAFKA_API_MS);
 	if (e)
 		rd_kafka_error_destroy(e);
-	/* What is still queued belongs to a transaction that will not be committed. */
+	/* What is still queued belongs to no transaction that may be committed. */
 	rd_kafka_purge(k->rk,
 	               RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 	while (k->outstanding)

@@ -44,8 +44,9 @@ struct eg_kafka_message {
 };
 
 enum eg_rc eg_kafka_open(struct eg_kafka **out, const struct eg_kafka_options *o, struct eg_err *err);
-/* Drops what is under way: it is aborted, by now or by the next init. A tenth of a second where no broker
- * answers. NULL is fine. */
+/* Drops what is under way: it is aborted, by now or by the next init; but a commit that was given up may
+ * still come to stand, as the mark tells. With a transaction open it takes a second where no broker answers.
+ * NULL is fine. */
 void eg_kafka_close(struct eg_kafka *k);
 
 /* Fences every older producer of the same transactional id and finishes its transaction. */
