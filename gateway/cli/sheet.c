@@ -49,16 +49,28 @@ static const ProtobufCMessageDescriptor *section_type(const struct sheet *s)
 	return s->section->descriptor;
 }
 
-/* What an error may repeat: where a file has no header, a value stands where a name should. */
-static bool is_name(const char *text)
+/* False: there is no such column. */
+static bool is_column(const struct sheet *s, struct column *col)
 {
-	return !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")];
+	for (col->frame = 0; col->frame < FRAMES && strcmp(col->name, frame_names[col->frame]) != 0;
+	     col->frame++)
+		;
+	if (col->frame == FRAMES)
+		col->field = protobuf_c_message_descriptor_get_field_by_name(section_type(s), col->name);
+	return col->frame < FRAMES || col->field;
+}
+
+/* What an error may repeat: where a file has no header, values stand where names should. */
+static bool is_name(const char *text, unsigned columns)
+{
+	return columns && !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")];
 }
 
 static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 {
 	const struct csv_cell *cells;
 	bool seen[FRAMES] = {false};
+	unsigned columns = 0; /* that there are */
 	enum eg_rc rc = csv_next(s->csv, &cells, &s->n, err);
 	if (rc == EG_EMPTY)
 		return eg_fail(err, EG_INVALID, "a file is empty: its first line must name the columns");
@@ -66,16 +78,16 @@ static enum eg_rc read_header(struct sheet *s, struct eg_err *err)
 		struct column *col = &s->columns[i];
 		snprintf(col->name, sizeof col->name, "%.*s", (int)cells[i].text.len,
 		         (const char *)cells[i].text.p);
-		for (col->frame = 0; col->frame < FRAMES && strcmp(col->name, frame_names[col->frame]) != 0;
-		     col->frame++)
-			;
+		columns += is_column(s, col);
+	}
+	for (unsigned i = 0; i < s->n && !rc; i++) {
+		struct column *col = &s->columns[i];
 		if (col->frame < FRAMES)
 			seen[col->frame] = true;
-		else if (!(col->field = protobuf_c_message_descriptor_get_field_by_name(section_type(s),
-		                                                                        col->name)))
+		else if (!col->field)
 			rc = csv_fail(s->csv, &cells[i], err,
 			              "there is no column '%s' here; `eldergate fields %s` lists them",
-			              is_name(col->name) ? col->name : "...", s->section->name);
+			              is_name(col->name, columns) ? col->name : "...", s->section->name);
 		for (unsigned k = 0; k < i && !rc; k++)
 			if (strcmp(s->columns[k].name, col->name) == 0)
 				rc = csv_fail(s->csv, &cells[i], err, "the column '%s' stands here twice",

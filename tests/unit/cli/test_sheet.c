@@ -87,7 +87,11 @@ static void faults(void **state)
 	assert_string_equal(
 	        records(EG_CARE, "source_key,version,colour\n"),
 	        "f.csv:1:20: there is no column 'colour' here; `eldergate fields care` lists them");
-	/* Without a header a value stands there, which is not repeated. */
+	/* Without a header a value stands there, which is not repeated, be it made of letters. */
+	assert_string_equal(records(EG_CARE, "WANGGUILAN,1\n"),
+	                    "f.csv:1:1: there is no column '...' here; `eldergate fields care` lists them");
+	assert_string_equal(records(EG_CARE, "source_key,version,33030219400101001X\n"),
+	                    "f.csv:1:20: there is no column '...' here; `eldergate fields care` lists them");
 	assert_string_equal(records(EG_CARE, "33030219400101001X,1\n"),
 	                    "f.csv:1:1: there is no column '...' here; `eldergate fields care` lists them");
 	assert_string_equal(records(EG_CARE, "source_key,version,name,name\n"),
