@@ -100,6 +100,8 @@ static enum eg_rc resolve(const char *address, struct sockaddr_storage *out, str
 		return eg_fail(err, EG_NO_MEMORY, "listen.metrics: no memory to resolve %s", address);
 	if (bad == EAI_SYSTEM)
 		return eg_fail_errno(err, "listen.metrics: resolving %s", address);
+	if (bad == EAI_AGAIN)
+		return eg_fail(err, EG_UNAVAILABLE, "listen.metrics: %s cannot be resolved now", address);
 	if (bad)
 		return eg_fail(err, EG_CONFIG, "listen.metrics: %s cannot be resolved: %s", address,
 		               gai_strerror(bad));

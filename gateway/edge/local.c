@@ -87,14 +87,20 @@ static void let_in(void *arg)
 {
 	struct eg_local *l = arg;
 	struct pollfd fds[] = {{.fd = l->stop, .events = POLLIN}, {.fd = l->listener, .events = POLLIN}};
+	bool failing = false;
 	eg_pulse_begin(&l->pulse, "edge-local");
 	while (!atomic_load(&l->stopping)) {
 		eg_pulse_turn(&l->pulse);
 		if (poll(fds, 2, EG_PULSE_WAIT_US / 1000) < 0) {
-			if (errno != EINTR)
-				nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+			if (errno == EINTR)
+				continue;
+			if (!failing)
+				eg_log(EG_LOG_WARN, "local.wait_failed", EG_T("why", strerror(errno)));
+			failing = true;
+			nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
 			continue;
 		}
+		failing = false;
 		if (!(fds[1].revents & POLLIN))
 			continue;
 		int fd = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

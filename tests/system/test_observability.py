@@ -22,7 +22,7 @@ EVENTS = """
     dataset.look_failed dataset.on_time dataset.silent fault.bad_setting
     feed.delivery_not_logged grpc.arm_refused grpc.batch_refused grpc.core kafka.client
     list.begun list.ended list.interrupted list.lost list.no_reader list.not_ended list.not_kept list.not_resumed list.not_tidied
-    list.step_failed list.stopped list.ticket_failed local.connection_dropped
+    list.step_failed list.stopped list.ticket_failed local.connection_dropped local.wait_failed
     loop.stuck loop.turns manager.not_told
     policy.reload_refused policy.reloaded refusals.not_logged relay.connected relay.disconnected relay.halted relay.off
     relay.unsettled
