@@ -1,6 +1,7 @@
 /* status: what a refused call or batch says about itself, in words and as a result code.
  *
- * The language is Chinese where LC_ALL, LC_MESSAGES or LANG begins with zh, else English. Pure but for that.
+ * The language is Chinese where the first of LC_ALL, LC_MESSAGES and LANG that is not empty begins with zh,
+ * else English. Pure but for that.
  */
 #ifndef EG_CLI_STATUS_H
 #define EG_CLI_STATUS_H
