@@ -18,7 +18,8 @@ $(B)/tests/system/bus_client: tests/system/bus_client.c $(B)/libadapters.a $(cal
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ADAPTER_LINK) $(ADAPTER_PC) $(LDLIBS)
 
 .PHONY: system system-running system-waiting crash crash-programs crash-checker crash-kills crash-kafka histories
-system: system-running system-waiting ## the programs as their users meet them
+system: ## the programs as their users meet them
+	$(Q)$(MAKE) --no-print-directory --keep-going system-running system-waiting
 system-running system-waiting: programs python-stubs $(B)/tests/system/bus_client
 system-running:
 	$(Q)$(call run_each,$(filter-out $(SYSTEM_WAITING),$(SYSTEM_TESTS))); exit $$rc
