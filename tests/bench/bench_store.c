@@ -139,13 +139,13 @@ int main(int argc, char **argv)
 	uint32_t *order = bench_order(n, seed);
 	new_us = run(order, n, batch, false);
 	free(order);
+	uint32_t *orders[RUNS_MAX]; /* shuffled before the clock of CPU starts */
+	for (long i = 0; i < runs; i++)
+		orders[i] = bench_order(n, seed + 1 + (uint64_t)i);
 	long long disk = bench_disk_bytes(o.dir), files = bench_file_bytes();
 	double cpu = bench_cpu_seconds();
-	for (long i = 0; i < runs; i++) {
-		order = bench_order(n, seed + 1 + (uint64_t)i);
-		changed_us[i] = run(order, changes, batch, true);
-		free(order);
-	}
+	for (long i = 0; i < runs; i++)
+		changed_us[i] = run(orders[i], changes, batch, true);
 	cpu = bench_cpu_seconds() - cpu;
 	files = bench_file_bytes() - files;
 	disk = bench_disk_bytes(o.dir) - disk;
@@ -155,6 +155,8 @@ int main(int argc, char **argv)
 	for (long i = 0; i < runs; i++)
 		printf("%s%.1f", i ? "," : "", changes * 1e6 / (double)changed_us[i]);
 	puts("]}");
+	for (long i = 0; i < runs; i++)
+		free(orders[i]);
 	free(tokens);
 	eg_store_close(store);
 	return 0;

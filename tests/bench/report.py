@@ -15,6 +15,7 @@ class Row(collections.namedtuple("Row", "label path how over goal", defaults=(No
 
 CHANGED = ("gateway", "changed", "rate")
 UNCHANGED = ("gateway", "unchanged", "rate")
+MB = 10**6
 FULL = ("full",)
 CITY = ("scale", "city")
 PROVINCE = ("scale", "province")
@@ -36,7 +37,7 @@ TABLE = tuple((title, tuple(Row(*row) for row in rows)) for title, rows in (
         ("  1 % changed", ("lists", "few", "rate"), "count", None),
         ("  all changed", ("lists", "all", "rate"), "count", None),
         ("  all new", ("lists", "new", "rate"), "count", None))),
-    ("a city's full list: rows/s of {list_persons:,}, to the report; unchanged {large_runs} runs, the rest once", (
+    ("a city's full list: rows/s of {list_persons:,}, to the report", (
         ("gateway, gRPC Reconcile, nothing changed", FULL + ("none", "rate"), "count", None, least(250000)),
         ("  1 % changed", FULL + ("few", "rate"), "count", None),
         ("  1 % changed, beside {live_rate} single records/s", FULL + ("few_live", "rate"), "count", None),
@@ -122,7 +123,7 @@ TABLE = tuple((title, tuple(Row(*row) for row in rows)) for title, rows in (
         ("  the consumer", ("kafka", "backlog", "relay", "consumer_cpu_s_per_million"), "real", None),
         ("a bare transactional producer", ("kafka", "backlog", "bare", "cpu_s_per_million"), "real",
          ("kafka", "backlog", "relay", "cpu_s_per_million")))),
-    ("changed records/s, {large_runs} runs, in a store of {scale_persons:,} persons", (
+    ("changed records/s in a store of {scale_persons:,} persons", (
         ("gateway", CITY + ("changed", "rate"), "count", None),
         ("the same rows into the store alone", CITY + ("store", "rate"), "count", CITY + ("changed", "rate"), least_ratio(0.6)),
         ("PostgreSQL, a transaction per record, {sample_seconds} s of each run", CITY + ("postgres", "rate"), "count",
@@ -177,13 +178,13 @@ TABLE = tuple((title, tuple(Row(*row) for row in rows)) for title, rows in (
         ("PostgreSQL, sets", ("postgres", "batch", "disk_bytes_per_record"), "count",
          ("gateway", "changed", "disk_bytes_per_record")))),
     ("resident memory of the gateway", (
-        ("idle", ("gateway", "idle", "resident"), "bytes", None, most(64 << 20)),
+        ("idle", ("gateway", "idle", "resident"), "bytes", None, most(64 * MB)),
         ("after all of the above", ("gateway", "after", "resident"), "bytes", None),
         ("peak over the full lists", ("lists", "peak", "resident"), "bytes", None),
         ("most while {scale_persons:,} persons change, without store.cache", CITY + ("memory", "beside_cache"), "bytes", None,
-         most(256 << 20)),
-        ("  with a snapshot and {subscribers} subscribers", CITY + ("memory_all", "beside_cache"), "bytes", None,
-         most(256 << 20)),
+         most(256 * MB)),
+        ("  with snapshots and {subscribers} subscribers", CITY + ("memory_all", "beside_cache"), "bytes", None,
+         most(256 * MB)),
         ("at {large_persons:,} persons", PROVINCE + ("resident", "resident"), "bytes", None))),
 ))
 
@@ -245,15 +246,15 @@ def line(row, figure, judged, settings):
         shown = f"{name:<66} {'–':>12} {'':>10}  {'not measured':<36}"
     else:
         ratio = f"{figure['gateway_by_this']:8.2f} ×" if "gateway_by_this" in figure else ""
-        spread = f"({told(figure['min'], row.how)} … {told(figure['max'], row.how)})"
+        spread = f"({told(figure['min'], row.how)} … {told(figure['max'], row.how)}) of {figure['rounds']}"
+        spread = spread if figure["rounds"] > 1 else "once"
         shown = f"{name:<66} {told(figure['median'], row.how):>12} {ratio:>10}  {spread:<36}"
     return (shown + f" {goal_told(row):<15} {judged['verdict']}" if row.goal else shown).rstrip()
 
 
 def table(result):
     settings, found, judged = result["settings"], result["figures"], result["goals"]
-    of = f"median of {settings['rounds']} interleaved rounds (least … greatest)" if settings["rounds"] else "measured once"
-    print(f"\n{of}; × is the gateway's figure by the row's; then the goal and the verdict")
+    print("\nmedian (least … greatest) of so many interleaved runs, if not measured once; × is the gateway's figure by the row's; then the goal and the verdict")
     for title, each in TABLE:
         if not settings["rounds"] and not any(row.name() in found for row in each):
             continue

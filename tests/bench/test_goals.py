@@ -1,5 +1,9 @@
 #!/usr/bin/python3
 """Verdicts on figures: met, missed and by how much, and never met where something was not measured."""
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import sys
 import unittest
@@ -74,6 +78,44 @@ class Table(unittest.TestCase):
         judged = report.judge({})
         self.assertEqual(len(judged), sum(row.goal is not None for row in report.rows()))
         self.assertFalse([n for n, j in judged.items() if j["verdict"] == "met"])
+
+    def test_a_row_says_how_often_it_was_measured(self):
+        settings = {"rounds": 0, "large_persons": 5000000}
+        found = report.figures([{"scale": {"province": {"start_s": 1.5, "verify": {"rate": 400000}}}},
+                                {"scale": {"province": {"verify": {"rate": 200000}}}}])
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            report.table({"settings": settings, "figures": found, "goals": report.judge(found), "skipped": {}, "versions": {}})
+        self.assertRegex(shown.getvalue(), r"log verify, entries/s +300,000 +\(200,000 … 400,000\) of 2 +≥ 300,000 +met\n")
+        self.assertRegex(shown.getvalue(), r"  start +1\.5 s +once +≤ 2\.0 s +met\n")
+
+    def test_a_megabyte_is_a_million_bytes(self):
+        bounds = sorted(row.goal.bound() for row in report.rows() if row.goal and row.how == "bytes")
+        self.assertEqual(bounds, [64_000_000, 256_000_000, 256_000_000])
+
+
+class Sizes(unittest.TestCase):
+    """Verdicts are for the sizes that the goals are for."""
+
+    @classmethod
+    def setUpClass(cls):
+        loader = importlib.machinery.SourceFileLoader("run_bench", os.path.join(HERE, "run-bench"))
+        cls.bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("run_bench", loader))
+        loader.exec_module(cls.bench)
+
+    def sized(self, given):
+        return self.bench.arguments(given.split()).sized
+
+    def test_as_they_are_left_out_or_longer(self):
+        for given in ("", "--rounds 0 --scale-persons 0", "--rounds 0 --list-persons 0", "--large-persons 0",
+                      "--rounds 7 --seconds 20 --marks 400", "--no-kafka --no-postgres"):
+            with self.subTest(given):
+                self.assertTrue(self.sized(given))
+
+    def test_others(self):
+        for given in ("--persons 1000", "--rate 100", "--rate 0", "--list-persons 3000", "--scale-persons 3000",
+                      "--large-persons 6000", "--seconds 1", "--marks 5", "--rounds 1", "--smoke"):
+            with self.subTest(given):
+                self.assertFalse(self.sized(given))
 
 
 if __name__ == "__main__":
