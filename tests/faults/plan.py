@@ -1,11 +1,14 @@
 """plan: tells planted.so, through a file that both map, which call is to fail, and reads what did."""
 import mmap
 import os
+import re
 import struct
 import subprocess
 import tempfile
 
 from harness import BUILD
+
+PROGRAM = os.path.join(BUILD, "eldergated")
 
 # The same order as enum kind of planted.h.
 KINDS = ("memory", "sqlite-memory", "store", "file", "sqlite-file", "sync", "space", "descriptor", "thread")
@@ -13,8 +16,13 @@ FRAMES = 12
 HITS, CLOCK, FROM, TO, WHERE = (8 * (len(KINDS) + i) for i in range(5))
 CALL = WHERE + 8 * FRAMES
 SIZE = CALL + 32
-SQLITE = "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0"
 EVER = 1 << 62
+
+
+def library(name):
+    """The path of one of the daemon's libraries, as the loader finds it."""
+    told = subprocess.run(["ldd", PROGRAM], text=True, stdout=subprocess.PIPE, check=True).stdout
+    return re.search(rf"^\s*{re.escape(name)} => (\S+)", told, re.M)[1]
 
 
 class Plan:
@@ -28,8 +36,8 @@ class Plan:
         # planted.so it does not. The daemon's leaks count.
         with open(os.path.join(self.place.name, "lsan"), "w", encoding="ascii") as f:
             f.write("leak:ld-linux\n")
-        library = os.path.join(BUILD, "tests/faults/planted.so")
-        self.env = {"EG_PLANT": self.path, "LD_PRELOAD": library,
+        planted = os.path.join(BUILD, "tests/faults/planted.so")
+        self.env = {"EG_PLANT": self.path, "LD_PRELOAD": planted,
                     "ASAN_OPTIONS": "verify_asan_link_order=0:abort_on_error=1:" + os.environ.get("ASAN_OPTIONS", ""),
                     "LSAN_OPTIONS": f"suppressions={self.place.name}/lsan:print_suppressions=0"}
 
@@ -54,8 +62,7 @@ class Plan:
     @staticmethod
     def function(name):
         """(offset in the program, size)"""
-        table = subprocess.run(["nm", "-S", os.path.join(BUILD, "eldergated")], text=True, stdout=subprocess.PIPE,
-                               check=True).stdout
+        table = subprocess.run(["nm", "-S", PROGRAM], text=True, stdout=subprocess.PIPE, check=True).stdout
         found = [line.split() for line in table.splitlines() if line.endswith(" " + name)]
         if len(found) != 1:
             raise AssertionError(f"{len(found)} functions of the daemon are {name}")
@@ -89,8 +96,7 @@ class Plan:
             if w & 1:
                 out.append("SQLite")
             elif w:
-                program = os.path.join(BUILD, "eldergated")
-                names = subprocess.run(["addr2line", "-fsie", program, hex((w >> 1) - 1)], text=True,
+                names = subprocess.run(["addr2line", "-fsie", PROGRAM, hex((w >> 1) - 1)], text=True,
                                        stdout=subprocess.PIPE, check=False).stdout.split("\n")
                 out += [f"{f}@{at}" for f, at in zip(names[0::2], names[1::2])]
         return f"{call} < " + " < ".join(out)

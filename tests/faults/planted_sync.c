@@ -76,7 +76,8 @@ static bool is_directory(int fd)
 static int sync_with(int (*next)(int), int fd, const char *call, uintptr_t caller, const uintptr_t *frame)
 {
 	bool sqlites = within(SQLITE, caller);
-	/* SQLite does not look at what comes of it; the store syncs its directory itself. */
+	/* The directory's sync beside the first one of a new WAL or journal: SQLite does not look at what
+	 * comes of it; the store syncs its directory itself. */
 	if (sqlites && is_directory(fd))
 		return next(fd);
 	bool lost = (sqlites || within(PROGRAM, caller)) && planted(SYNC, call, caller, frame);
