@@ -26,19 +26,20 @@ ptrace = ctypes.CDLL(None, use_errno=True).ptrace
 ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
 
-def thread_of(pid, name):
-    """The kernel's number of a thread by its name."""
+def threads_of(pid, name):
+    """The kernel's numbers of the threads of a name."""
+    out = []
     for tid in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as f:  # some end meanwhile
             if f.read().strip() == name:
-                return int(tid)
-    raise AssertionError(f"no thread {name}")
+                out.append(int(tid))
+    return out
 
 
 @contextlib.contextmanager
 def stopped(pid, name):
     """One thread stands still, the others go on."""
-    tid = thread_of(pid, name)
+    tid = harness.until(lambda: threads_of(pid, name), f"the thread {name}")[0]  # it names itself once it runs
     if ptrace(SEIZE, tid, None, None):
         raise unittest.SkipTest("a thread of a process without cores cannot be stopped here: "
                                 + os.strerror(ctypes.get_errno()))
