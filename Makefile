@@ -29,6 +29,7 @@ SANFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recov
 ifneq ($(SAN),)
 OPT      := -O1 -g -fno-omit-frame-pointer $(SANFLAGS_$(SAN))
 CSTD     := $(filter-out -D_FORTIFY_SOURCE=2,$(CSTD))
+export LSAN_OPTIONS := suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
 endif
 ifneq ($(FAULT),)
 CSTD     += -DEG_FAULT=1
