@@ -246,15 +246,21 @@ NAMES(bind, (int fd, const struct sockaddr *at, socklen_t len), (fd, at, len))
 
 /* ---- streams and folders ---- */
 
+/* What makes a descriptor and takes memory for it. */
+#define MAY_NOT_OPEN(result)                                                                                 \
+	do {                                                                                                 \
+		if (OURS && FAILS(DESCRIPTOR))                                                               \
+			FAIL_WITH(EMFILE, result);                                                           \
+		if (OURS && FAILS(MEMORY))                                                                   \
+			FAIL_WITH(ENOMEM, result);                                                           \
+		if (IO_FAILS)                                                                                \
+			FAIL_WITH(EIO, result);                                                              \
+	} while (0)
+
 FILE *fopen(const char *restrict path, const char *restrict mode)
 {
 	NEXT(fopen);
-	if (OURS && FAILS(DESCRIPTOR))
-		FAIL_WITH(EMFILE, NULL);
-	if (OURS && FAILS(MEMORY))
-		FAIL_WITH(ENOMEM, NULL);
-	if (IO_FAILS)
-		FAIL_WITH(EIO, NULL);
+	MAY_NOT_OPEN(NULL);
 	return next(path, mode);
 }
 
@@ -271,12 +277,7 @@ size_t fread(void *restrict p, size_t size, size_t n, FILE *restrict f)
 DIR *opendir(const char *path)
 {
 	NEXT(opendir);
-	if (OURS && FAILS(DESCRIPTOR))
-		FAIL_WITH(EMFILE, NULL);
-	if (OURS && FAILS(MEMORY))
-		FAIL_WITH(ENOMEM, NULL);
-	if (IO_FAILS)
-		FAIL_WITH(EIO, NULL);
+	MAY_NOT_OPEN(NULL);
 	return next(path);
 }
 
@@ -296,12 +297,7 @@ int scandir(const char *restrict path, struct dirent ***restrict out, int (*want
             int (*order)(const struct dirent **, const struct dirent **))
 {
 	NEXT(scandir);
-	if (OURS && FAILS(DESCRIPTOR))
-		FAIL_WITH(EMFILE, -1);
-	if (OURS && FAILS(MEMORY))
-		FAIL_WITH(ENOMEM, -1);
-	if (IO_FAILS)
-		FAIL_WITH(EIO, -1);
+	MAY_NOT_OPEN(-1);
 	return next(path, out, wanted, order);
 }
 
